@@ -1,0 +1,69 @@
+# Kaquan 卡券. `make help` lists what there is.
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev demo run test check bench assets translations clean
+
+# The first Python of at least 3.11; PYTHON=… chooses another.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+CATALOGUES := $(wildcard app/translations/*/LC_MESSAGES/*.po)
+PACKAGES := core stores cards coupons checkout sharing push
+# Test processes: they also wait (browser, database, password hashing), so one more than there are cores.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {gsub(/\$$\$$/, "$$", $$2); printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/.installed .venv/.translated ## environment and dependencies in .venv
+
+install-dev: .venv/.installed-dev .venv/.translated ## the same, with what tests and checks need
+
+demo: install ## a demo chain with members and history on http://localhost:$${PORT:-8000}; Ctrl-C ends it
+	@$(BIN)/python tools/system.py --optional font
+	@exec $(BIN)/flask --app wsgi demo
+
+run: install ## migrate and serve what the settings name: web and clock
+	@exec $(BIN)/flask --app wsgi serve
+
+test: install-dev ## every test, on SQLite and on PostgreSQL (ARGS=… for pytest, WORKERS=…)
+	@$(BIN)/python tools/system.py chromium font
+	$(BIN)/pytest -n $(WORKERS) $(ARGS)
+
+check: install-dev ## linters and type checks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(PACKAGES)
+
+bench: install-dev ## benchmarks: each a ratio to a limit measured in the same run (ARGS=--help)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+assets: install-dev ## fetch the front-end files in app/static/vendor again, by npm, and write assets.lock
+	$(BIN)/python tools/assets.py
+
+translations: install ## collect the sentences of code and pages, and compile both languages
+	$(BIN)/pybabel -q extract -F babel.cfg -k _l -k gettext_lazy -o app/translations/messages.pot --no-location --omit-header .
+	$(BIN)/pybabel -q update -i app/translations/messages.pot -d app/translations --no-fuzzy-matching --omit-header
+	$(BIN)/pybabel -q compile -d app/translations
+
+clean: ## remove the environment and what tests and builds leave behind; keeps the data in var/
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find app -name '*.mo' -delete
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Kaquan needs Python 3.11 or newer: install it, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(PYTHON) tools/system.py venv
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: requirements.txt | .venv/bin/python
+	$(PIP) install -r requirements.txt
+	@touch $@
+
+.venv/.installed-dev: requirements-dev.txt .venv/.installed
+	$(PIP) install -r requirements-dev.txt
+	@touch $@
+
+.venv/.translated: $(CATALOGUES) .venv/.installed
+	@if [ -n "$(CATALOGUES)" ]; then $(BIN)/pybabel -q compile -d app/translations; fi
+	@touch $@
