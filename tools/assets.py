@@ -1,6 +1,6 @@
-"""Front-end files of other people: fetched from npm at exact versions, kept in the repository, held by a lock.
+"""Front-end files of other people: fetched from npm at exact versions, kept here, held by a lock.
 
-Without arguments it fetches all and writes ``assets.lock``; ``--check`` compares the files with the lock, offline.
+Without arguments it fetches all and writes ``assets.lock``; ``--check`` compares files and lock, offline.
 """
 
 import argparse
@@ -47,23 +47,26 @@ MIT = """MIT License
 
 Copyright {holder}
 
-Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
-documentation files (the "Software"), to deal in the Software without restriction, including without limitation the
-rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to permit
-persons to whom the Software is furnished to do so, subject to the following conditions:
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
+associated documentation files (the "Software"), to deal in the Software without restriction,
+including without limitation the rights to use, copy, modify, merge, publish, distribute,
+sublicense, and/or sell copies of the Software, and to permit persons to whom the Software is
+furnished to do so, subject to the following conditions:
 
-The above copyright notice and this permission notice shall be included in all copies or substantial portions of the
-Software.
+The above copyright notice and this permission notice shall be included in all copies or substantial
+portions of the Software.
 
-THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE
-WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
-COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
-OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT
+NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND
+NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES
+OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN
+CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
 """
 
 
 def read_lock() -> list[dict[str, str]]:
-    return json.loads(LOCK.read_text(encoding="utf-8")) if LOCK.exists() else []
+    entries: list[dict[str, str]] = json.loads(LOCK.read_text(encoding="utf-8")) if LOCK.exists() else []
+    return entries
 
 
 def problems() -> list[str]:
@@ -125,7 +128,8 @@ def pack(name: str, version: str, folder: Path) -> Path:
     done = subprocess.run(
         ["npm", "pack", "--json", f"{name}@{version}"], cwd=folder, check=True, capture_output=True, text=True
     )
-    return folder / json.loads(done.stdout)[0]["filename"]
+    filename: str = json.loads(done.stdout)[0]["filename"]
+    return folder / filename
 
 
 def chosen_files(name: str, package: Package, archive: Path) -> dict[str, bytes]:
