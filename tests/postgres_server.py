@@ -45,7 +45,7 @@ class Server:
 
     url: str
     folder: Path | None = None
-    process: "subprocess.Popen[bytes] | None" = None
+    process: "subprocess.Popen[Any] | None" = None
     bin: Path | None = None
 
 
