@@ -115,7 +115,7 @@ def _start_embedded(settings: Mapping[str, str]) -> Server:
              "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--pgdata", data]
         )  # fmt: skip
         options = COMMON | dict(settings) | {"unix_socket_directories": str(folder)}
-        command = [
+        command: list[str | Path] = [
             binaries / "postgres",
             "-D",
             data,
