@@ -1,0 +1,176 @@
+/* Charts from the tables and JSON beside them: ink axes, one accent series, muted others, direct labels, no legend.
+   ECharts (1 MB) is fetched only when a chart comes into view. Tooltips are drawn on the canvas: the pages allow no inline style. */
+
+const LIBRARY = new URL("../vendor/echarts.min.js", import.meta.url).href;
+let library;
+const drawn = new Map();
+
+const watcher = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    if (!entry.isIntersecting) continue;
+    watcher.unobserve(entry.target);
+    draw(entry.target);
+  }
+}, { rootMargin: "200px" });
+
+function watchAll(root) {
+  for (const box of root.querySelectorAll("[data-chart]:not([data-watched])")) {
+    box.dataset.watched = "yes";
+    watcher.observe(box);
+  }
+}
+watchAll(document);
+document.addEventListener("htmx:load", (event) => watchAll(event.detail.elt));
+window.addEventListener("resize", () => { for (const { chart } of drawn.values()) chart.resize(); });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  for (const [box, { data }] of drawn) render(box, data);
+});
+
+function loadLibrary() {
+  library ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = LIBRARY;
+    script.onload = () => resolve(window.echarts);
+    script.onerror = reject;
+    document.head.append(script);
+  });
+  return library;
+}
+
+async function draw(box) {
+  try {
+    const [data] = await Promise.all([read(box.dataset.source), loadLibrary()]);
+    if (isEmpty(data)) {
+      say(box, box.dataset.empty);
+      return;
+    }
+    render(box, data);
+  } catch {
+    box.remove(); // the table is there
+  }
+}
+
+function isEmpty(data) {
+  return data.categories ? !data.categories.length : !data.children?.length;
+}
+
+function say(box, words) {
+  const line = document.createElement("p");
+  line.textContent = words;
+  box.replaceChildren(line);
+}
+
+async function read(source) {
+  if (source.startsWith("#")) return readTable(document.querySelector(source));
+  const answer = await fetch(source, { headers: { Accept: "application/json" } });
+  if (!answer.ok) throw new Error(String(answer.status));
+  return answer.json();
+}
+
+/* First column: categories; every column of class num: a series. A cell may carry its plain number in data-value. */
+function readTable(table) {
+  const heads = [...table.querySelectorAll("thead th")];
+  const rows = [...table.querySelectorAll("tbody tr")];
+  const columns = heads.map((head, index) => index).filter((index) => index > 0 && heads[index].classList.contains("num"));
+  return {
+    categories: rows.map((row) => row.cells[0].textContent.trim()),
+    series: columns.map((index) => ({ name: heads[index].textContent.trim(), data: rows.map((row) => number(row.cells[index])) })),
+  };
+}
+
+function number(cell) {
+  const text = cell.dataset.value ?? cell.textContent.replace(/[^\d.-]/g, "");
+  return text === "" ? null : Number(text);
+}
+
+function colours() {
+  const style = getComputedStyle(document.documentElement);
+  const of = (name) => style.getPropertyValue(name).trim();
+  return { accent: of("--accent"), ink: of("--ink"), muted: of("--muted"), line: of("--line"), strong: of("--line-strong"), surface: of("--surface"), font: of("--font") };
+}
+
+function render(box, data) {
+  drawn.get(box)?.chart.dispose();
+  box.replaceChildren();
+  const chart = window.echarts.init(box, null, { renderer: "canvas" });
+  const look = colours();
+  const draw = { line: lineOption, bar: barOption, tree: treeOption }[box.dataset.chart] ?? lineOption;
+  chart.setOption({ ...common(look), ...draw(data, look, box) });
+  drawn.set(box, { chart, data });
+}
+
+function common(look) {
+  return {
+    animation: false,
+    textStyle: { fontFamily: look.font, fontSize: 13, color: look.ink },
+    tooltip: { renderMode: "richText", backgroundColor: look.ink, borderWidth: 0, textStyle: { color: look.surface, fontFamily: look.font, fontSize: 13 } },
+  };
+}
+
+function shade(index, look) {
+  return index === 0 ? look.accent : [look.muted, look.strong, look.line][(index - 1) % 3];
+}
+
+function shown(value, unit) {
+  if (value === null || value === undefined) return "–";
+  return unit === "¥" || unit === "$" ? unit + value.toLocaleString() : value.toLocaleString() + (unit ? ` ${unit}` : "");
+}
+
+function axes(data, look, box) {
+  const few = data.categories.length <= 12;
+  return {
+    grid: { left: 4, right: data.series.length > 1 ? 96 : 56, top: 24, bottom: 4, containLabel: true },
+    xAxis: { type: "category", data: data.categories, axisLine: { lineStyle: { color: look.ink } }, axisTick: { show: false }, axisLabel: { color: look.muted, fontSize: 12, hideOverlap: true, interval: few ? 0 : "auto" } },
+    yAxis: { type: "value", splitNumber: 3, axisLabel: { color: look.muted, fontSize: 12, formatter: (value) => short(value) }, splitLine: { lineStyle: { color: look.line } } },
+    tooltip: { ...common(look).tooltip, trigger: "axis", axisPointer: { lineStyle: { color: look.strong } }, valueFormatter: (value) => shown(value, box.dataset.unit) },
+  };
+}
+
+function short(value) {
+  if (Math.abs(value) >= 1e6) return `${value / 1e6}M`;
+  return Math.abs(value) >= 1e4 ? `${value / 1e3}k` : value.toLocaleString();
+}
+
+function lineOption(data, look, box) {
+  return {
+    ...axes(data, look, box),
+    series: data.series.map((series, index) => ({
+      type: "line", name: series.name, data: series.data, showSymbol: false, symbolSize: 6, z: 9 - index,
+      lineStyle: { width: index === 0 ? 2.5 : 1.5, color: shade(index, look) }, itemStyle: { color: shade(index, look) },
+      endLabel: { show: true, color: index === 0 ? look.ink : look.muted, fontSize: 13, fontWeight: index === 0 ? 600 : 400, formatter: (point) => (data.series.length > 1 ? series.name : shown(point.value, box.dataset.unit)) },
+      labelLayout: { moveOverlap: "shiftY" },
+    })),
+  };
+}
+
+function barOption(data, look, box) {
+  const lying = data.categories.length > 6 || box.clientWidth < 480;
+  const base = axes(data, look, box);
+  const value = { ...base.yAxis, axisLabel: { show: false }, splitLine: { show: false } };
+  const category = { ...base.xAxis, inverse: lying, axisLabel: { ...base.xAxis.axisLabel, color: look.ink, interval: 0 } };
+  return {
+    ...base,
+    grid: { ...base.grid, right: lying ? 64 : 8, top: lying ? 4 : 28 },
+    xAxis: lying ? value : category,
+    yAxis: lying ? category : value,
+    tooltip: { ...base.tooltip, axisPointer: { type: "none" } },
+    series: data.series.map((series, index) => ({
+      type: "bar", name: series.name, data: series.data, barMaxWidth: lying ? 18 : 48, itemStyle: { color: shade(index, look), borderRadius: 3 },
+      label: { show: data.categories.length * data.series.length <= 24, position: lying ? "right" : "top", color: look.ink, fontSize: 13, formatter: (point) => (data.series.length > 1 && point.dataIndex === 0 ? `${series.name} ` : "") + shown(point.value, box.dataset.unit) },
+    })),
+  };
+}
+
+function treeOption(data, look, box) {
+  const narrow = box.clientWidth < 560;
+  return {
+    tooltip: { ...common(look).tooltip, trigger: "item", formatter: (point) => `${point.name}${point.value === undefined ? "" : `  ${shown(point.value, box.dataset.unit)}`}` },
+    series: [{
+      type: "tree", data: [data], orient: narrow ? "TB" : "LR", left: narrow ? 8 : 72, right: narrow ? 8 : 120, top: narrow ? 32 : 8, bottom: narrow ? 56 : 8,
+      symbol: "circle", symbolSize: 9, initialTreeDepth: 3, expandAndCollapse: true, roam: true, edgeShape: "curve",
+      itemStyle: { color: look.accent, borderColor: look.accent }, lineStyle: { color: look.strong, width: 1.2 },
+      label: { color: look.ink, fontSize: 12, position: narrow ? "top" : "left", distance: 8, backgroundColor: look.surface, padding: [1, 2] },
+      leaves: { label: narrow ? { position: "bottom", rotate: -90, align: "left", verticalAlign: "middle", color: look.muted } : { position: "right", align: "left", color: look.muted } },
+    }],
+  };
+}
