@@ -55,9 +55,7 @@ _started: list[Server] = []
 def start(settings: Mapping[str, str] = THROW_AWAY) -> Server | None:
     """Start a server, or name that of ``TEST_POSTGRES_URL``. None only where ALLOW_MISSING=1 permits it."""
     if named := os.environ.get("TEST_POSTGRES_URL"):
-        return Server(
-            make_url(named).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
-        )
+        return Server(make_url(named).set(drivername="postgresql+psycopg").render_as_string(hide_password=False))
     try:
         server = _start_embedded(settings)
     except (PostgresMissing, OSError, subprocess.SubprocessError) as problem:

@@ -1,0 +1,154 @@
+"""Settings, read once from the environment and ``.env``, typed."""
+
+import os
+import secrets
+from dataclasses import dataclass, fields
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from environs import Env
+
+ROOT = Path(__file__).resolve().parent.parent
+WEAK = {"secret", "changeme", "password", "dev", "test"}
+SHORTEST_SECRET = 32  # characters
+SECRETS = {"secret_key", "database_url", "smtp_url", "gateway_secret", "broker_url"}
+
+
+class SettingsError(Exception):
+    """A setting is missing or makes no sense; the text says which and what to write."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting of the application. The names in the environment are these in capitals."""
+
+    database_url: str
+    secret_key: str
+    public_url: str = "http://localhost:8000"
+    port: int = 8000
+    production: bool = False
+    web_processes: int = 0  # 0: as many as suit the database
+    web_threads: int = 0
+    trusted_proxies: int = 0
+    smtp_url: str = ""
+    mail_from: str = "kaquan@localhost"
+    gateway_url: str = ""
+    gateway_secret: str = ""
+    broker_url: str = ""
+    poster_font: str = ""
+    log_level: str = "INFO"
+    testing: bool = False
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def is_https(self) -> bool:
+        return self.public_url.startswith("https://")
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings of this process: overrides, then the environment, then ``.env``, then defaults.
+
+    Raises SettingsError with what to write where.
+    """
+    env = _environment()
+    var = Path(env.str("KAQUAN_VAR", str(ROOT / "var")))
+    values: dict[str, object] = {}
+    for field in fields(Settings):
+        read = {int: env.int, bool: env.bool}.get(field.type, env.str)  # type: ignore[call-overload]
+        name = field.name.upper()
+        if field.name in overrides:
+            values[field.name] = overrides[field.name]
+        elif env.str(name, ""):
+            values[field.name] = read(name)
+    values.setdefault("database_url", f"sqlite:///{_made(var) / 'kaquan.db'}")
+    values["database_url"] = _with_driver(str(values["database_url"]))
+    if "secret_key" not in values:
+        values["secret_key"] = _kept_secret(var)
+    if "public_url" not in values and "port" in values:
+        values["public_url"] = f"http://localhost:{values['port']}"
+    settings = Settings(**values)  # type: ignore[arg-type]
+    _check(settings)
+    return settings
+
+
+def sources() -> dict[str, str]:
+    """Where each setting of this process comes from: environment, .env, var or default."""
+    in_file = _dotenv_names()
+    return {
+        field.name: "environment"
+        if os.environ.get(field.name.upper()) and field.name.upper() not in in_file
+        else ".env"
+        if field.name.upper() in in_file
+        else "var/secret_key"
+        if field.name == "secret_key"
+        else "default"
+        for field in fields(Settings)
+    }
+
+
+def masked(name: str, value: object) -> str:
+    """A value fit to be printed: secrets show their kind and no more."""
+    if name not in SECRETS or not value:
+        return str(value)
+    address = urlsplit(str(value))
+    if address.scheme and address.scheme != str(value):
+        port = f":{address.port}" if address.port else ""
+        user = "***@" if address.username or address.password else ""
+        return f"{address.scheme}://{user}{address.hostname or ''}{port}{address.path}"
+    return "***"
+
+
+def _environment() -> Env:
+    env = Env()
+    if (ROOT / ".env").exists() and not os.environ.get("KAQUAN_NO_DOTENV"):
+        _dotenv_names()
+        env.read_env(str(ROOT / ".env"), recurse=False)
+    return env
+
+
+_from_file: set[str] = set()
+
+
+def _dotenv_names() -> set[str]:
+    """Names that ``.env`` gives and the environment did not, noted before they are mixed."""
+    path = ROOT / ".env"
+    if path.exists() and not _from_file:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        names = {line.split("=", 1)[0].strip().removeprefix("export ") for line in lines if "=" in line}
+        _from_file.update(name for name in names if name not in os.environ)
+    return _from_file
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _with_driver(url: str) -> str:
+    for plain in ("postgres://", "postgresql://"):
+        if url.startswith(plain):
+            return "postgresql+psycopg://" + url.removeprefix(plain)
+    return url
+
+
+def _kept_secret(var: Path) -> str:
+    """The secret of this installation: made once, readable by its owner only."""
+    path = _made(var) / "secret_key"
+    try:
+        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48))
+    except FileExistsError:
+        pass
+    return path.read_text().strip()
+
+
+def _check(settings: Settings) -> None:
+    if not settings.database_url.startswith(("sqlite:", "postgresql+psycopg:")):
+        raise SettingsError("DATABASE_URL: sqlite:///path or postgresql://user@host/name")
+    if settings.production and (len(settings.secret_key) < SHORTEST_SECRET or settings.secret_key.lower() in WEAK):
+        raise SettingsError(f"SECRET_KEY: at least {SHORTEST_SECRET} random characters in production")
+    if not urlsplit(settings.public_url).scheme.startswith("http"):
+        raise SettingsError("PUBLIC_URL: http(s)://host, as customers' phones reach it")

@@ -1,0 +1,91 @@
+"""Every refusal, as an answer: problem+json for machines, a page for people, the same sentence in both."""
+
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, g, json, render_template, request
+from flask_babel import gettext
+from marshmallow import ValidationError
+from werkzeug import Response
+from werkzeug.exceptions import HTTPException
+
+from app.languages import language
+from core import errors
+
+STATUS_OF = {
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.NotPermitted: HTTPStatus.FORBIDDEN,
+    errors.NotSignedIn: HTTPStatus.UNAUTHORIZED,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.TooMany: HTTPStatus.TOO_MANY_REQUESTS,
+}
+
+
+def register_error_handlers(app: Flask) -> None:
+    app.register_error_handler(errors.DomainError, _domain_error)
+    app.register_error_handler(ValidationError, _validation_error)
+    app.register_error_handler(HTTPException, http_error)
+
+
+def status_of(error: errors.DomainError) -> HTTPStatus:
+    return next((s for kind, s in STATUS_OF.items() if isinstance(error, kind)), HTTPStatus.BAD_REQUEST)
+
+
+def wants_json() -> bool:
+    return request.path.startswith("/api/") or request.accept_mimetypes.best == "application/json"
+
+
+def _domain_error(error: errors.DomainError) -> Response:
+    return answer(status_of(error), error.code, error.say(language()))
+
+
+def _validation_error(error: ValidationError) -> Response:
+    messages: Any = error.messages
+    if isinstance(messages, dict) and set(messages) <= {"json", "query", "form", "files"}:
+        messages = {field: text for part in messages.values() for field, text in part.items()}
+    invalid = errors.Invalid()
+    return answer(HTTPStatus.UNPROCESSABLE_ENTITY, invalid.code, invalid.say(language()), errors=messages)
+
+
+def http_error(error: HTTPException) -> Response:
+    """404, 405, 413 and their kin; and 500, without the text of what broke."""
+    status = HTTPStatus(error.code or 500)
+    if status == HTTPStatus.UNPROCESSABLE_ENTITY and isinstance(getattr(error, "exc", None), ValidationError):
+        return _validation_error(error.exc)  # type: ignore[attr-defined]
+    code = status.phrase.lower().replace(" ", "_").replace("-", "_")
+    reply = answer(status, code, _sentence(status))
+    for name, value in error.get_headers():  # keeps Allow, Retry-After, WWW-Authenticate
+        if name not in ("Content-Type", "Location"):
+            reply.headers.setdefault(name, value)
+    return reply
+
+
+def _sentence(status: HTTPStatus) -> str:
+    sentences = {
+        HTTPStatus.NOT_FOUND: gettext("There is nothing at this address."),
+        HTTPStatus.METHOD_NOT_ALLOWED: gettext("This address does not take this kind of request."),
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: gettext("That is too large to take in one go."),
+        HTTPStatus.BAD_REQUEST: gettext("The request could not be read. Go back, reload the page and try again."),
+        HTTPStatus.TOO_MANY_REQUESTS: gettext("Too many attempts. Please wait a little."),
+        HTTPStatus.INTERNAL_SERVER_ERROR: gettext("Something broke on our side. It has been noted; please try again."),
+    }
+    return sentences.get(status, status.phrase)
+
+
+def answer(status: HTTPStatus, code: str, detail: str, **more: object) -> Response:
+    """One refusal in the shape its reader can use."""
+    if wants_json():
+        body = {
+            "type": "about:blank",
+            "title": status.phrase,
+            "status": status,
+            "code": code,
+            "detail": detail,
+        }
+        body |= {"request_id": g.get("request_id"), **more}
+        return Response(json.dumps(body), status, content_type="application/problem+json")
+    page = render_template(
+        "problem.html", status=int(status), code=code, detail=detail, request_id=g.get("request_id"), **more
+    )
+    return Response(page, status, content_type="text/html; charset=utf-8")

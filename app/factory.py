@@ -1,0 +1,108 @@
+"""Puts the application together."""
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from flask import Flask
+from flask_migrate import Migrate
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import errors, languages, observing, security
+from app.config import ROOT, Settings, load_settings
+from core import db as database
+
+PAGES = [
+    "app.assets",
+    "app.auth.views",
+    "app.wallet.scanning",
+    "app.wallet.views",
+    "app.wallet.sharing",
+    "app.wallet.offers",
+    "app.till.views",
+    "app.dashboard.home",
+    "app.dashboard.stores",
+    "app.dashboard.members",
+    "app.dashboard.offers",
+    "app.dashboard.campaigns",
+    "app.dashboard.sharing",
+    "app.dashboard.reports",
+    "app.dashboard.staffing",
+    "app.dashboard.settings",
+    "app.reports.views",
+]
+COMMANDS = [
+    "app.cli.chains",
+    "app.cli.stores",
+    "app.cli.codes",
+    "app.cli.staff",
+    "app.cli.keys",
+    "app.cli.members",
+    "app.cli.reports",
+    "app.cli.serving",
+    "app.cli.pushing",
+    "app.cli.demo",
+    "app.cli.config",
+]
+csrf = CSRFProtect()
+migrate = Migrate()
+
+
+def create_app(**overrides: object) -> Flask:
+    """The application, from settings (see app/config.py); overrides are for tests."""
+    settings = load_settings(**overrides)
+    app = Flask("app", root_path=str(ROOT / "app"))
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.config.from_mapping(_flask_config(settings))
+    app.extensions["settings"] = settings
+    if settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, *[settings.trusted_proxies] * 4)  # type: ignore[method-assign]
+    database.db.init_app(app)
+    with app.app_context():
+        database.prepare(database.db.engine)
+    migrate.init_app(app, database.db, directory=str(ROOT / "migrations"), render_as_batch=True)
+    csrf.init_app(app)
+    languages.init_app(app)
+    observing.init_app(app)
+    security.init_app(app)
+    errors.register_error_handlers(app)
+    for module in PAGES:
+        _each(module, "bp", app.register_blueprint)
+    from app.api import init_app as init_api
+
+    init_api(app, csrf)
+    for module in COMMANDS:
+        _each(module, "group", app.cli.add_command)
+    return app
+
+
+def _each(module: str, name: str, use: Callable[[Any], object]) -> None:
+    """Hand what a module calls ``name`` to ``use``."""
+    if find_spec(module) is None:  # BUILDING: remove when all modules are there
+        return
+    use(getattr(import_module(module), name))
+
+
+def _flask_config(settings: Settings) -> dict[str, object]:
+    engine_options: dict[str, object] = {"pool_pre_ping": False}
+    if settings.is_sqlite:
+        engine_options["connect_args"] = {"check_same_thread": False}
+    else:
+        engine_options |= {"pool_size": 10, "max_overflow": 20, "pool_recycle": 1800}
+    return {
+        "SQLALCHEMY_DATABASE_URI": settings.database_url,
+        "SQLALCHEMY_ENGINE_OPTIONS": engine_options,
+        "SECRET_KEY": settings.secret_key,
+        "TESTING": settings.testing,
+        "MAX_CONTENT_LENGTH": 32 * 1024 * 1024,
+        "MAX_FORM_MEMORY_SIZE": 1024 * 1024,
+        "SESSION_COOKIE_NAME": "kq_session",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": settings.is_https,
+        "WTF_CSRF_TIME_LIMIT": None,
+        "WTF_CSRF_SSL_STRICT": False,
+        "SEND_FILE_MAX_AGE_DEFAULT": 86400,
+    }

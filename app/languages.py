@@ -1,0 +1,62 @@
+"""The reader's language: Chinese or English, chosen by him, by his browser, by the chain."""
+
+from pathlib import Path
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from flask import Flask, g, has_request_context, request
+from flask_babel import Babel, gettext
+
+from core.text import Text
+
+LANGUAGES = {"zh": "zh_Hans_CN", "en": "en"}
+COOKIE = "kq_language"
+HERE = Path(__file__).parent
+CATALOGUES = ["translations", "wallet/translations", "till/translations", "dashboard/translations"]
+
+
+def init_app(app: Flask) -> None:
+    compile_catalogues()
+    Babel(
+        app,
+        default_locale=LANGUAGES["zh"],
+        default_translation_directories=";".join(str(HERE / folder) for folder in CATALOGUES),
+        locale_selector=lambda: LANGUAGES[language()],
+    )
+    app.jinja_env.globals.update(_=gettext, language=language)
+    app.jinja_env.filters["say"] = say
+
+
+def language() -> str:
+    """ "zh" or "en" for whoever reads this answer."""
+    if not has_request_context():
+        return "zh"
+    chosen = request.args.get("lang") or request.cookies.get(COOKIE)
+    if chosen in LANGUAGES:
+        return chosen
+    # Offered as "zh-CN": Werkzeug does not match "zh_Hans_CN" with a browser's zh-CN.
+    best = request.accept_languages.best_match(["zh-CN", "zh", "en"])
+    if best:
+        return best[:2]
+    chain = g.get("chain")
+    return chain.language if chain else "zh"
+
+
+def say(text: Text) -> str:
+    """A sentence of the domain in the reader's language."""
+    return text.say(language())
+
+
+def compile_catalogues() -> None:
+    """Make the .mo files that gettext reads, where a .po is newer."""
+    for folder in CATALOGUES:
+        for source in (HERE / folder).glob("*/LC_MESSAGES/messages.po"):
+            target = source.with_suffix(".mo")
+            if target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
+                continue
+            with source.open("rb") as po:
+                catalogue = read_po(po)
+            fresh = target.with_suffix(".mo.new")
+            with fresh.open("wb") as mo:
+                write_mo(mo, catalogue)
+            fresh.replace(target)

@@ -1,0 +1,17 @@
+"""Every table, imported in one place, for migrations and tests."""
+
+import cards.models
+import checkout.models
+import core.audit
+import core.events
+import core.idempotency
+import core.leases
+import coupons.models
+import push.models
+import sharing.models
+import stores.models
+from core.db import db
+
+__all__ = ["cards", "checkout", "core", "coupons", "metadata", "push", "sharing", "stores"]
+
+metadata = db.metadata

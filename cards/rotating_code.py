@@ -1,0 +1,94 @@
+"""The code a card shows at the till: its number and a one-time password of 30 seconds (RFC 6238).
+
+24 digits, so that a QR picture is small and a USB scanner can type it. A screenshot is worthless after a minute.
+A program for printed cards shows a static code: the same shape, with the password of counter 0 (RFC 4226).
+"""
+
+from base64 import b32encode
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from pyotp import HOTP, TOTP
+
+from cards.models import CodeMode
+from core.errors import NotFound
+from core.hot import Hot, Sql
+from core.text import Text
+from core.tokens import is_luhn_valid
+
+NUMBER_DIGITS, PASSWORD_DIGITS = 16, 8
+STEP = timedelta(seconds=30)
+DRIFT_STEPS = 1  # one step early or late still counts
+
+FIND = Sql("""
+    SELECT k.id, k.number, k.state, k.code_secret, p.code_mode, k.member_id, k.tier_id, k.points, k.program_id
+    FROM cards k JOIN programs p ON p.id = k.program_id
+    WHERE k.number = :number AND k.chain_id = :chain_id
+""")
+
+
+class CardCodeUnknown(NotFound):
+    """No card of this chain shows such a code now."""
+
+    code = "card_code_unknown"
+    sentence = Text(
+        "这个会员码不对或已过期。请顾客刷新手机上的会员码再扫。",
+        "This card code is wrong or out of date. Ask the customer to refresh it and scan again.",
+    )
+
+
+class ShownCode(NamedTuple):
+    value: str  # 24 digits
+    expires_at: datetime | None  # None: a static code
+
+
+class FoundCard(NamedTuple):
+    """The card that a code belongs to."""
+
+    id: int
+    number: str
+    state: str
+    member_id: int
+    tier_id: int
+    points: int
+    program_id: int
+
+
+def shown_code(number: str, secret: bytes, mode: str, *, now: datetime) -> ShownCode:
+    """What the card shows now."""
+    if mode == CodeMode.STATIC:
+        return ShownCode(number + _static(secret), None)
+    step = int(STEP.total_seconds())
+    counter = int(now.timestamp()) // step
+    expires_at = datetime.fromtimestamp((counter + 1) * step, UTC)
+    return ShownCode(number + _rotating(secret).at(now), expires_at)
+
+
+def find_card_by_code(hot: Hot, chain_id: int, code: str, *, now: datetime) -> FoundCard:
+    """The card showing this code, whatever its state. Raises CardCodeUnknown. Spaces in the code do not matter."""
+    digits = "".join(code.split())
+    number, password = digits[:NUMBER_DIGITS], digits[NUMBER_DIGITS:]
+    if len(password) != PASSWORD_DIGITS or not password.isascii() or not is_luhn_valid(number):
+        raise CardCodeUnknown()
+    row = hot.row(FIND, number=number, chain_id=chain_id)
+    if row is None or not _is_right(bytes(row[3]), row[4], password, now):
+        raise CardCodeUnknown()
+    return FoundCard(row[0], row[1], row[2], *row[5:])
+
+
+def _is_right(secret: bytes, mode: str, password: str, now: datetime) -> bool:
+    if mode == CodeMode.STATIC:
+        return HOTP(_base32(secret), digits=PASSWORD_DIGITS).verify(password, 0)
+    return _rotating(secret).verify(password, for_time=now, valid_window=DRIFT_STEPS)
+
+
+def _rotating(secret: bytes) -> TOTP:
+    return TOTP(_base32(secret), digits=PASSWORD_DIGITS, interval=int(STEP.total_seconds()))
+
+
+def _static(secret: bytes) -> str:
+    return str(HOTP(_base32(secret), digits=PASSWORD_DIGITS).at(0))
+
+
+def _base32(secret: bytes) -> str:
+    return b32encode(secret).decode()

@@ -1,0 +1,221 @@
+"""Claiming a coupon: never one more than the stock, never one more than the member may have.
+
+The stock lies in slots, so that many claims of one hot offer do not queue at one row. One statement takes from a slot
+and writes the coupon, or does neither. ``UNIQUE (offer_id, member_id, ordinal)`` decides between two claims of one
+member: the second is sent round again and then finds the limit reached.
+"""
+
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+from core.clock import business_day, day_start
+from core.errors import DomainError
+from core.hot import AlreadyThere, Hot, Row, Sql, moment
+from core.tokens import new_code
+from coupons import errors
+from coupons.models import CouponSource, OfferState
+
+ATTEMPTS = 50  # more rounds than a slot can be missed for by bad luck
+VALIDITY_POSTGRESQL = """
+    COALESCE(f.valid_from, :now) AS valid_from,
+    COALESCE(f.valid_until,
+             ((((:now ::timestamptz AT TIME ZONE c.timezone) - make_interval(hours => c.cutoff_hour::int))::date
+               + f.valid_days::int)::timestamp + make_interval(hours => c.cutoff_hour::int))
+             AT TIME ZONE c.timezone) AS valid_until"""
+HOLDER_BY_WALLET = "k.wallet_id = :wallet_id"
+HOLDER_BY_CARD = "k.id = :card_id"
+
+
+class Claimed(NamedTuple):
+    """A new coupon."""
+
+    id: int
+    code: str
+    offer_id: int
+    card_id: int
+    valid_from: datetime
+    valid_until: datetime
+
+
+def claim_text(holder: str, *, waiting: bool = False) -> str:
+    """The claim as one PostgreSQL statement. ``waiting`` queues for a slot instead of passing locked ones over."""
+    return f"""
+WITH offer AS (
+    SELECT f.id, f.chain_id, f.stock, f.per_member_limit, {VALIDITY_POSTGRESQL}
+    FROM offers f JOIN chains c ON c.id = f.chain_id
+    WHERE f.id = :offer_id AND f.state = 'running' AND (f.valid_until IS NULL OR f.valid_until > :now)
+),
+holder AS (
+    SELECT k.id, k.member_id FROM cards k JOIN offer f ON f.chain_id = k.chain_id
+    WHERE {holder} AND k.state = 'active' ORDER BY k.id LIMIT 1
+),
+held AS (
+    SELECT count(*) AS count FROM coupons
+    WHERE offer_id = :offer_id AND member_id = (SELECT member_id FROM holder)
+),
+slot AS (
+    UPDATE offer_slots SET claimed = claimed + 1
+    WHERE (offer_id, slot) = (
+        SELECT s.offer_id, s.slot FROM offer_slots s
+        WHERE s.offer_id = (SELECT f.id FROM offer f, holder, held WHERE held.count < f.per_member_limit)
+          AND s.claimed < s.stock
+        ORDER BY random() LIMIT 1 FOR UPDATE{"" if waiting else " SKIP LOCKED"}
+    )
+    RETURNING slot
+),
+coupon AS (
+    INSERT INTO coupons (chain_id, offer_id, slot, card_id, member_id, ordinal, code, state, source, store_id,
+                         claimed_at, valid_from, valid_until)
+    SELECT f.chain_id, f.id, slot.slot, holder.id, holder.member_id, held.count + 1, :code, 'claimed', :source,
+           :store_id, :now, f.valid_from, f.valid_until
+    FROM offer f CROSS JOIN holder CROSS JOIN held LEFT JOIN slot ON TRUE
+    WHERE held.count < f.per_member_limit AND (f.stock IS NULL OR slot.slot IS NOT NULL)
+    RETURNING id, code, offer_id, card_id, valid_from, valid_until, chain_id
+),
+told AS (
+    INSERT INTO events (chain_id, kind, payload, at)
+    SELECT chain_id, 'coupon.claimed', jsonb_build_object('coupon_id', id, 'offer_id', offer_id, 'card_id', card_id), :now
+    FROM coupon
+)
+SELECT id, code, offer_id, card_id, valid_from, valid_until FROM coupon"""
+
+
+CLAIM = {holder: Sql(claim_text(holder)) for holder in (HOLDER_BY_WALLET, HOLDER_BY_CARD)}
+CLAIM_WAITING = {holder: Sql(claim_text(holder, waiting=True)) for holder in CLAIM}
+
+OFFER = Sql("""
+    SELECT f.chain_id, f.stock, f.per_member_limit, f.valid_from, f.valid_until, f.valid_days, f.state,
+           c.timezone, c.cutoff_hour
+    FROM offers f JOIN chains c ON c.id = f.chain_id WHERE f.id = :offer_id
+""")
+HOLDER = {
+    holder: Sql(f"""
+    SELECT k.id, k.member_id FROM cards k
+    WHERE {holder} AND k.chain_id = :chain_id AND k.state = 'active' ORDER BY k.id LIMIT 1
+""")
+    for holder in CLAIM
+}
+HELD = Sql("SELECT count(*) FROM coupons WHERE offer_id = :offer_id AND member_id = :member_id")
+LEFT = Sql("SELECT coalesce(sum(stock - claimed), 0) FROM offer_slots WHERE offer_id = :offer_id")
+SLOT = Sql("""
+    UPDATE offer_slots SET claimed = claimed + 1
+    WHERE offer_id = :offer_id AND slot = (
+        SELECT slot FROM offer_slots WHERE offer_id = :offer_id AND claimed < stock LIMIT 1
+    )
+    RETURNING slot
+""")
+COUPON = Sql("""
+    INSERT INTO coupons (chain_id, offer_id, slot, card_id, member_id, ordinal, code, state, source, store_id,
+                         claimed_at, valid_from, valid_until)
+    VALUES (:chain_id, :offer_id, :slot, :card_id, :member_id, :ordinal, :code, 'claimed', :source, :store_id,
+            :now, :valid_from, :valid_until)
+    RETURNING id
+""")
+TOLD = Sql("""
+    INSERT INTO events (chain_id, kind, payload, at)
+    VALUES (:chain_id, 'coupon.claimed',
+            json_object('coupon_id', :coupon_id, 'offer_id', :offer_id, 'card_id', :card_id), :now)
+""")
+
+
+def claim(
+    hot: Hot,
+    offer_id: int,
+    *,
+    now: datetime,
+    wallet_id: int | None = None,
+    card_id: int | None = None,
+    source: CouponSource = CouponSource.CLAIM_PAGE,
+    store_id: int | None = None,
+) -> Claimed:
+    """Give the holder (of a wallet or of a card) one coupon of a running offer, or refuse.
+
+    Raises OfferNotFound, OfferNotRunning, OfferSoldOut, OfferLimitReached, CardNeeded.
+    """
+    holder = HOLDER_BY_WALLET if card_id is None else HOLDER_BY_CARD
+    who = {"wallet_id": wallet_id} if card_id is None else {"card_id": card_id}
+    for attempt in range(ATTEMPTS):
+        values = who | {"offer_id": offer_id, "code": new_code(), "source": source, "store_id": store_id, "now": now}
+        try:
+            if not hot.is_postgresql:
+                return _claim_stepwise(hot, holder, values)
+            statement = CLAIM_WAITING if attempt else CLAIM
+            row = hot.row(statement[holder], **values)
+        except AlreadyThere:
+            continue  # another claim of the same member, or the same code by chance
+        if row is not None:
+            return Claimed(*row[:4], moment(row[4]), moment(row[5]))
+        refusal = _refusal(hot, holder, values)
+        if refusal is not None:
+            raise refusal
+    raise errors.OfferSoldOut()
+
+
+def _refusal(hot: Hot, holder: str, values: dict[str, object]) -> DomainError | None:
+    """Why nothing was claimed; None when there is stock left and only bad luck stood in the way."""
+    found = _offer_and_holder(hot, holder, values)
+    if isinstance(found, DomainError):
+        return found
+    offer, _, _ = found
+    has_stock = offer[1] is None or int(hot.row(LEFT, offer_id=values["offer_id"])[0]) > 0  # type: ignore[index]
+    return None if has_stock else errors.OfferSoldOut()
+
+
+def _offer_and_holder(hot: Hot, holder: str, values: dict[str, object]) -> tuple[Row, Row, int] | DomainError:
+    """The offer, its holder and how many he has, or what stands in the way."""
+    now: datetime = values["now"]  # type: ignore[assignment]
+    offer = hot.row(OFFER, offer_id=values["offer_id"])
+    if offer is None:
+        return errors.OfferNotFound()
+    ends = offer[4] and moment(offer[4])
+    if offer[6] != OfferState.RUNNING or (ends and ends <= now):
+        return errors.OfferNotRunning()
+    key = "wallet_id" if holder == HOLDER_BY_WALLET else "card_id"
+    card = hot.row(HOLDER[holder], chain_id=offer[0], **{key: values[key]})
+    if card is None:
+        return errors.CardNeeded()
+    held = int(hot.row(HELD, offer_id=values["offer_id"], member_id=card[1])[0])  # type: ignore[index]
+    if held >= offer[2]:
+        return errors.OfferLimitReached(limit=offer[2])
+    return offer, card, held
+
+
+def _claim_stepwise(hot: Hot, holder: str, values: dict[str, object]) -> Claimed:
+    """The same in an open SQLite transaction, where nobody else writes meanwhile."""
+    found = _offer_and_holder(hot, holder, values)
+    if isinstance(found, DomainError):
+        raise found
+    offer, card, held = found
+    slot = None
+    if offer[1] is not None:
+        taken = hot.row(SLOT, offer_id=values["offer_id"])
+        if taken is None:
+            raise errors.OfferSoldOut()
+        slot = taken[0]
+    now: datetime = values["now"]  # type: ignore[assignment]
+    valid_from, valid_until = validity(offer[3:6], offer[7], offer[8], now=now)
+    common = {"chain_id": offer[0], "offer_id": values["offer_id"], "card_id": card[0], "now": now}
+    coupon = hot.row(
+        COUPON,
+        **common,
+        slot=slot,
+        member_id=card[1],
+        ordinal=held + 1,
+        code=values["code"],
+        source=values["source"],
+        store_id=values["store_id"],
+        valid_from=valid_from,
+        valid_until=valid_until,
+    )
+    assert coupon is not None
+    hot.run(TOLD, **common, coupon_id=coupon[0])
+    return Claimed(coupon[0], str(values["code"]), int(str(values["offer_id"])), card[0], valid_from, valid_until)
+
+
+def validity(period: Row, timezone: str, cutoff_hour: int, *, now: datetime) -> tuple[datetime, datetime]:
+    """From when until when (exclusive) a coupon claimed now is valid: fixed, or through N business days."""
+    valid_from, valid_until, valid_days = period
+    if valid_days is None:
+        return moment(valid_from), moment(valid_until)
+    last: date = business_day(now, timezone, cutoff_hour) + timedelta(days=int(valid_days))
+    return now, day_start(last, timezone, cutoff_hour)

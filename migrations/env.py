@@ -1,0 +1,57 @@
+"""How Alembic reaches the application's database. Run through ``flask --app wsgi db …``."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from alembic import context
+from flask import current_app
+from sqlalchemy import Connection
+
+from app import models
+from core.db import BigInt, Json, UtcDateTime, db
+from core.events import current_transaction
+
+ONE_AT_A_TIME = 7421001  # two machines starting at once: the second waits here
+
+
+@contextmanager
+def alone(connection: Connection) -> Iterator[None]:
+    """Keep other migrations of this PostgreSQL database out; SQLite does so by itself."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    connection.exec_driver_sql(f"SELECT pg_advisory_lock({ONE_AT_A_TIME})")
+    connection.commit()
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.exec_driver_sql(f"SELECT pg_advisory_unlock({ONE_AT_A_TIME})")
+        connection.commit()
+
+
+def render(kind: str, item: Any, autogenerate: object) -> str | Literal[False]:
+    """Our own types by the names that the template imports."""
+    if kind == "type" and isinstance(item, UtcDateTime):
+        return "UtcDateTime()"
+    if kind == "type" and isinstance(item, type(BigInt)) and item._variant_mapping == BigInt._variant_mapping:
+        return "BigInt"
+    if kind == "type" and "postgresql" in getattr(item, "_variant_mapping", {}) and isinstance(item, type(Json)):
+        return "Json"
+    if kind == "server_default" and isinstance(getattr(item, "arg", None), current_transaction):
+        return "current_transaction()"
+    return False
+
+
+def migrate() -> None:
+    """Bring the database forward, each change in a transaction of its own."""
+    options = {"render_as_batch": True, "transaction_per_migration": True, "render_item": render}
+    options |= current_app.extensions["migrate"].configure_args
+    with db.engine.connect() as connection, alone(connection):
+        context.configure(connection=connection, target_metadata=models.metadata, **options)
+        with context.begin_transaction():
+            context.run_migrations()
+
+
+migrate()

@@ -1,0 +1,194 @@
+"""Campaigns, their runs, one delivery per member and channel, and what members agreed to."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db import Model, one_of
+
+
+class CampaignState(StrEnum):
+    DRAFT = "draft"
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    MISSED = "missed"
+
+
+class RunState(StrEnum):
+    RUNNING = "running"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+
+
+class DeliveryState(StrEnum):
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class SkipReason(StrEnum):
+    OPTED_OUT = "opted_out"
+    NO_ADDRESS = "no_address"
+    CAPPED = "capped"
+    QUIET = "quiet"
+    STALE = "stale"
+    HOLDOUT = "holdout"
+    CARD_INACTIVE = "card_inactive"
+    DUPLICATE = "duplicate"
+
+
+class PushChannel(StrEnum):
+    INBOX = "inbox"
+    EMAIL = "email"
+    GATEWAY = "gateway"  # SMS and WeChat services behind a signed HTTP call
+
+
+class Campaign(Model):
+    """A push to members: whom, what, when. The word never means an offer."""
+
+    __tablename__ = "campaigns"
+    __table_args__ = (
+        one_of("state", CampaignState),
+        CheckConstraint("send_at IS NULL OR send_until IS NULL OR send_at < send_until", name="window_order"),
+        CheckConstraint("(state = 'scheduled') <= (next_run_at IS NOT NULL)", name="scheduled_has_time"),
+        Index(None, "chain_id", "id"),
+        Index(
+            "ix_campaigns_due",
+            "next_run_at",
+            sqlite_where=text("state = 'scheduled'"),
+            postgresql_where=text("state = 'scheduled'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    chain_id: Mapped[int] = mapped_column(ForeignKey("chains.id"))
+    offer_id: Mapped[int | None] = mapped_column(ForeignKey("offers.id"))  # handed out with the message
+    name: Mapped[str] = mapped_column(String(80))
+    audience: Mapped[dict[str, Any]]  # conditions: see push/segments.py
+    channels: Mapped[list[Any]]
+    title: Mapped[str] = mapped_column(String(80))
+    title_en: Mapped[str] = mapped_column(String(120))
+    body: Mapped[str] = mapped_column(Text)
+    body_en: Mapped[str] = mapped_column(Text)
+    schedule: Mapped[dict[str, Any]]  # {"kind": "now"} | {"kind": "at"} | {"kind": "recurring", …}
+    send_at: Mapped[datetime | None]
+    send_until: Mapped[datetime | None]  # later than this a message is stale
+    next_run_at: Mapped[datetime | None]
+    state: Mapped[str] = mapped_column(String(10), default=CampaignState.DRAFT)
+    created_by: Mapped[str] = mapped_column(String(40))
+    created_at: Mapped[datetime]
+
+
+class Run(Model):
+    """One going-out of a campaign, with the message as it was then. One per campaign and due time."""
+
+    __tablename__ = "campaign_runs"
+    __table_args__ = (
+        UniqueConstraint("campaign_id", "due_at"),
+        one_of("state", RunState),
+        CheckConstraint("audience_count >= 0", name="audience_not_negative"),
+        CheckConstraint("(state = 'finished') = (finished_at IS NOT NULL)", name="finished_has_time"),
+        Index(None, "chain_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    chain_id: Mapped[int] = mapped_column(ForeignKey("chains.id"))
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
+    offer_id: Mapped[int | None] = mapped_column(ForeignKey("offers.id"))
+    title: Mapped[str] = mapped_column(String(80))
+    title_en: Mapped[str] = mapped_column(String(120))
+    body: Mapped[str] = mapped_column(Text)
+    body_en: Mapped[str] = mapped_column(Text)
+    due_at: Mapped[datetime]
+    send_until: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(10), default=RunState.RUNNING)
+    audience_count: Mapped[int] = mapped_column(default=0)  # deliveries frozen at the start
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class Delivery(Model):
+    """One message of one run to one member over one channel."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("run_id", "member_id", "channel"),
+        one_of("state", DeliveryState),
+        one_of("channel", PushChannel),
+        one_of("reason", SkipReason),
+        CheckConstraint("(state = 'sending') = (leased_until IS NOT NULL)", name="lease_means_sending"),
+        CheckConstraint("(state = 'skipped') = (reason IS NOT NULL)", name="skipped_has_reason"),
+        CheckConstraint("(state IN ('sent', 'delivered')) <= (sent_at IS NOT NULL)", name="sent_has_time"),
+        CheckConstraint("attempts >= 0", name="attempts_not_negative"),
+        Index(None, "chain_id", "id"),
+        Index(None, "run_id", "state"),
+        Index(None, "member_id", "sent_at"),
+        Index(
+            "ix_deliveries_due",
+            "due_at",
+            sqlite_where=text("state IN ('pending', 'sending')"),
+            postgresql_where=text("state IN ('pending', 'sending')"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    chain_id: Mapped[int] = mapped_column(ForeignKey("chains.id"))
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
+    run_id: Mapped[int] = mapped_column(ForeignKey("campaign_runs.id"))
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    card_id: Mapped[int] = mapped_column(ForeignKey("cards.id"))
+    channel: Mapped[str] = mapped_column(String(10))
+    state: Mapped[str] = mapped_column(String(10), default=DeliveryState.PENDING)
+    reason: Mapped[str | None] = mapped_column(String(20))
+    coupon_id: Mapped[int | None] = mapped_column(ForeignKey("coupons.id"))
+    due_at: Mapped[datetime]  # when it may be tried next
+    leased_until: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None] = mapped_column(String(200))
+    sent_at: Mapped[datetime | None]
+    read_at: Mapped[datetime | None]
+
+
+class Consent(Model):
+    """What a member agreed to, or withdrew, for one channel. The newest word counts; the old ones stay."""
+
+    __tablename__ = "consents"
+    __table_args__ = (
+        one_of("channel", PushChannel),
+        Index(None, "member_id", "channel", "id"),
+        Index(None, "chain_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    chain_id: Mapped[int] = mapped_column(ForeignKey("chains.id"))
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+    channel: Mapped[str] = mapped_column(String(10))
+    is_granted: Mapped[bool]
+    source: Mapped[str] = mapped_column(String(40))
+    at: Mapped[datetime]
+
+
+class PushPolicy(Model):
+    """A chain's manners: quiet hours in the member's zone, and how often at most."""
+
+    __tablename__ = "push_policies"
+    __table_args__ = (
+        CheckConstraint("quiet_from BETWEEN 0 AND 23 AND quiet_until BETWEEN 0 AND 23", name="hours"),
+        CheckConstraint("cap_per_day >= 1 AND cap_per_week >= cap_per_day", name="cap_order"),
+    )
+
+    chain_id: Mapped[int] = mapped_column(ForeignKey("chains.id"), primary_key=True)
+    quiet_from: Mapped[int] = mapped_column(default=21)
+    quiet_until: Mapped[int] = mapped_column(default=9)
+    cap_per_day: Mapped[int] = mapped_column(default=1)
+    cap_per_week: Mapped[int] = mapped_column(default=3)

@@ -1,0 +1,83 @@
+"""API keys: made once, shown once, kept hashed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Row, select, update
+
+from core import audit
+from core.audit import Author
+from core.db import db
+from core.errors import Invalid, NotFound
+from core.text import Text
+from core.tokens import hashed, new_secret
+from stores.models import ApiKey, Role, Store
+
+PREFIX = "kq_"
+
+
+class KeyNeedsStore(Invalid):
+    """A store's key names its store; head office's names none."""
+
+    code = "key_needs_store"
+    sentence = Text("店长和店员的密钥要指定门店。", "A key for a manager or clerk needs a store.")
+
+
+class NewKey(NamedTuple):
+    id: int
+    secret: str  # shown once
+
+
+def find_key(key_hash: str) -> Row[tuple[int, int, int | None, str, str]] | None:
+    """The key in force with this hash: id, chain_id, store_id, role, name."""
+    return db.session.execute(
+        select(ApiKey.id, ApiKey.chain_id, ApiKey.store_id, ApiKey.role, ApiKey.name).where(
+            ApiKey.key_hash == key_hash, ApiKey.revoked_at.is_(None)
+        )
+    ).one_or_none()
+
+
+def create_key(chain_id: int, *, name: str, role: Role, store_id: int | None, by: Author, now: datetime) -> NewKey:
+    """Make a key. Needs an open transaction; raises KeyNeedsStore, NotFound."""
+    if (store_id is None) != (role in (Role.HQ_ADMIN, Role.HQ_ANALYST)):
+        raise KeyNeedsStore()
+    if store_id is not None and not _is_store_of(chain_id, store_id):
+        raise NotFound()
+    secret = PREFIX + new_secret()
+    key = ApiKey(
+        chain_id=chain_id,
+        store_id=store_id,
+        name=name,
+        role=role,
+        key_hash=hashed(secret),
+        last_four=secret[-4:],
+        created_at=now,
+    )
+    db.session.add(key)
+    db.session.flush()
+    after = {"name": name, "role": role, "store_id": store_id}
+    audit.note("key created", chain_id=chain_id, object_kind="key", object_id=key.id, by=by, at=now, after=after)
+    return NewKey(key.id, secret)
+
+
+def revoke_key(chain_id: int, key_id: int, *, by: Author, now: datetime) -> None:
+    """End a key at once; a second time changes nothing. Needs an open transaction; raises NotFound."""
+    revoked = db.session.scalar(
+        update(ApiKey)
+        .where(ApiKey.id == key_id, ApiKey.chain_id == chain_id, ApiKey.revoked_at.is_(None))
+        .values(revoked_at=now)
+        .returning(ApiKey.id)
+    )
+    if revoked is not None:
+        audit.note("key revoked", chain_id=chain_id, object_kind="key", object_id=key_id, by=by, at=now)
+    elif db.session.scalar(select(ApiKey.id).filter_by(id=key_id, chain_id=chain_id)) is None:
+        raise NotFound()
+
+
+def list_keys(chain_id: int) -> Sequence[ApiKey]:
+    return db.session.scalars(select(ApiKey).filter_by(chain_id=chain_id).order_by(ApiKey.id.desc())).all()
+
+
+def _is_store_of(chain_id: int, store_id: int) -> bool:
+    return db.session.scalar(select(Store.id).filter_by(id=store_id, chain_id=chain_id)) is not None

@@ -1,0 +1,234 @@
+"""The people of a chain: who they are, how they sign in, which stores are theirs."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from typing import NamedTuple
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from sqlalchemy import delete, select, update
+
+from core import audit
+from core.audit import Author
+from core.db import db
+from core.errors import Conflict, Invalid, NotFound, NotSignedIn
+from core.text import Text
+from stores.models import Role, Staff, StaffSession, StaffStore, Store
+
+SHORTEST_PASSWORD = 10
+TRIES = 5
+LOCKED_FOR = timedelta(minutes=5)
+hasher = PasswordHasher()
+
+
+class WrongLogin(NotSignedIn):
+    """The name or the password is wrong; which of them is not told."""
+
+    code = "wrong_login"
+    sentence = Text("账号或密码不对。", "The log-in or the password is wrong.")
+
+
+class LoginLocked(NotSignedIn):
+    """Too many wrong passwords for this person."""
+
+    code = "login_locked"
+    sentence = Text("密码错了太多次，请 5 分钟后再试。", "Too many wrong passwords. Try again in 5 minutes.")
+
+
+class LoginTaken(Conflict):
+    """Another person has this log-in."""
+
+    code = "login_taken"
+    sentence = Text("这个账号已经有人用了。", "Somebody else has this log-in.")
+
+
+class PasswordTooShort(Invalid):
+    """A password has at least ten characters."""
+
+    code = "password_too_short"
+    sentence = Text("密码至少 10 个字符。", "A password has at least 10 characters.")
+
+
+class StaffNeedsStore(Invalid):
+    """A manager or clerk works in at least one store."""
+
+    code = "staff_needs_store"
+    sentence = Text("店长和店员至少要有一家门店。", "A manager or clerk needs at least one store.")
+
+
+class SignedIn(NamedTuple):
+    id: int
+    chain_id: int
+    role: str
+    name: str
+    language: str
+    store_ids: frozenset[int] | None
+
+
+def create_staff(
+    chain_id: int,
+    *,
+    login: str,
+    name: str,
+    role: Role,
+    password: str,
+    store_ids: Iterable[int] = (),
+    language: str = "zh",
+    by: Author,
+    now: datetime,
+) -> Staff:
+    """Add a person. Needs an open transaction; raises LoginTaken, PasswordTooShort, StaffNeedsStore, NotFound."""
+    wanted = _checked_stores(chain_id, role, store_ids)
+    login = login.strip().lower()
+    if db.session.scalar(select(Staff.id).where(Staff.login == login)) is not None:
+        raise LoginTaken()
+    person = Staff(
+        chain_id=chain_id,
+        login=login,
+        name=name,
+        role=role,
+        password_hash=hash_password(password),
+        language=language,
+        created_at=now,
+    )
+    db.session.add(person)
+    db.session.flush()
+    db.session.add_all(StaffStore(staff_id=person.id, store_id=store_id) for store_id in wanted)
+    db.session.flush()
+    after = {"login": login, "role": role, "stores": sorted(wanted)}
+    audit.note(
+        "staff created",
+        chain_id=chain_id,
+        object_kind="staff",
+        object_id=person.id,
+        by=by,
+        at=now,
+        after=after,
+    )
+    return person
+
+
+def hash_password(password: str) -> str:
+    if len(password) < SHORTEST_PASSWORD:
+        raise PasswordTooShort()
+    return hasher.hash(password)
+
+
+def check_login(login: str, password: str, *, now: datetime) -> int:
+    """The person's id. Needs an open transaction, which must be committed also on refusal: it counts the try.
+
+    Returns 0 for a wrong password so that the count is kept; raises LoginLocked.
+    """
+    person = db.session.execute(
+        select(Staff.id, Staff.password_hash, Staff.locked_until, Staff.disabled_at).where(
+            Staff.login == login.strip().lower()
+        )
+    ).one_or_none()
+    if person is None:
+        _verify(_nobodys_hash(), password)  # the same time as for a known name
+        return 0
+    if person.locked_until and person.locked_until > now:
+        raise LoginLocked()
+    if not _verify(person.password_hash, password) or person.disabled_at:
+        _count_failure(person.id, now)
+        return 0
+    db.session.execute(update(Staff).where(Staff.id == person.id).values(failed_logins=0, locked_until=None))
+    return int(person.id)
+
+
+def _verify(password_hash: str, password: str) -> bool:
+    try:
+        return hasher.verify(password_hash, password)
+    except (VerifyMismatchError, InvalidHashError):
+        return False
+
+
+@cache
+def _nobodys_hash() -> str:
+    return hasher.hash("nobody's password")
+
+
+def _count_failure(staff_id: int, now: datetime) -> None:
+    failures = db.session.scalar(
+        update(Staff)
+        .where(Staff.id == staff_id)
+        .values(failed_logins=Staff.failed_logins + 1)
+        .returning(Staff.failed_logins)
+    )
+    if failures and failures % TRIES == 0:
+        db.session.execute(update(Staff).where(Staff.id == staff_id).values(locked_until=now + LOCKED_FOR))
+
+
+def begin_session(staff_id: int, *, token_hash: str, now: datetime, lasts: timedelta) -> None:
+    db.session.add(StaffSession(staff_id=staff_id, token_hash=token_hash, created_at=now, valid_until=now + lasts))
+
+
+def end_session(token_hash: str, *, now: datetime) -> None:
+    db.session.execute(
+        update(StaffSession)
+        .where(StaffSession.token_hash == token_hash, StaffSession.ended_at.is_(None))
+        .values(ended_at=now)
+    )
+
+
+def find_signed_in(token_hash: str, *, now: datetime) -> SignedIn | None:
+    """Whoever's session this is, with the stores that are his (None: all of the chain)."""
+    rows = db.session.execute(
+        select(Staff.id, Staff.chain_id, Staff.role, Staff.name, Staff.language, StaffStore.store_id)
+        .join(StaffSession, StaffSession.staff_id == Staff.id)
+        .outerjoin(StaffStore, StaffStore.staff_id == Staff.id)
+        .where(
+            StaffSession.token_hash == token_hash,
+            StaffSession.ended_at.is_(None),
+            StaffSession.valid_until > now,
+            Staff.disabled_at.is_(None),
+        )
+    ).all()
+    if not rows:
+        return None
+    first = rows[0]
+    everywhere = first.role in (Role.HQ_ADMIN, Role.HQ_ANALYST)
+    stores = None if everywhere else frozenset(row.store_id for row in rows if row.store_id is not None)
+    return SignedIn(first.id, first.chain_id, first.role, first.name, first.language, stores)
+
+
+def list_staff(chain_id: int) -> Sequence[Staff]:
+    return db.session.scalars(select(Staff).filter_by(chain_id=chain_id).order_by(Staff.id)).all()
+
+
+def disable_staff(chain_id: int, staff_id: int, *, by: Author, now: datetime) -> None:
+    """Let a person in no more, and end his sessions. Needs an open transaction; raises NotFound."""
+    if db.session.scalar(select(Staff.id).filter_by(id=staff_id, chain_id=chain_id)) is None:
+        raise NotFound()
+    db.session.execute(update(Staff).where(Staff.id == staff_id, Staff.disabled_at.is_(None)).values(disabled_at=now))
+    db.session.execute(
+        update(StaffSession)
+        .where(StaffSession.staff_id == staff_id, StaffSession.ended_at.is_(None))
+        .values(ended_at=now)
+    )
+    audit.note("staff disabled", chain_id=chain_id, object_kind="staff", object_id=staff_id, by=by, at=now)
+
+
+def assign_stores(chain_id: int, staff_id: int, store_ids: Iterable[int], *, by: Author, now: datetime) -> None:
+    """Say anew which stores are a person's. Needs an open transaction; raises NotFound, StaffNeedsStore."""
+    person = db.session.scalar(select(Staff).filter_by(id=staff_id, chain_id=chain_id))
+    if person is None:
+        raise NotFound()
+    wanted = _checked_stores(chain_id, Role(person.role), store_ids)
+    db.session.execute(delete(StaffStore).where(StaffStore.staff_id == staff_id))
+    db.session.add_all(StaffStore(staff_id=staff_id, store_id=store_id) for store_id in wanted)
+    after = {"stores": sorted(wanted)}
+    audit.note("staff stores", chain_id=chain_id, object_kind="staff", object_id=staff_id, by=by, at=now, after=after)
+
+
+def _checked_stores(chain_id: int, role: Role, store_ids: Iterable[int]) -> set[int]:
+    wanted = set(store_ids)
+    if role in (Role.STORE_MANAGER, Role.CLERK) and not wanted:
+        raise StaffNeedsStore()
+    if role in (Role.HQ_ADMIN, Role.HQ_ANALYST):
+        return set()
+    known = set(db.session.scalars(select(Store.id).where(Store.chain_id == chain_id, Store.id.in_(wanted))))
+    if known != wanted:
+        raise NotFound()
+    return wanted

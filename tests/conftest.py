@@ -1,0 +1,131 @@
+"""One application per database; every test runs on both, on tables that are empty."""
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from argon2 import PasswordHasher
+from flask import Flask
+from flask_migrate import upgrade
+from sqlalchemy import event
+
+from app import models
+from app.factory import create_app
+from core.db import db
+from stores import staffing
+from tests import postgres_server
+
+SERVER = "KAQUAN_TEST_POSTGRES"  # how the controller tells its workers
+DATABASES = ["sqlite", "postgresql"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The controller starts one PostgreSQL; workers find its address in the environment."""
+    os.environ.setdefault("KAQUAN_NO_DOTENV", "1")
+    os.environ.pop("DATABASE_URL", None)
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    server = postgres_server.start()
+    os.environ[SERVER] = server.url if server else ""
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        postgres_server.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> None:
+    staffing.hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+@pytest.fixture(scope="session")
+def applications() -> Iterator[dict[str, Flask]]:
+    """Made when first asked for: an application on a migrated database of this worker."""
+    made: dict[str, Flask] = {}
+    yield made
+    for application in made.values():
+        with application.app_context():
+            db.engine.dispose()
+
+
+def make_application(database: str, folder: Path, worker_id: str) -> Flask:
+    if database == "sqlite":
+        url = f"sqlite:///{folder / 'test.db'}"
+    else:
+        server = os.environ.get(SERVER)
+        if not server:
+            pytest.skip("no PostgreSQL (ALLOW_MISSING=1)")
+        url = postgres_server.create_database(server, f"test_{worker_id}")
+    app = create_app(database_url=url, secret_key="s" * 40, testing=True, public_url="http://localhost")
+    with app.app_context():
+        upgrade()
+    return app
+
+
+@pytest.fixture(params=DATABASES)
+def database(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def app(
+    database: str,
+    applications: dict[str, Flask],
+    tmp_path_factory: pytest.TempPathFactory,
+    worker_id: str,
+) -> Iterator[Flask]:
+    """The application on an empty database, with its context open."""
+    if database not in applications:
+        folder = tmp_path_factory.mktemp(database)
+        applications[database] = make_application(database, folder, worker_id)
+    application = applications[database]
+    with application.app_context():
+        empty_tables()
+        application.extensions["limiter"].storage.reset()
+        yield application
+        db.session.remove()
+
+
+def empty_tables() -> None:
+    names = [table.name for table in models.metadata.sorted_tables]
+    with db.engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"TRUNCATE {', '.join(names)} RESTART IDENTITY CASCADE")
+            return
+        for name in reversed(names):
+            connection.exec_driver_sql(f"DELETE FROM {name}")
+
+
+@pytest.fixture
+def client(app: Flask):
+    return app.test_client()
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing leaves this machine: only loopback and local sockets."""
+    connect = socket.socket.connect
+
+    def only_here(self: socket.socket, address: object) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            host = str(address[0])  # type: ignore[index]
+            assert host.startswith("127.") or host in ("localhost", "::1"), f"the test reached for {host}"
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", only_here)
+
+
+@pytest.fixture
+def count_queries(app: Flask) -> Iterator[list[str]]:
+    """The statements that SQLAlchemy sent since the fixture began."""
+    sent: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        sent.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(db.engine, "before_cursor_execute", note)
