@@ -110,8 +110,9 @@ def find_origin_by_code(hot: Hot, token: str, *, now: datetime) -> Origin | None
     row = hot.row(CODE, token=token)
     if row is None:
         return None
-    *ids, timezone, cutoff_hour = row
-    return Origin(*ids, None, CardChannel.SCAN, business_day(now, timezone, cutoff_hour))
+    chain_id, program_id, tier_id, store_id, store_code_id, timezone, cutoff_hour = row
+    day = business_day(now, timezone, cutoff_hour)
+    return Origin(chain_id, program_id, tier_id, store_id, store_code_id, None, CardChannel.SCAN, day)
 
 
 def issue_stepwise(

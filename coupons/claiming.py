@@ -6,7 +6,7 @@ member: the second is sent round again and then finds the limit reached.
 """
 
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from core.clock import business_day, day_start
 from core.errors import DomainError
@@ -133,7 +133,7 @@ def claim(
     Raises OfferNotFound, OfferNotRunning, OfferSoldOut, OfferLimitReached, CardNeeded.
     """
     holder = HOLDER_BY_WALLET if card_id is None else HOLDER_BY_CARD
-    who = {"wallet_id": wallet_id} if card_id is None else {"card_id": card_id}
+    who: dict[str, Any] = {"wallet_id": wallet_id} if card_id is None else {"card_id": card_id}
     for attempt in range(ATTEMPTS):
         values = who | {"offer_id": offer_id, "code": new_code(), "source": source, "store_id": store_id, "now": now}
         try:
@@ -144,14 +144,14 @@ def claim(
         except AlreadyThere:
             continue  # another claim of the same member, or the same code by chance
         if row is not None:
-            return Claimed(*row[:4], moment(row[4]), moment(row[5]))
+            return Claimed(row[0], row[1], row[2], row[3], moment(row[4]), moment(row[5]))
         refusal = _refusal(hot, holder, values)
         if refusal is not None:
             raise refusal
     raise errors.OfferSoldOut()
 
 
-def _refusal(hot: Hot, holder: str, values: dict[str, object]) -> DomainError | None:
+def _refusal(hot: Hot, holder: str, values: dict[str, Any]) -> DomainError | None:
     """Why nothing was claimed; None when there is stock left and only bad luck stood in the way."""
     found = _offer_and_holder(hot, holder, values)
     if isinstance(found, DomainError):
@@ -161,9 +161,9 @@ def _refusal(hot: Hot, holder: str, values: dict[str, object]) -> DomainError | 
     return None if has_stock else errors.OfferSoldOut()
 
 
-def _offer_and_holder(hot: Hot, holder: str, values: dict[str, object]) -> tuple[Row, Row, int] | DomainError:
+def _offer_and_holder(hot: Hot, holder: str, values: dict[str, Any]) -> tuple[Row, Row, int] | DomainError:
     """The offer, its holder and how many he has, or what stands in the way."""
-    now: datetime = values["now"]  # type: ignore[assignment]
+    now: datetime = values["now"]
     offer = hot.row(OFFER, offer_id=values["offer_id"])
     if offer is None:
         return errors.OfferNotFound()
@@ -180,7 +180,7 @@ def _offer_and_holder(hot: Hot, holder: str, values: dict[str, object]) -> tuple
     return offer, card, held
 
 
-def _claim_stepwise(hot: Hot, holder: str, values: dict[str, object]) -> Claimed:
+def _claim_stepwise(hot: Hot, holder: str, values: dict[str, Any]) -> Claimed:
     """The same in an open SQLite transaction, where nobody else writes meanwhile."""
     found = _offer_and_holder(hot, holder, values)
     if isinstance(found, DomainError):
@@ -192,7 +192,7 @@ def _claim_stepwise(hot: Hot, holder: str, values: dict[str, object]) -> Claimed
         if taken is None:
             raise errors.OfferSoldOut()
         slot = taken[0]
-    now: datetime = values["now"]  # type: ignore[assignment]
+    now: datetime = values["now"]
     valid_from, valid_until = validity(offer[3:6], offer[7], offer[8], now=now)
     common = {"chain_id": offer[0], "offer_id": values["offer_id"], "card_id": card[0], "now": now}
     coupon = hot.row(
@@ -209,7 +209,7 @@ def _claim_stepwise(hot: Hot, holder: str, values: dict[str, object]) -> Claimed
     )
     assert coupon is not None
     hot.run(TOLD, **common, coupon_id=coupon[0])
-    return Claimed(coupon[0], str(values["code"]), int(str(values["offer_id"])), card[0], valid_from, valid_until)
+    return Claimed(coupon[0], values["code"], values["offer_id"], card[0], valid_from, valid_until)
 
 
 def validity(period: Row, timezone: str, cutoff_hour: int, *, now: datetime) -> tuple[datetime, datetime]:

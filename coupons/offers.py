@@ -117,7 +117,7 @@ def end(chain_id: int, offer_id: int, *, by: Author, now: datetime) -> Offer:
 
 
 def _move(chain_id: int, offer_id: int, state: OfferState, by: Author, now: datetime) -> Offer:
-    moved = db.session.scalar(
+    moved: Offer | None = db.session.scalar(
         update(Offer)
         .where(Offer.id == offer_id, Offer.chain_id == chain_id, Offer.state.in_(MOVES[state]))
         .values(state=state)

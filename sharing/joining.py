@@ -5,11 +5,11 @@ PostgreSQL does it in one statement made of the parts that cards, coupons and sh
 
 import secrets
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cards import issuing
 from core.errors import NotFound
-from core.hot import AlreadyThere, Hot, Sql
+from core.hot import AlreadyThere, Hot, Row, Sql
 from core.text import Text
 from core.tokens import new_code
 from coupons import welcome
@@ -87,7 +87,11 @@ def join_by_link(hot: Hot, token: str, *, wallet_id: int, visitor: str, language
 def find_held(hot: Hot, token: str, *, wallet_id: int, by_link: bool = False) -> Joined | None:
     """The card this wallet holds already, of the program that a store code or share link gives."""
     row = hot.row(HELD_BY_LINK if by_link else HELD_BY_CODE, token=token, wallet_id=wallet_id)
-    return None if row is None else Joined(*row, is_new=False)
+    return None if row is None else _held(row)
+
+
+def _held(row: Row) -> Joined:
+    return Joined(row[0], row[1], row[2], row[3], row[4], is_new=False)
 
 
 def _join(
@@ -95,7 +99,7 @@ def _join(
 ) -> Joined:
     for _ in range(ATTEMPTS):
         number = issuing.fresh_number()
-        values = {
+        values: dict[str, Any] = {
             "token": token,
             "wallet_id": wallet_id,
             "language": language,
@@ -112,36 +116,36 @@ def _join(
         if new is not None:
             return new
         if row := hot.row(held, token=token, wallet_id=wallet_id):
-            return Joined(*row, is_new=False)
+            return _held(row)
         raise CodeUnknown()
     raise RuntimeError("no card number could be drawn")
 
 
-def _in_one_statement(hot: Hot, join: Sql, values: dict[str, object]) -> Joined | None:
+def _in_one_statement(hot: Hot, join: Sql, values: dict[str, Any]) -> Joined | None:
     row = hot.row(join, **values)
     if row is None:
         return None
     card_id, chain_id, member_id, program_id, store_id, gift_id, coupon_id, referral_id = row
-    now: datetime = values["now"]  # type: ignore[assignment]
+    now: datetime = values["now"]
     if gift_id is not None and coupon_id is None:  # every slot with stock was locked for a moment
         coupon_id = welcome.give_welcome(hot, program_id=program_id, card_id=card_id, store_id=store_id, now=now)
-    number = str(values["number"])
+    number = values["number"]
     return Joined(card_id, number, chain_id, member_id, "active", True, coupon_id, referral_id)
 
 
-def _stepwise(hot: Hot, join: Sql, values: dict[str, object]) -> Joined | None:
+def _stepwise(hot: Hot, join: Sql, values: dict[str, Any]) -> Joined | None:
     """The same in an open SQLite transaction."""
-    now: datetime = values["now"]  # type: ignore[assignment]
-    token, by_code = str(values["token"]), join is JOIN_BY_CODE
+    now: datetime = values["now"]
+    token, by_code = values["token"], join is JOIN_BY_CODE
     if by_code:
         origin = issuing.find_origin_by_code(hot, token, now=now)
     else:
         origin = origins.find_origin_by_link(hot, token, now=now)
     if origin is None:
         return None
-    was_member = attribution.is_member(hot, origin.chain_id, int(str(values["wallet_id"])))
+    was_member = attribution.is_member(hot, origin.chain_id, values["wallet_id"])
     names = ("wallet_id", "number", "code_secret", "language", "now")
-    card = issuing.issue_stepwise(hot, origin, **{name: values[name] for name in names})  # type: ignore[arg-type]
+    card = issuing.issue_stepwise(hot, origin, **{name: values[name] for name in names})
     if card is None:
         return None
     coupon_id = welcome.give_welcome(
@@ -149,7 +153,7 @@ def _stepwise(hot: Hot, join: Sql, values: dict[str, object]) -> Joined | None:
     )
     referral_id = None
     if not was_member:
-        visitor = None if not by_code else str(values["visitor"])
+        visitor = None if not by_code else values["visitor"]
         referral_id = attribution.refer_stepwise(hot, origin, card, visitor=visitor, now=now)
-    number = str(values["number"])
+    number = values["number"]
     return Joined(card.card_id, number, origin.chain_id, card.member_id, "active", True, coupon_id, referral_id)

@@ -29,7 +29,7 @@ class NewKey(NamedTuple):
     secret: str  # shown once
 
 
-def find_key(key_hash: str) -> Row[tuple[int, int, int | None, str, str]] | None:
+def find_key(key_hash: str) -> Row[int, int, int | None, str, str] | None:
     """The key in force with this hash: id, chain_id, store_id, role, name."""
     return db.session.execute(
         select(ApiKey.id, ApiKey.chain_id, ApiKey.store_id, ApiKey.role, ApiKey.name).where(
