@@ -1,9 +1,10 @@
-"""The chain's colour as a stylesheet: the CSP allows no inline style."""
+"""Static files that may be cached for long, and the chain's colour as a stylesheet: the CSP allows no inline style."""
 
 import colorsys
 import re
+from pathlib import Path
 
-from flask import Blueprint, Response, abort
+from flask import Blueprint, Response, abort, current_app
 
 from app.auth.guard import PUBLIC, access
 
@@ -11,6 +12,15 @@ bp = Blueprint("assets", __name__)
 HEX = re.compile(r"[0-9a-fA-F]{6}")
 LIGHT_PAPER, DARK_PAPER = (1.0, 1.0, 1.0), (0.118, 0.11, 0.102)
 READABLE = 4.5  # contrast of text in the accent colour
+
+
+@bp.app_url_defaults
+def _version_static_files(endpoint: str, values: dict[str, object]) -> None:
+    """A changed file gets a new address, so browsers may keep the old one."""
+    if endpoint == "static" and "v" not in values:
+        path = Path(str(current_app.static_folder)) / str(values.get("filename"))
+        if path.exists():
+            values["v"] = f"{int(path.stat().st_mtime):x}"
 
 
 @bp.get("/accent/<colour>.css")

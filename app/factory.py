@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from flask import Flask
+from flask_compress import Compress
 from flask_migrate import Migrate
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -64,6 +65,7 @@ def create_app(**overrides: object) -> Flask:
         database.prepare(database.db.engine)
     migrate.init_app(app, database.db, directory=str(ROOT / "migrations"), render_as_batch=True)
     csrf.init_app(app)
+    Compress(app)
     languages.init_app(app)
     observing.init_app(app)
     security.init_app(app)
@@ -102,6 +104,8 @@ def _flask_config(settings: Settings) -> dict[str, object]:
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_SECURE": settings.is_https,
+        "COMPRESS_ALGORITHM": ["br", "gzip"],
+        "COMPRESS_STREAMS": False,  # a CSV of a million rows leaves as it is written
         "WTF_CSRF_TIME_LIMIT": None,
         "WTF_CSRF_SSL_STRICT": False,
         "SEND_FILE_MAX_AGE_DEFAULT": 86400,

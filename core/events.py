@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, and_, literal_column, or_, select
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Index, String, and_, literal_column, or_, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.functions import FunctionElement
@@ -83,6 +83,6 @@ def read_events(chain_id: int, *, after: Position = START, limit: int = 100) -> 
         ),
     )
     if db.engine.dialect.name == "postgresql":
-        oldest_running = literal_column("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+        oldest_running: ColumnElement[int] = literal_column("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
         query = query.where(Event.transaction_no < oldest_running)
     return db.session.scalars(query.order_by(Event.transaction_no, Event.id).limit(limit)).all()

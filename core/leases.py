@@ -28,4 +28,4 @@ def take_lease(name: str, holder: str, *, now: datetime, until: datetime) -> boo
             where=or_(Lease.holder == holder, Lease.leased_until <= now),
         ).returning(Lease.holder)
     )
-    return held == holder
+    return bool(held == holder)

@@ -10,7 +10,8 @@ from core.hot import Hot, Sql
 ORIGIN_BY_LINK = f"""
 origin AS (
     SELECT l.chain_id, l.program_id, t.id AS tier_id, l.store_id, NULL::bigint AS store_code_id,
-           l.id AS share_link_id, 'share' AS channel, {business_day_sql("COALESCE(s.timezone, c.timezone)")} AS issued_on
+           l.id AS share_link_id, 'share' AS channel,
+           {business_day_sql("COALESCE(s.timezone, c.timezone)")} AS issued_on
     FROM share_links l
     JOIN cards sharer ON sharer.id = l.card_id AND sharer.state = 'active'
     JOIN chains c ON c.id = l.chain_id
