@@ -69,7 +69,8 @@ card AS (
 ),
 issued AS (
     INSERT INTO events (chain_id, kind, payload, at)
-    SELECT chain_id, 'card.issued', jsonb_build_object('card_id', id, 'member_id', member_id, 'store_id', store_id), :now
+    SELECT chain_id, 'card.issued',
+           jsonb_build_object('card_id', id, 'member_id', member_id, 'store_id', store_id), :now
     FROM card
 )"""
 

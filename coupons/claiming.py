@@ -74,7 +74,8 @@ coupon AS (
 ),
 told AS (
     INSERT INTO events (chain_id, kind, payload, at)
-    SELECT chain_id, 'coupon.claimed', jsonb_build_object('coupon_id', id, 'offer_id', offer_id, 'card_id', card_id), :now
+    SELECT chain_id, 'coupon.claimed',
+           jsonb_build_object('coupon_id', id, 'offer_id', offer_id, 'card_id', card_id), :now
     FROM coupon
 )
 SELECT id, code, offer_id, card_id, valid_from, valid_until FROM coupon"""

@@ -35,7 +35,8 @@ gift_coupon AS (
 ),
 gift_told AS (
     INSERT INTO events (chain_id, kind, payload, at)
-    SELECT chain_id, 'coupon.claimed', jsonb_build_object('coupon_id', id, 'offer_id', offer_id, 'card_id', card_id), :now
+    SELECT chain_id, 'coupon.claimed',
+           jsonb_build_object('coupon_id', id, 'offer_id', offer_id, 'card_id', card_id), :now
     FROM gift_coupon
 )"""
 

@@ -80,7 +80,7 @@ def join_by_code(hot: Hot, token: str, *, wallet_id: int, visitor: str, language
 
 
 def join_by_link(hot: Hot, token: str, *, wallet_id: int, visitor: str, language: str, now: datetime) -> Joined:
-    """Take the card through a friend's share link; the friend is credited when the member is new. Raises CodeUnknown."""
+    """Take the card through a friend's link; the friend is credited when the member is new. Raises CodeUnknown."""
     return _join(hot, JOIN_BY_LINK, HELD_BY_LINK, token, wallet_id, visitor, language, now)
 
 
