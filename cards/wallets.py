@@ -2,11 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
-
-from cards.models import Wallet
-from core.db import db
-from core.hot import Hot, Sql
+from core.hot import Hot, Sql, reading
 
 FIND = Sql("SELECT id FROM wallets WHERE key_hash = :key_hash")
 OPEN = Sql(
@@ -16,7 +12,10 @@ OPEN = Sql(
 
 
 def find_wallet_id(key_hash: str) -> int | None:
-    return db.session.scalar(select(Wallet.id).where(Wallet.key_hash == key_hash))
+    """The wallet of this secret; None when it has taken nothing yet."""
+    with reading() as hot:
+        row = hot.row(FIND, key_hash=key_hash)
+    return None if row is None else int(row[0])
 
 
 def open_wallet(hot: Hot, key_hash: str, *, language: str, now: datetime) -> int:

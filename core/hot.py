@@ -10,12 +10,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
+import psycopg
 import psycopg.errors
+from sqlalchemy import Engine, create_engine, event
 
 from core.db import BUSY_TIMEOUT_MS, db
 
 NAMED = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
+MOST_OVERFLOW = 20  # connections beyond the pool's own size
+RECYCLE_SECONDS = 1800
 STORED_MOMENT = "%Y-%m-%d %H:%M:%S.%f"  # how SQLAlchemy stores a DateTime in SQLite
 
 Row = Sequence[Any]
@@ -89,18 +94,75 @@ def one_action(*, durable: bool = False) -> Iterator[Hot]:
 
     ``durable`` asks SQLite to be on the disk before answering (money); PostgreSQL always is.
     """
-    if db.session().info.get("in_transaction"):
+    if _in_transaction():
         raise RuntimeError("one_action() opened inside transaction(); use this_transaction()")
     if db.engine.dialect.name == "postgresql":
-        with db.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-            yield Hot(connection.connection.driver_connection, is_postgresql=True)
+        with _pooled(_hot_engine(db.engine)) as driver:
+            yield Hot(driver, is_postgresql=True)
         return
-    db.session.commit()  # a reading left open would keep this thread's snapshot old
-    pooled = db.engine.raw_connection()
+    _end_reading()  # left open it would keep this thread's snapshot old
+    with _pooled(db.engine) as driver:
+        yield from _immediate(driver, durable=durable)
+
+
+@contextmanager
+def reading() -> Iterator[Hot]:
+    """A connection for looking one thing up, without a transaction; inside ``transaction()`` the open one."""
+    if _in_transaction():
+        yield this_transaction()
+        return
+    is_postgresql = db.engine.dialect.name == "postgresql"
+    with _pooled(_hot_engine(db.engine) if is_postgresql else db.engine) as driver:
+        yield Hot(driver, is_postgresql=is_postgresql)
+
+
+def _in_transaction() -> bool:
+    return db.session.registry.has() and bool(db.session().info.get("in_transaction"))
+
+
+def _end_reading() -> None:
+    if db.session.registry.has():
+        db.session.commit()
+
+
+@contextmanager
+def _pooled(engine: Engine) -> Iterator[Any]:
+    pooled = engine.raw_connection()
+    driver = pooled.driver_connection
     try:
-        yield from _immediate(pooled.driver_connection, durable=durable)
+        yield driver
+    except psycopg.OperationalError:
+        if driver is not None and driver.closed:  # the server went away: the others of the pool are lost too
+            pooled.invalidate()
+            engine.dispose()
+        raise
     finally:
         pooled.close()
+
+
+_hot_engines: "WeakKeyDictionary[Engine, Engine]" = WeakKeyDictionary()
+
+
+def _hot_engine(engine: Engine) -> Engine:
+    """PostgreSQL connections that only ever see whole actions: in autocommit, and never rolled back.
+
+    A ROLLBACK makes psycopg forget its prepared statements; planning one of ours costs more than running it. They look
+    single rows up by key, so that the plan for all values is the best plan.
+    """
+    hot = _hot_engines.get(engine)
+    if hot is None:
+        hot = create_engine(
+            engine.url,
+            isolation_level="AUTOCOMMIT",
+            pool_size=engine.pool.size(),  # type: ignore[attr-defined]
+            max_overflow=MOST_OVERFLOW,
+            pool_recycle=RECYCLE_SECONDS,
+            pool_reset_on_return=None,
+            connect_args={"prepare_threshold": 0, "options": "-c plan_cache_mode=force_generic_plan"},
+        )
+        _hot_engines[engine] = hot
+        event.listen(engine, "engine_disposed", lambda _: hot.dispose())
+    return hot
 
 
 def _immediate(driver: Any, *, durable: bool) -> Iterator[Hot]:
