@@ -1,0 +1,19 @@
+"""Counting scans: one opening of a store code by one visitor."""
+
+from datetime import datetime, timedelta
+
+from core.hot import Hot, Sql
+
+ONE_OPENING = timedelta(minutes=30)  # reloading the page is not another scan
+COUNT = Sql("""
+    INSERT INTO scans (chain_id, store_id, store_code_id, visitor, at)
+    SELECT c.chain_id, c.store_id, c.id, :visitor, :now
+    FROM store_codes c
+    WHERE c.token = :token AND c.revoked_at IS NULL
+      AND NOT EXISTS (SELECT 1 FROM scans s WHERE s.store_code_id = c.id AND s.visitor = :visitor AND s.at > :since)
+""")
+
+
+def count_scan(hot: Hot, token: str, *, visitor: str, now: datetime) -> bool:
+    """Count an opening of a store code; False when it counted already or there is no such code."""
+    return hot.run(COUNT, token=token, visitor=visitor, now=now, since=now - ONE_OPENING) > 0
