@@ -1,18 +1,21 @@
 """The reader's language: Chinese or English, chosen by him, by his browser, by the chain."""
 
+import os
 from pathlib import Path
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from flask import Flask, g, has_request_context, request
+from flask import Flask, current_app, g, has_request_context, request
 from flask_babel import Babel, gettext
+from werkzeug import Response
 
 from core.text import Text
 
 LANGUAGES = {"zh": "zh_Hans_CN", "en": "en"}
 COOKIE = "kq_language"
+A_YEAR = 365 * 24 * 3600  # seconds
 HERE = Path(__file__).parent
-CATALOGUES = ["translations", "wallet/translations", "till/translations", "dashboard/translations"]
+CATALOGUES = ["translations", "auth/translations", "wallet/translations", "till/translations", "dashboard/translations"]
 
 
 def init_app(app: Flask) -> None:
@@ -25,6 +28,7 @@ def init_app(app: Flask) -> None:
     )
     app.jinja_env.globals.update(_=gettext, language=language)
     app.jinja_env.filters["say"] = say
+    app.after_request(_remember_choice)
 
 
 def language() -> str:
@@ -42,6 +46,19 @@ def language() -> str:
     return chain.language if chain else "zh"
 
 
+def keep_language(response: Response, chosen: str) -> None:
+    """Let this browser read in the chosen language from now on."""
+    secure = current_app.extensions["settings"].is_https
+    response.set_cookie(COOKIE, chosen, max_age=A_YEAR, httponly=True, samesite="Lax", secure=secure)
+
+
+def _remember_choice(response: Response) -> Response:
+    chosen = request.args.get("lang")
+    if chosen in LANGUAGES and chosen != request.cookies.get(COOKIE):
+        keep_language(response, chosen)
+    return response
+
+
 def say(text: Text) -> str:
     """A sentence of the domain in the reader's language."""
     return text.say(language())
@@ -56,7 +73,7 @@ def compile_catalogues() -> None:
                 continue
             with source.open("rb") as po:
                 catalogue = read_po(po)
-            fresh = target.with_suffix(".mo.new")
+            fresh = target.with_suffix(f".mo.{os.getpid()}")  # several processes start at once
             with fresh.open("wb") as mo:
                 write_mo(mo, catalogue)
             fresh.replace(target)

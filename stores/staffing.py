@@ -6,8 +6,8 @@ from functools import cache
 from typing import NamedTuple
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
-from sqlalchemy import delete, select, update
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import case, delete, or_, select, update
 
 from core import audit
 from core.audit import Author
@@ -23,17 +23,13 @@ hasher = PasswordHasher()
 
 
 class WrongLogin(NotSignedIn):
-    """The name or the password is wrong; which of them is not told."""
+    """The name or the password is wrong, or the name is locked; which of them is not told."""
 
     code = "wrong_login"
-    sentence = Text("账号或密码不对。", "The log-in or the password is wrong.")
-
-
-class LoginLocked(NotSignedIn):
-    """Too many wrong passwords for this person."""
-
-    code = "login_locked"
-    sentence = Text("密码错了太多次，请 5 分钟后再试。", "Too many wrong passwords. Try again in 5 minutes.")
+    sentence = Text(
+        "账号或密码不对。连续输错 5 次后，请等 5 分钟再试。",
+        "The log-in name or the password is wrong. After five wrong tries, wait five minutes.",
+    )
 
 
 class LoginTaken(Conflict):
@@ -55,6 +51,14 @@ class StaffNeedsStore(Invalid):
 
     code = "staff_needs_store"
     sentence = Text("店长和店员至少要有一家门店。", "A manager or clerk needs at least one store.")
+
+
+class LoginTry(NamedTuple):
+    """A counted log-in of a person who may try."""
+
+    staff_id: int
+    role: str
+    password_hash: str
 
 
 class SignedIn(NamedTuple):
@@ -115,32 +119,32 @@ def hash_password(password: str) -> str:
     return hasher.hash(password)
 
 
-def check_login(login: str, password: str, *, now: datetime) -> int:
-    """The person's id. Needs an open transaction, which must be committed also on refusal: it counts the try.
+def take_try(login: str, *, now: datetime) -> LoginTry | None:
+    """Count a log-in before it is looked at, so that parallel guesses are counted too. Needs an open transaction.
 
-    Returns 0 for a wrong password so that the count is kept; raises LoginLocked.
+    None for a name nobody has and for one that is locked. Every fifth wrong password locks the name for a while.
     """
-    person = db.session.execute(
-        select(Staff.id, Staff.password_hash, Staff.locked_until, Staff.disabled_at).where(
-            Staff.login == login.strip().lower()
+    count = Staff.failed_logins + 1
+    row = db.session.execute(
+        update(Staff)
+        .where(
+            Staff.login == login.strip().lower(),
+            Staff.disabled_at.is_(None),
+            or_(Staff.locked_until.is_(None), Staff.locked_until <= now),
         )
+        .values(failed_logins=count, locked_until=case((count % TRIES == 0, now + LOCKED_FOR)))
+        .returning(Staff.id, Staff.role, Staff.password_hash)
+        .execution_options(synchronize_session=False)
     ).one_or_none()
-    if person is None:
-        _verify(_nobodys_hash(), password)  # the same time as for a known name
-        return 0
-    if person.locked_until and person.locked_until > now:
-        raise LoginLocked()
-    if not _verify(person.password_hash, password) or person.disabled_at:
-        _count_failure(person.id, now)
-        return 0
-    db.session.execute(update(Staff).where(Staff.id == person.id).values(failed_logins=0, locked_until=None))
-    return int(person.id)
+    return None if row is None else LoginTry(row.id, row.role, row.password_hash)
 
 
-def _verify(password_hash: str, password: str) -> bool:
+def is_password_of(attempt: LoginTry | None, password: str) -> bool:
+    """Whether the password is right. As slow for a name nobody has. Takes long: not for an open transaction."""
+    password_hash = attempt.password_hash if attempt else _nobodys_hash()
     try:
-        return hasher.verify(password_hash, password)
-    except (VerifyMismatchError, InvalidHashError):
+        return hasher.verify(password_hash, password) and attempt is not None
+    except (VerificationError, InvalidHashError):
         return False
 
 
@@ -149,18 +153,9 @@ def _nobodys_hash() -> str:
     return hasher.hash("nobody's password")
 
 
-def _count_failure(staff_id: int, now: datetime) -> None:
-    failures = db.session.scalar(
-        update(Staff)
-        .where(Staff.id == staff_id)
-        .values(failed_logins=Staff.failed_logins + 1)
-        .returning(Staff.failed_logins)
-    )
-    if failures and failures % TRIES == 0:
-        db.session.execute(update(Staff).where(Staff.id == staff_id).values(locked_until=now + LOCKED_FOR))
-
-
 def begin_session(staff_id: int, *, token_hash: str, now: datetime, lasts: timedelta) -> None:
+    """Let a person in who gave the right password; the wrong ones before are forgotten. Needs an open transaction."""
+    db.session.execute(update(Staff).where(Staff.id == staff_id).values(failed_logins=0, locked_until=None))
     db.session.add(StaffSession(staff_id=staff_id, token_hash=token_hash, created_at=now, valid_until=now + lasts))
 
 

@@ -4,10 +4,12 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
-from flask import Flask
+from flask import Flask, g
+from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from sqlalchemy import event
 
@@ -60,6 +62,7 @@ def make_application(database: str, folder: Path, worker_id: str) -> Flask:
             pytest.skip("no PostgreSQL (ALLOW_MISSING=1)")
         url = postgres_server.create_database(server, f"test_{worker_id}")
     app = create_app(database_url=url, secret_key="s" * 40, testing=True, public_url="http://localhost")
+    app.test_client_class = Visitor
     with app.app_context():
         upgrade()
     return app
@@ -97,6 +100,15 @@ def empty_tables() -> None:
             return
         for name in reversed(names):
             connection.exec_driver_sql(f"DELETE FROM {name}")
+
+
+class Visitor(FlaskClient):
+    """A client whose every request has a ``g`` of its own, though the test keeps one context open."""
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        for name in list(g):
+            g.pop(name)
+        return super().open(*args, **kwargs)
 
 
 @pytest.fixture

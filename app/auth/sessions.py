@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from flask import Response, current_app, g, request
+from flask import current_app, g, request
+from werkzeug import Response
 
 from app.auth.guard import Actor
 from core.clock import utc_now
@@ -32,10 +33,13 @@ def _find(token: str) -> Actor | None:
 
 
 def begin(response: Response, staff_id: int) -> None:
-    """Sign a person in on this browser."""
+    """Sign a person in on this browser; whoever was signed in there is so no more."""
     token = new_secret()
+    now = utc_now()
     with transaction():
-        staffing.begin_session(staff_id, token_hash=hashed(token), now=utc_now(), lasts=LASTS)
+        if earlier := request.cookies.get(COOKIE):
+            staffing.end_session(hashed(earlier), now=now)
+        staffing.begin_session(staff_id, token_hash=hashed(token), now=now, lasts=LASTS)
     response.set_cookie(
         COOKIE,
         token,

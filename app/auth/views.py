@@ -1,0 +1,89 @@
+"""Log-in, log-out, the reader's language, and the address without a path."""
+
+from urllib.parse import urlsplit
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from werkzeug import Response
+
+from app.auth import sessions
+from app.auth.guard import PUBLIC, access
+from app.languages import LANGUAGES, keep_language, say
+from app.security import count_login
+from core.clock import utc_now
+from core.db import transaction
+from stores import staffing
+from stores.models import Role
+
+bp = Blueprint("auth", __name__, template_folder="templates")
+
+
+@bp.get("/")
+@access(PUBLIC)
+def start() -> Response:
+    """Staff to their page, everybody else to the log-in."""
+    person = sessions.signed_in()
+    return redirect(_home_of(person.role) if person else url_for("auth.login"))
+
+
+@bp.get("/login")
+@access(PUBLIC)
+def login() -> Response | str:
+    person = sessions.signed_in()
+    if person is not None:
+        return redirect(local_path(request.args.get("next")) or _home_of(person.role))
+    return render_template("auth/login.html", next=local_path(request.args.get("next")) or "")
+
+
+@bp.post("/login")
+@access(PUBLIC)
+def log_in() -> Response | tuple[str, int]:
+    """One answer for unknown names, wrong passwords and locked accounts."""
+    count_login()
+    name, password = request.form.get("login", ""), request.form.get("password", "")
+    wanted = local_path(request.form.get("next"))
+    with transaction():
+        attempt = staffing.take_try(name, now=utc_now())
+    if not staffing.is_password_of(attempt, password):
+        page = render_template(
+            "auth/login.html", next=wanted or "", login=name, error=say(staffing.WrongLogin.sentence)
+        )
+        return page, 401
+    assert attempt is not None
+    answer = redirect(wanted or _home_of(attempt.role))
+    sessions.begin(answer, attempt.staff_id)
+    return answer
+
+
+@bp.post("/logout")
+@access(PUBLIC)
+def logout() -> Response:
+    answer = redirect(url_for("auth.login"))
+    sessions.end(answer)
+    flash(_("You are signed out."), "good")
+    return answer
+
+
+@bp.post("/language")
+@access(PUBLIC)
+def choose_language() -> Response:
+    """Keep the language this reader chose, and go back to where he was."""
+    answer = redirect(local_path(request.form.get("next")) or url_for("auth.start"))
+    chosen = request.form.get("language", "")
+    if chosen in LANGUAGES:
+        keep_language(answer, chosen)
+    return answer
+
+
+def local_path(target: str | None) -> str | None:
+    """A path of this site that a log-in may go on to, or None: never another host."""
+    if not target or not target.startswith("/") or target.startswith("//"):
+        return None
+    if "\\" in target or any(ord(character) < 32 for character in target):
+        return None
+    parts = urlsplit(target)
+    return None if parts.scheme or parts.netloc else target
+
+
+def _home_of(role: str) -> str:
+    return "/till/" if role == Role.CLERK else "/dashboard/"
