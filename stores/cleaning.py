@@ -216,6 +216,11 @@ def phone_of(given: str, country: str, region: str = "") -> str:
     return given
 
 
+def is_odd_phone(kept: str) -> bool:
+    """Whether ``phone_of`` had to keep a phone as it was written."""
+    return bool(kept) and not re.fullmatch(r"\+\d+", kept)
+
+
 KEEPERS: dict[str, Callable[[str], Any]] = {"timezone": zone_of, "country": country_of}
 
 

@@ -71,8 +71,7 @@ def svg(text: str, *, module_pixels: int = 10, quiet_modules: int = QUIET_MODULE
     modules = len(matrix(text)) + 2 * quiet_modules
     side = modules * module_pixels
     bars = "".join(
-        f"M{column + quiet_modules} {row + quiet_modules}h{length}v1h-{length}z"
-        for column, row, length in runs(text)
+        f"M{column + quiet_modules} {row + quiet_modules}h{length}v1h-{length}z" for column, row, length in runs(text)
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{side}" height="{side}"'

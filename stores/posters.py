@@ -194,9 +194,7 @@ def _centred(face: _Face, text: str, y: float, size: float, colour: Color, *, bo
     _text(face, lines[0], left, y, size, colour, bold=bold)
 
 
-def _text(
-    face: _Face, text: str, x: float, y: float, size: float, colour: Color, *, bold: bool = False
-) -> None:
+def _text(face: _Face, text: str, x: float, y: float, size: float, colour: Color, *, bold: bool = False) -> None:
     """One line. Bold is drawn by an outline: the font comes in one weight only."""
     line = face.canvas.beginText(x, y)
     line.setFont(face.font, size * POINT)

@@ -72,9 +72,7 @@ def test_a_png_has_exactly_the_modules_and_the_border_asked_for(module_pixels, q
     assert (picture.size, picture.mode) == ((side, side), "1")
     for row, expected in enumerate(pictures.matrix(URL)):
         at = (row + quiet_modules) * module_pixels
-        got = [
-            picture.getpixel(((column + quiet_modules) * module_pixels, at)) == 0 for column in range(modules)
-        ]
+        got = [picture.getpixel(((column + quiet_modules) * module_pixels, at)) == 0 for column in range(modules)]
         assert bytes(got) == expected
 
 

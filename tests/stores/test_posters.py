@@ -14,9 +14,7 @@ POINTS_PER_MM = 72 / 25.4
 
 
 def make_poster(**changes):
-    return Poster(
-        **{"chain_name": "雪山冰品", "store_name": "南京东路店", "label": "店门", "url": URL} | changes
-    )
+    return Poster(**{"chain_name": "雪山冰品", "store_name": "南京东路店", "label": "店门", "url": URL} | changes)
 
 
 def page_of(pdf, number=0):
@@ -64,9 +62,7 @@ def test_a_poster_says_whose_it_is_where_it_hangs_and_what_to_do():
 @pytest.mark.parametrize(
     "changes",
     [
-        pytest.param(
-            {"store_name": "上海浦东国际机场二号航站楼卫星厅国际出发层" * 4}, id="a long Chinese name"
-        ),
+        pytest.param({"store_name": "上海浦东国际机场二号航站楼卫星厅国际出发层" * 4}, id="a long Chinese name"),
         pytest.param({"store_name": "Hangzhou Kerry Central NO.1 Store " * 6}, id="a long English name"),
         pytest.param({"store_name": "W" * 300}, id="a name without a place to break"),
         pytest.param({"chain_name": "Snowpeak Ice Cream and Confectionery " * 4}, id="a long chain name"),
