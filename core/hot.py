@@ -158,7 +158,10 @@ def _hot_engine(engine: Engine) -> Engine:
             max_overflow=MOST_OVERFLOW,
             pool_recycle=RECYCLE_SECONDS,
             pool_reset_on_return=None,
-            connect_args={"prepare_threshold": 0, "options": "-c plan_cache_mode=force_generic_plan"},
+            connect_args={
+                "prepare_threshold": 0,
+                "options": "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off",
+            },
         )
         _hot_engines[engine] = hot
         event.listen(engine, "engine_disposed", lambda _: hot.dispose())
