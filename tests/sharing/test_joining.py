@@ -172,7 +172,7 @@ def test_a_store_code_after_a_link(code, days, store_code_wins, credited):
 
 
 def test_inside_a_transaction_a_failure_takes_the_card_back(code):
-    with pytest.raises(ZeroDivisionError), transaction():
+    with pytest.raises(ZeroDivisionError), transaction():  # noqa: PT012
         joining.join_by_code(
             this_transaction(), code.token, wallet_id=make_wallet_inside(), visitor="v", language="zh", now=NOON
         )

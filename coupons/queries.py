@@ -1,0 +1,160 @@
+"""Coupons and offers to be looked at: by members, tills and head office. Nothing here decides."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Select, case, func, or_, select
+
+from core.db import db
+from coupons.models import Coupon, CouponState, Offer, OfferSlot, OfferState
+
+MOST = 200  # coupons of one card on one page
+
+
+@dataclass(frozen=True)
+class HeldCoupon:
+    """A coupon with its offer. ``state`` says ``expired`` as soon as its time is over."""
+
+    coupon: Coupon
+    offer: Offer
+    state: CouponState
+    is_usable: bool  # now, as far as its time goes
+
+
+class OfferOnShow(NamedTuple):
+    """An offer that members may claim. ``left`` is None where there is no limit; ``held`` is the reader's own count."""
+
+    offer: Offer
+    left: int | None
+    held: int
+
+    @property
+    def is_claimable(self) -> bool:
+        return self.left != 0 and self.held < self.offer.per_member_limit
+
+
+class Funnel(NamedTuple):
+    """What became of an offer's coupons."""
+
+    claimed: int = 0
+    redeemed: int = 0
+    open: int = 0  # still to be used
+
+
+def coupons_of_card(card_id: int, *, now: datetime, limit: int = MOST) -> list[HeldCoupon]:
+    """The card's coupons: the usable first, the soonest to end on top; then the used and the ended, newest first."""
+    is_over = or_(Coupon.state != CouponState.CLAIMED, Coupon.valid_until <= now)
+    query = (
+        _with_offer()
+        .where(Coupon.card_id == card_id)
+        .order_by(case((is_over, 1), else_=0), case((is_over, None), else_=Coupon.valid_until), Coupon.id.desc())
+        .limit(limit)
+    )
+    return [_held(coupon, offer, now) for coupon, offer in db.session.execute(query)]
+
+
+def usable_coupons(card_id: int, *, now: datetime, limit: int = MOST) -> list[HeldCoupon]:
+    """Only what the card may use now, the soonest to end first."""
+    query = (
+        _with_offer()
+        .where(
+            Coupon.card_id == card_id,
+            Coupon.state == CouponState.CLAIMED,
+            Coupon.valid_until > now,
+            Coupon.valid_from <= now,
+        )
+        .order_by(Coupon.valid_until, Coupon.id)
+        .limit(limit)
+    )
+    return [_held(coupon, offer, now) for coupon, offer in db.session.execute(query)]
+
+
+def find_coupon(card_id: int, coupon_id: int, *, now: datetime) -> HeldCoupon | None:
+    """One coupon of this card."""
+    row = db.session.execute(_with_offer().where(Coupon.card_id == card_id, Coupon.id == coupon_id)).first()
+    return None if row is None else _held(row[0], row[1], now)
+
+
+def count_usable(card_ids: Sequence[int], *, now: datetime) -> dict[int, int]:
+    """How many coupons each card may use now or later."""
+    rows = db.session.execute(
+        select(Coupon.card_id, func.count())
+        .where(Coupon.card_id.in_(card_ids), Coupon.state == CouponState.CLAIMED, Coupon.valid_until > now)
+        .group_by(Coupon.card_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def public_offers(chain_id: int, *, now: datetime, member_id: int | None = None, limit: int = 50) -> list[OfferOnShow]:
+    """What members of the chain may claim now; with ``member_id`` also how many of each he has."""
+    offers = db.session.scalars(
+        select(Offer)
+        .where(Offer.chain_id == chain_id, Offer.is_public, _is_running(now))
+        .order_by(Offer.id.desc())
+        .limit(limit)
+    ).all()
+    ids = [offer.id for offer in offers]
+    left, held = count_left(ids), _count_held(ids, member_id)
+    return [OfferOnShow(offer, left.get(offer.id), held.get(offer.id, 0)) for offer in offers]
+
+
+def find_welcome_offer(program_id: int, *, now: datetime) -> Offer | None:
+    """The gift that comes with a new card of this program, if there is one and some are left."""
+    offer: Offer | None = db.session.scalar(select(Offer).where(Offer.program_id == program_id, _is_running(now)))
+    if offer is None or count_left([offer.id]).get(offer.id) == 0:
+        return None
+    return offer
+
+
+def count_left(offer_ids: Sequence[int]) -> dict[int, int]:
+    """How many coupons each offer still has; offers without a stock are not in it."""
+    rows = db.session.execute(
+        select(OfferSlot.offer_id, func.sum(OfferSlot.stock - OfferSlot.claimed))
+        .where(OfferSlot.offer_id.in_(offer_ids))
+        .group_by(OfferSlot.offer_id)
+    )
+    return {offer_id: int(left) for offer_id, left in rows}
+
+
+def funnels(offer_ids: Sequence[int], *, now: datetime) -> dict[int, Funnel]:
+    """For each offer: how many coupons came out, how many were used, how many may still be."""
+    is_open = (Coupon.state.in_((CouponState.CLAIMED, CouponState.GIFTING))) & (Coupon.valid_until > now)
+    rows = db.session.execute(
+        select(
+            Coupon.offer_id,
+            func.count(),
+            func.count(case((Coupon.state == CouponState.REDEEMED, 1))),
+            func.count(case((is_open, 1))),
+        )
+        .where(Coupon.offer_id.in_(offer_ids))
+        .group_by(Coupon.offer_id)
+    )
+    found = {offer_id: Funnel(claimed, redeemed, left) for offer_id, claimed, redeemed, left in rows}
+    return {offer_id: found.get(offer_id, Funnel()) for offer_id in offer_ids}
+
+
+def _count_held(offer_ids: Sequence[int], member_id: int | None) -> dict[int, int]:
+    if member_id is None:
+        return {}
+    rows = db.session.execute(
+        select(Coupon.offer_id, func.count())
+        .where(Coupon.offer_id.in_(offer_ids), Coupon.member_id == member_id)
+        .group_by(Coupon.offer_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _is_running(now: datetime) -> Any:
+    return (Offer.state == OfferState.RUNNING) & or_(Offer.valid_until.is_(None), Offer.valid_until > now)
+
+
+def _with_offer() -> Select[Coupon, Offer]:
+    return select(Coupon, Offer).join(Offer, Offer.id == Coupon.offer_id)
+
+
+def _held(coupon: Coupon, offer: Offer, now: datetime) -> HeldCoupon:
+    is_over = coupon.state == CouponState.CLAIMED and coupon.valid_until <= now
+    state = CouponState.EXPIRED if is_over else CouponState(coupon.state)
+    return HeldCoupon(coupon, offer, state, state == CouponState.CLAIMED and coupon.valid_from <= now)
