@@ -1,0 +1,116 @@
+"""``codes``: every store code of a chain, listed or drawn into a folder."""
+
+import csv
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from app.cli.manners import chain_option, chosen_chain, print_json, progress, refusals
+from app.reports.cells import cell
+from stores.codes import code_url
+from stores.models import Chain
+from stores.pictures import png, svg
+from stores.posters import Poster, poster_pdf
+from stores.queries import count_codes_in_force, each_code
+
+LONGEST_NAME = 80  # characters of a file name, before its number and ending
+MANIFEST = ["store_code", "store_name", "label", "url", "file"]
+group = AppGroup("codes", help="Store codes: the QR that stores show.")
+
+
+@group.command("list")
+@click.option("--store", "store_code", default="", metavar="CODE", help="Of one store only.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@chain_option
+def list_command(store_code: str, as_json: bool, slug: str | None) -> None:
+    """List the store codes of a chain, revoked ones too."""
+    chain = chosen_chain(slug)
+    codes = (_described(code) for code in each_code(chain.id, store_code=store_code))
+    if as_json:
+        print_json(list(codes))
+        return
+    for code in codes:
+        click.echo("\t".join(code[name] for name in ("store_code", "label", "state", "url")))
+
+
+@group.command("export")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="A folder.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["png", "svg", "pdf"]),
+    default="png",
+    show_default=True,
+    help="pdf is a poster to print.",
+)
+@click.option("--store", "store_code", default="", metavar="CODE", help="Of one store only.")
+@chain_option
+def export_command(out: Path, kind: str, store_code: str, slug: str | None) -> None:
+    """Draw every code in force into a folder, and list the files in its manifest.csv."""
+    chain = chosen_chain(slug)
+    total = count_codes_in_force(chain.id, store_code=store_code)
+    codes = each_code(chain.id, store_code=store_code, only_in_force=True)
+    out.mkdir(parents=True, exist_ok=True)
+    with refusals(), progress(codes, label="门店码 / codes", length=total) as shown:
+        written = _export(shown, out, kind, _artist(kind, chain))
+    click.echo(f"{written} 个文件 / files: {out}", err=True)
+
+
+def _export(codes: Iterable[Any], out: Path, kind: str, draw: Callable[[Any, str], bytes]) -> int:
+    """Write the pictures, then put the manifest in its place: it never names a file that is not there."""
+    taken: set[str] = set()
+    unfinished = out / "manifest.csv.part"
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
+        manifest = csv.writer(file)
+        manifest.writerow(MANIFEST)
+        for code in codes:
+            name = f"{_file_name(code.store_code, code.label, taken)}.{kind}"
+            url = _url(code.token)
+            (out / name).write_bytes(draw(code, url))
+            manifest.writerow([cell(code.store_code), cell(code.store_name), cell(code.label), url, name])
+    unfinished.replace(out / "manifest.csv")
+    return len(taken)
+
+
+def _artist(kind: str, chain: Chain) -> Callable[[Any, str], bytes]:
+    """What draws one code in the format asked for."""
+    if kind == "png":
+        return lambda code, url: png(url)
+    if kind == "svg":
+        return lambda code, url: svg(url).encode()
+    font = current_app.extensions["settings"].poster_font or None
+    return lambda code, url: poster_pdf(
+        Poster(chain.name, code.store_name, code.label, url, chain.accent), font_path=font
+    )
+
+
+def _file_name(store_code: str, label: str, taken: set[str]) -> str:
+    """Letters, digits, dots and hyphens; one of its kind also where capitals do not count."""
+    plain = unicodedata.normalize("NFC", f"{store_code}-{label}")
+    stem = re.sub(r"[^\w.]+|_+", "-", plain)[:LONGEST_NAME].strip("-.") or "code"
+    name, number = stem, 1
+    while name.casefold() in taken:
+        number += 1
+        name = f"{stem}-{number}"
+    taken.add(name.casefold())
+    return name
+
+
+def _described(code: Any) -> dict[str, str]:
+    return {
+        "store_code": code.store_code,
+        "label": code.label,
+        "token": code.token,
+        "url": _url(code.token),
+        "state": "revoked" if code.revoked_at else "closed" if code.closed_at else "active",
+    }
+
+
+def _url(token: str) -> str:
+    return code_url(current_app.extensions["settings"].public_url, token)
