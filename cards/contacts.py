@@ -72,3 +72,8 @@ def masked_phone(phone: str | None) -> str:
         return ""
     national = phone.removeprefix("+86")
     return f"{national[:3]}****{national[-4:]}" if len(national) > 7 else "****"
+
+
+def masked_name(name: str) -> str:
+    """A name as strangers see it: 林**, J***."""
+    return f"{name[0]}{'*' * min(max(len(name) - 1, 1), 3)}" if name else ""

@@ -19,6 +19,8 @@ from sqlalchemy import Engine, create_engine, event
 from core.db import BUSY_TIMEOUT_MS, db
 
 NAMED = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
+# One plan for all values, and indexes even where a table was small when its rows were last counted.
+HOT_OPTIONS = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
 MOST_OVERFLOW = 20  # connections beyond the pool's own size
 RECYCLE_SECONDS = 1800
 STORED_MOMENT = "%Y-%m-%d %H:%M:%S.%f"  # how SQLAlchemy stores a DateTime in SQLite
@@ -42,9 +44,10 @@ class Sql:
 class Hot:
     """A driver's connection, seen through ``row`` and ``run``."""
 
-    def __init__(self, driver: Any, *, is_postgresql: bool) -> None:
+    def __init__(self, driver: Any, *, is_postgresql: bool, in_transaction: bool = False) -> None:
         self._driver = driver
         self.is_postgresql = is_postgresql
+        self._needs_savepoint = is_postgresql and in_transaction
 
     def row(self, sql: Sql, **values: object) -> Row | None:
         """The first row, or None. Raises AlreadyThere when a unique key says no."""
@@ -58,6 +61,8 @@ class Hot:
         return self._execute(sql, values).rowcount  # type: ignore[no-any-return]
 
     def _execute(self, sql: Sql, values: dict[str, object]) -> Any:
+        if self._needs_savepoint:
+            return self._execute_in_savepoint(sql, values)
         if self.is_postgresql:
             try:
                 return self._driver.execute(sql.postgresql, values)
@@ -73,6 +78,17 @@ class Hot:
             ):
                 raise AlreadyThere from error
             raise
+
+    def _execute_in_savepoint(self, sql: Sql, values: dict[str, object]) -> Any:
+        """A refused statement must not spoil the PostgreSQL transaction around it."""
+        self._driver.execute("SAVEPOINT hot")
+        try:
+            result = self._driver.execute(sql.postgresql, values)
+        except psycopg.errors.UniqueViolation as error:
+            self._driver.execute("ROLLBACK TO SAVEPOINT hot")
+            raise AlreadyThere from error
+        self._driver.execute("RELEASE SAVEPOINT hot")
+        return result
 
 
 def moment(value: datetime | str) -> datetime:
@@ -160,7 +176,7 @@ def _hot_engine(engine: Engine) -> Engine:
             pool_reset_on_return=None,
             connect_args={
                 "prepare_threshold": 0,
-                "options": "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off",
+                "options": HOT_OPTIONS,
             },
         )
         _hot_engines[engine] = hot
@@ -187,4 +203,5 @@ def _immediate(driver: Any, *, durable: bool) -> Iterator[Hot]:
 def this_transaction() -> Hot:
     """The same statements inside an open ``transaction()``."""
     connection = db.session.connection()
-    return Hot(connection.connection.driver_connection, is_postgresql=connection.dialect.name == "postgresql")
+    is_postgresql = connection.dialect.name == "postgresql"
+    return Hot(connection.connection.driver_connection, is_postgresql=is_postgresql, in_transaction=True)

@@ -22,7 +22,7 @@ VALIDITY_POSTGRESQL = """
              ((((:now ::timestamptz AT TIME ZONE c.timezone) - make_interval(hours => c.cutoff_hour::int))::date
                + f.valid_days::int)::timestamp + make_interval(hours => c.cutoff_hour::int))
              AT TIME ZONE c.timezone) AS valid_until"""
-HOLDER_BY_WALLET = "k.wallet_id = :wallet_id"
+HOLDER_BY_WALLET = "k.wallet_id = :wallet_id"  # a person who asks: public offers only
 HOLDER_BY_CARD = "k.id = :card_id"
 
 
@@ -44,6 +44,7 @@ WITH offer AS (
     SELECT f.id, f.chain_id, f.stock, f.per_member_limit, {VALIDITY_POSTGRESQL}
     FROM offers f JOIN chains c ON c.id = f.chain_id
     WHERE f.id = :offer_id AND f.state = 'running' AND (f.valid_until IS NULL OR f.valid_until > :now)
+      {"AND f.is_public" if holder == HOLDER_BY_WALLET else ""}
 ),
 holder AS (
     SELECT k.id, k.member_id FROM cards k JOIN offer f ON f.chain_id = k.chain_id
@@ -86,7 +87,7 @@ CLAIM_WAITING = {holder: Sql(claim_text(holder, waiting=True)) for holder in CLA
 
 OFFER = Sql("""
     SELECT f.chain_id, f.stock, f.per_member_limit, f.valid_from, f.valid_until, f.valid_days, f.state,
-           c.timezone, c.cutoff_hour
+           c.timezone, c.cutoff_hour, f.is_public
     FROM offers f JOIN chains c ON c.id = f.chain_id WHERE f.id = :offer_id
 """)
 HOLDER = {
@@ -131,6 +132,7 @@ def claim(
 ) -> Claimed:
     """Give the holder (of a wallet or of a card) one coupon of a running offer, or refuse.
 
+    A wallet asks for itself and gets public offers only; for a card the chain decides.
     Raises OfferNotFound, OfferNotRunning, OfferSoldOut, OfferLimitReached, CardNeeded.
     """
     holder = HOLDER_BY_WALLET if card_id is None else HOLDER_BY_CARD
@@ -166,7 +168,7 @@ def _offer_and_holder(hot: Hot, holder: str, values: dict[str, Any]) -> tuple[Ro
     """The offer, its holder and how many he has, or what stands in the way."""
     now: datetime = values["now"]
     offer = hot.row(OFFER, offer_id=values["offer_id"])
-    if offer is None:
+    if offer is None or (holder == HOLDER_BY_WALLET and not offer[9]):
         return errors.OfferNotFound()
     ends = offer[4] and moment(offer[4])
     if offer[6] != OfferState.RUNNING or (ends and ends <= now):
