@@ -7,7 +7,6 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-CATALOGUES := $(wildcard app/translations/*/LC_MESSAGES/*.po)
 PACKAGES := core stores cards coupons checkout sharing push
 # Test processes: they also wait (browser, database, password hashing), so one more than there are cores.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
@@ -15,15 +14,15 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {gsub(/\$$\$$/, "$$", $$2); printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: .venv/.installed .venv/.translated ## environment and dependencies in .venv
+install: .venv/.installed ## environment and dependencies in .venv
 
-install-dev: .venv/.installed-dev .venv/.translated ## the same, with what tests and checks need
+install-dev: .venv/.installed-dev ## the same, with what tests and checks need
 
 demo: install ## a demo chain with members and history on http://localhost:$${PORT:-8000}; Ctrl-C ends it
 	@$(BIN)/python tools/system.py --optional font
 	@exec $(BIN)/flask --app wsgi demo
 
-run: install ## migrate and serve what the settings name: web and clock
+run: install ## serve the database that the settings name (first: flask --app wsgi db upgrade)
 	@exec $(BIN)/flask --app wsgi serve
 
 test: install-dev ## every test, on SQLite and on PostgreSQL (ARGS=… for pytest, WORKERS=…)
@@ -36,15 +35,14 @@ check: install-dev ## linters and type checks
 	$(BIN)/mypy $(PACKAGES)
 
 bench: install-dev ## benchmarks: each a ratio to a limit measured in the same run (ARGS=--help)
+	@$(BIN)/python tools/system.py font
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 assets: install-dev ## fetch the front-end files in app/static/vendor again, by npm, and write assets.lock
 	$(BIN)/python tools/assets.py
 
-translations: install ## collect the sentences of code and pages, and compile both languages
-	$(BIN)/pybabel -q extract -F babel.cfg -k _l -k gettext_lazy -o app/translations/messages.pot --no-location --omit-header .
-	$(BIN)/pybabel -q update -i app/translations/messages.pot -d app/translations --no-fuzzy-matching --omit-header
-	$(BIN)/pybabel -q compile -d app/translations
+translations: install ## add new sentences to the Chinese catalogues, and list those without Chinese
+	$(BIN)/python tools/translations.py
 
 clean: ## remove the environment and what tests and builds leave behind; keeps the data in var/
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
@@ -62,8 +60,4 @@ clean: ## remove the environment and what tests and builds leave behind; keeps t
 
 .venv/.installed-dev: requirements-dev.txt .venv/.installed
 	$(PIP) install -r requirements-dev.txt
-	@touch $@
-
-.venv/.translated: $(CATALOGUES) .venv/.installed
-	@if [ -n "$(CATALOGUES)" ]; then $(BIN)/pybabel -q compile -d app/translations; fi
 	@touch $@
