@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 APP = ROOT / "app"
 LOCALE = "zh_Hans_CN"
 METHODS = [("**.py", "python"), ("**.html", "jinja2"), ("**.txt", "jinja2")]
-Message = str | Sequence[str]  # a sequence: singular and plural
+Message = str | tuple[str, ...] | list[str]  # several: singular and plural
 
 
 def said() -> dict[Message, list[str]]:
