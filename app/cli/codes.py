@@ -2,6 +2,7 @@
 
 import csv
 import re
+import sys
 import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -9,10 +10,10 @@ from typing import Any
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
 
-from app.cli.manners import chain_option, chosen_chain, print_json, progress, refusals
+from app.cli.speaking import chain_option, chosen_chain, command, json_option, say, show_list
 from app.reports.cells import cell
+from core.text import Text
 from stores.codes import code_url
 from stores.models import Chain
 from stores.pictures import png, svg
@@ -20,23 +21,28 @@ from stores.posters import Poster, poster_pdf
 from stores.queries import count_codes_in_force, each_code
 
 LONGEST_NAME = 80  # characters of a file name, before its number and ending
+COLUMNS = ["store_code", "label", "token", "url", "state"]
 MANIFEST = ["store_code", "store_name", "label", "url", "file"]
-group = AppGroup("codes", help="Store codes: the QR that stores show.")
+PROGRESS = Text("门店码", "Store codes")
+WRITTEN = Text("{count} 个文件，清单在 {manifest}", "{count} files, listed in {manifest}")
+store_option = click.option("--store", "store_code", default="", metavar="CODE", help="Of one store only.")
+
+
+@click.group("codes")
+def group() -> None:
+    """Store codes: the QR that stores show."""
 
 
 @group.command("list")
-@click.option("--store", "store_code", default="", metavar="CODE", help="Of one store only.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@store_option
+@json_option
 @chain_option
-def list_command(store_code: str, as_json: bool, slug: str | None) -> None:
+@command
+def list_(store_code: str, as_json: bool, chain_slug: str | None) -> None:
     """List the store codes of a chain, revoked ones too."""
-    chain = chosen_chain(slug)
-    codes = (_described(code) for code in each_code(chain.id, store_code=store_code))
-    if as_json:
-        print_json(list(codes))
-        return
-    for code in codes:
-        click.echo("\t".join(code[name] for name in ("store_code", "label", "state", "url")))
+    chain = chosen_chain(chain_slug)
+    rows = (_described(code) for code in each_code(chain.id, store_code=store_code))
+    show_list(rows, columns=COLUMNS, as_json=as_json)
 
 
 @group.command("export")
@@ -49,17 +55,18 @@ def list_command(store_code: str, as_json: bool, slug: str | None) -> None:
     show_default=True,
     help="pdf is a poster to print.",
 )
-@click.option("--store", "store_code", default="", metavar="CODE", help="Of one store only.")
+@store_option
 @chain_option
-def export_command(out: Path, kind: str, store_code: str, slug: str | None) -> None:
+@command
+def export(out: Path, kind: str, store_code: str, chain_slug: str | None) -> None:
     """Draw every code in force into a folder, and list the files in its manifest.csv."""
-    chain = chosen_chain(slug)
+    chain = chosen_chain(chain_slug)
     total = count_codes_in_force(chain.id, store_code=store_code)
     codes = each_code(chain.id, store_code=store_code, only_in_force=True)
     out.mkdir(parents=True, exist_ok=True)
-    with refusals(), progress(codes, label="门店码 / codes", length=total) as shown:
+    with click.progressbar(codes, label=say(PROGRESS), length=total, file=sys.stderr) as shown:
         written = _export(shown, out, kind, _artist(kind, chain))
-    click.echo(f"{written} 个文件 / files: {out}", err=True)
+    click.echo(say(WRITTEN, count=written, manifest=out / "manifest.csv"), err=True)
 
 
 def _export(codes: Iterable[Any], out: Path, kind: str, draw: Callable[[Any, str], bytes]) -> int:
@@ -103,12 +110,13 @@ def _file_name(store_code: str, label: str, taken: set[str]) -> str:
 
 
 def _described(code: Any) -> dict[str, str]:
+    state = "revoked" if code.revoked_at else "closed" if code.closed_at else "active"
     return {
         "store_code": code.store_code,
         "label": code.label,
         "token": code.token,
         "url": _url(code.token),
-        "state": "revoked" if code.revoked_at else "closed" if code.closed_at else "active",
+        "state": state,
     }
 
 
