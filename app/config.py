@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from click import ClickException
 from environs import Env
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -14,8 +15,8 @@ SHORTEST_SECRET = 32  # characters
 SECRETS = {"secret_key", "database_url", "smtp_url", "gateway_secret", "broker_url"}
 
 
-class SettingsError(Exception):
-    """A setting is missing or makes no sense; the text says which and what to write."""
+class SettingsError(ClickException):
+    """A setting is missing or makes no sense; the text says which and what to write. Commands end with it."""
 
 
 @dataclass(frozen=True)

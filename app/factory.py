@@ -13,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import errors, languages, observing, security
 from app.config import ROOT, Settings, load_settings
+from app.dashboard import frame
 from core import db as database
 
 PAGES = [
@@ -22,6 +23,8 @@ PAGES = [
     "app.wallet.views",
     "app.wallet.sharing",
     "app.wallet.offers",
+    "app.wallet.inbox",
+    "app.wallet.settings",
     "app.till.views",
     "app.dashboard.home",
     "app.dashboard.stores",
@@ -70,6 +73,7 @@ def create_app(**overrides: object) -> Flask:
     observing.init_app(app)
     security.init_app(app)
     errors.register_error_handlers(app)
+    frame.init_app(app)
     for module in PAGES:
         _each(module, "bp", app.register_blueprint)
     from app.api import init_app as init_api

@@ -3,14 +3,66 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import select
 
-from cards.models import Program, Tier
+from cards.models import Card, CodeMode, Program, Tier
 from core import audit
 from core.audit import Author
 from core.db import db
+from core.errors import Conflict, Invalid, NotFound
+from core.money import WHOLE
+from core.text import Text
+from stores.chains import COLOUR, ColourInvalid, NameMissing
+
+PATTERNS = ("peaks", "waves", "rings", "sprinkles", "weave", "plain")
+MOST_TIERS = 8
+MOST_POINTS_PER_UNIT = 1000
+
+
+class TiersOutOfOrder(Invalid):
+    """Thresholds rise from tier to tier, and the first has none."""
+
+    code = "tiers_out_of_order"
+    sentence = Text(
+        "等级的门槛要一级比一级高，第一级从 0 开始。",
+        "Each tier needs more points than the one before; the first needs none.",
+    )
+
+
+class TierInvalid(Invalid):
+    """One to eight tiers, each with two names, a discount up to 100 % and a multiplier."""
+
+    code = "tier_invalid"
+    sentence = Text(
+        "要有 1 到 8 个等级；每个都要有中英文名称，优惠在 0 到 100% 之间，积分倍数不能为负。",
+        "There are 1 to 8 tiers, each with both names, a discount from 0 to 100 % and a multiplier of at least 0.",
+    )
+
+
+class TierInUse(Conflict):
+    """Cards stand on this tier."""
+
+    code = "tier_in_use"
+    sentence = Text("还有会员在这个等级上，不能删掉。", "There are members on this tier; it cannot be taken away.")
+
+
+@dataclass(frozen=True)
+class ProgramSettings:
+    """What head office may change of a program."""
+
+    name: str
+    name_en: str
+    benefits: str
+    benefits_en: str
+    terms: str
+    terms_en: str
+    face_color: str
+    face_pattern: str
+    code_mode: str
+    points_per_unit: int
 
 
 @dataclass(frozen=True)
@@ -67,3 +119,103 @@ def default_program(chain_id: int) -> Program:
 def tiers_of(program_id: int) -> Sequence[Tier]:
     """Lowest first."""
     return db.session.scalars(select(Tier).filter_by(program_id=program_id).order_by(Tier.rank)).all()
+
+
+def settings_of(program: Program) -> ProgramSettings:
+    return ProgramSettings(**{name: getattr(program, name) for name in ProgramSettings.__dataclass_fields__})
+
+
+def edit_program(chain_id: int, program_id: int, settings: ProgramSettings, *, by: Author, now: datetime) -> None:
+    """Change a program's face and words. Needs an open transaction; raises NotFound and Invalid."""
+    program = _program(chain_id, program_id)
+    _check(settings)
+    before = asdict(settings_of(program))
+    changed = {name: value for name, value in asdict(settings).items() if value != before[name]}
+    if not changed:
+        return
+    for name, value in changed.items():
+        setattr(program, name, value)
+    old = {name: before[name] for name in changed}
+    _note("program changed", program, by=by, now=now, before=old, after=changed)
+
+
+def set_tiers(chain_id: int, program_id: int, tiers: Sequence[NewTier], *, by: Author, now: datetime) -> None:
+    """Say anew what the tiers are, lowest first; those left over at the top go when nobody stands on them.
+
+    Needs an open transaction; raises NotFound, TierInvalid, TiersOutOfOrder, TierInUse.
+    """
+    program = _program(chain_id, program_id)
+    _check_tiers(tiers)
+    present = tiers_of(program_id)
+    before = [_shown(tier) for tier in present]
+    after = [asdict(tier) for tier in tiers]
+    if before == after:
+        return
+    _drop(present[len(tiers) :])
+    for rank, values in enumerate(after):
+        tier = present[rank] if rank < len(present) else Tier(chain_id=chain_id, program_id=program_id, rank=rank)
+        for name, value in values.items():
+            setattr(tier, name, value)
+        db.session.add(tier)
+    db.session.flush()
+    _note("tiers changed", program, by=by, now=now, before={"tiers": before}, after={"tiers": after})
+
+
+def as_settings(tier: Tier) -> NewTier:
+    return NewTier(**_shown(tier))
+
+
+def _shown(tier: Tier) -> dict[str, Any]:
+    return {name: getattr(tier, name) for name in NewTier.__dataclass_fields__}
+
+
+def _check(settings: ProgramSettings) -> None:
+    if not settings.name.strip() or not settings.name_en.strip():
+        raise NameMissing()
+    if not COLOUR.fullmatch(settings.face_color):
+        raise ColourInvalid()
+    if settings.face_pattern not in PATTERNS or settings.code_mode not in list(CodeMode):
+        raise Invalid()
+    if not 0 <= settings.points_per_unit <= MOST_POINTS_PER_UNIT:
+        raise Invalid()
+
+
+def _check_tiers(tiers: Sequence[NewTier]) -> None:
+    if not 1 <= len(tiers) <= MOST_TIERS:
+        raise TierInvalid()
+    for tier in tiers:
+        named = tier.name.strip() and tier.name_en.strip()
+        if not named or not 0 <= tier.discount_bp <= WHOLE or tier.points_multiplier_bp < 0:
+            raise TierInvalid()
+    thresholds = [tier.threshold_points for tier in tiers]
+    if thresholds[0] != 0 or any(low >= high for low, high in pairwise(thresholds)):
+        raise TiersOutOfOrder()
+
+
+def _drop(tiers: Sequence[Tier]) -> None:
+    for tier in tiers:
+        if db.session.scalar(select(Card.id).filter_by(tier_id=tier.id).limit(1)) is not None:
+            raise TierInUse()
+        db.session.delete(tier)
+
+
+def _program(chain_id: int, program_id: int) -> Program:
+    program = db.session.scalar(select(Program).filter_by(id=program_id, chain_id=chain_id))
+    if program is None:
+        raise NotFound()
+    return program
+
+
+def _note(
+    action: str, program: Program, *, by: Author, now: datetime, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    audit.note(
+        action,
+        chain_id=program.chain_id,
+        object_kind="program",
+        object_id=program.id,
+        by=by,
+        at=now,
+        before=before,
+        after=after,
+    )

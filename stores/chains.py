@@ -17,6 +17,8 @@ from core.text import Text
 from stores.models import Chain
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{1,38}")
+COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
+LATEST_CUTOFF = 12
 
 
 class ChainNotFound(NotFound):
@@ -54,6 +56,39 @@ class CurrencyUnknown(Invalid):
     sentence = Text("没有这种货币：{currency}", "There is no currency {currency}; write CNY, for example.")
 
 
+class NameMissing(Invalid):
+    """It needs a name in both languages."""
+
+    code = "name_missing"
+    sentence = Text("请把中英文名称都写上。", "It needs a name in both languages.")
+
+
+class ColourInvalid(Invalid):
+    """A hash and six hex digits."""
+
+    code = "colour_invalid"
+    sentence = Text("颜色要写成 #C8402F 这样。", "A colour is written like #C8402F.")
+
+
+class CutoffInvalid(Invalid):
+    """The business day ends between midnight and noon."""
+
+    code = "cutoff_invalid"
+    sentence = Text("营业日要在 0 点到 12 点之间结束。", "A business day ends between midnight and 12 o'clock.")
+
+
+@dataclass(frozen=True)
+class ChainSettings:
+    """What head office may change of its chain. The currency stays: amounts are written in it."""
+
+    name: str
+    name_en: str
+    timezone: str
+    cutoff_hour: int
+    accent: str
+    language: str
+
+
 @dataclass(frozen=True)
 class NewChain:
     """What a chain is called and where it lives."""
@@ -88,6 +123,46 @@ def create_chain(new: NewChain, *, by: Author, now: datetime) -> Chain:
         "chain created", chain_id=chain.id, object_kind="chain", object_id=chain.id, by=by, at=now, after=asdict(new)
     )
     return chain
+
+
+def settings_of(chain: Chain) -> ChainSettings:
+    return ChainSettings(**{name: getattr(chain, name) for name in ChainSettings.__dataclass_fields__})
+
+
+def edit_chain(chain_id: int, settings: ChainSettings, *, by: Author, now: datetime) -> None:
+    """Change a chain's own settings. Needs an open transaction; raises Invalid and its kinds."""
+    _check(settings)
+    chain = get_chain(chain_id)
+    before = asdict(settings_of(chain))
+    changed = {name: value for name, value in asdict(settings).items() if value != before[name]}
+    if not changed:
+        return
+    for name, value in changed.items():
+        setattr(chain, name, value)
+    old = {name: before[name] for name in changed}
+    audit.note(
+        "chain changed",
+        chain_id=chain_id,
+        object_kind="chain",
+        object_id=chain_id,
+        by=by,
+        at=now,
+        before=old,
+        after=changed,
+    )
+
+
+def _check(settings: ChainSettings) -> None:
+    if not settings.name.strip() or not settings.name_en.strip():
+        raise NameMissing()
+    if settings.timezone not in available_timezones():
+        raise TimezoneUnknown(timezone=settings.timezone)
+    if not 0 <= settings.cutoff_hour <= LATEST_CUTOFF:
+        raise CutoffInvalid()
+    if not COLOUR.fullmatch(settings.accent):
+        raise ColourInvalid()
+    if settings.language not in ("zh", "en"):
+        raise Invalid()
 
 
 def find_chain(slug: str | None = None) -> Chain:

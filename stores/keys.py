@@ -1,7 +1,7 @@
 """API keys: made once, shown once, kept hashed."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import Row, select, update
@@ -15,6 +15,7 @@ from core.tokens import hashed, new_secret
 from stores.models import ApiKey, Role, Store
 
 PREFIX = "kq_"
+UNDO_WITHIN = timedelta(minutes=10)
 
 
 class KeyNeedsStore(Invalid):
@@ -22,6 +23,15 @@ class KeyNeedsStore(Invalid):
 
     code = "key_needs_store"
     sentence = Text("店长和店员的密钥要指定门店。", "A key for a manager or clerk needs a store.")
+
+
+class KeyGone(NotFound):
+    """A revocation can be undone for ten minutes."""
+
+    code = "key_gone"
+    sentence = Text(
+        "作废超过 10 分钟就不能恢复了，请新建一个密钥。", "After ten minutes a key stays revoked. Make a new one."
+    )
 
 
 class NewKey(NamedTuple):
@@ -73,6 +83,19 @@ def revoke_key(chain_id: int, key_id: int, *, by: Author, now: datetime) -> None
         audit.note("key revoked", chain_id=chain_id, object_kind="key", object_id=key_id, by=by, at=now)
     elif db.session.scalar(select(ApiKey.id).filter_by(id=key_id, chain_id=chain_id)) is None:
         raise NotFound()
+
+
+def restore_key(chain_id: int, key_id: int, *, by: Author, now: datetime) -> None:
+    """Undo a revocation of a moment ago. Needs an open transaction; raises KeyGone."""
+    restored = db.session.scalar(
+        update(ApiKey)
+        .where(ApiKey.id == key_id, ApiKey.chain_id == chain_id, ApiKey.revoked_at > now - UNDO_WITHIN)
+        .values(revoked_at=None)
+        .returning(ApiKey.id)
+    )
+    if restored is None:
+        raise KeyGone()
+    audit.note("key restored", chain_id=chain_id, object_kind="key", object_id=key_id, by=by, at=now)
 
 
 def list_keys(chain_id: int) -> Sequence[ApiKey]:

@@ -14,7 +14,7 @@ from core.audit import Author
 from core.db import db
 from core.errors import Conflict, Invalid, NotFound, NotSignedIn
 from core.text import Text
-from stores.models import Role, Staff, StaffSession, StaffStore, Store
+from stores.models import Chain, Role, Staff, StaffSession, StaffStore, Store
 
 SHORTEST_PASSWORD = 10
 TRIES = 5
@@ -51,6 +51,20 @@ class StaffNeedsStore(Invalid):
 
     code = "staff_needs_store"
     sentence = Text("店长和店员至少要有一家门店。", "A manager or clerk needs at least one store.")
+
+
+class LastAdmin(Conflict):
+    """Somebody of head office must be able to log in."""
+
+    code = "last_admin"
+    sentence = Text("这是最后一位总部管理员，不能停用。", "This is head office's last administrator and stays.")
+
+
+class StoreNumberUnknown(NotFound):
+    """The chain has no store with this number."""
+
+    code = "store_number_unknown"
+    sentence = Text("没有编号为 {store} 的门店。", "There is no store with the number {store}.")
 
 
 class LoginTry(NamedTuple):
@@ -192,24 +206,120 @@ def list_staff(chain_id: int) -> Sequence[Staff]:
     return db.session.scalars(select(Staff).filter_by(chain_id=chain_id).order_by(Staff.id)).all()
 
 
-def disable_staff(chain_id: int, staff_id: int, *, by: Author, now: datetime) -> None:
-    """Let a person in no more, and end his sessions. Needs an open transaction; raises NotFound."""
-    if db.session.scalar(select(Staff.id).filter_by(id=staff_id, chain_id=chain_id)) is None:
+def get_staff(chain_id: int, staff_id: int) -> Staff:
+    """A person of the chain. Raises NotFound."""
+    person = db.session.scalar(select(Staff).filter_by(id=staff_id, chain_id=chain_id))
+    if person is None:
         raise NotFound()
+    return person
+
+
+def get_staff_by_login(chain_id: int, login: str) -> Staff:
+    """The person of the chain with this log-in name. Raises NotFound."""
+    person = db.session.scalar(select(Staff).filter_by(login=login.strip().lower(), chain_id=chain_id))
+    if person is None:
+        raise NotFound()
+    return person
+
+
+def stores_with_codes(chain_id: int, codes: Iterable[str]) -> list[int]:
+    """The ids of a chain's stores by head office's numbers, in that order. Raises StoreNumberUnknown."""
+    wanted = list(codes)
+    found = dict(
+        db.session.execute(select(Store.code, Store.id).where(Store.chain_id == chain_id, Store.code.in_(wanted)))
+        .tuples()
+        .all()
+    )
+    for code in wanted:
+        if code not in found:
+            raise StoreNumberUnknown(store=code)
+    return [found[code] for code in wanted]
+
+
+def stores_of_staff(chain_id: int) -> dict[int, list[Store]]:
+    """The stores of everybody who has some, by person."""
+    rows = db.session.execute(
+        select(StaffStore.staff_id, Store)
+        .join(Store, Store.id == StaffStore.store_id)
+        .where(Store.chain_id == chain_id)
+        .order_by(Store.code)
+    )
+    stores: dict[int, list[Store]] = {}
+    for staff_id, store in rows:
+        stores.setdefault(staff_id, []).append(store)
+    return stores
+
+
+def set_password(chain_id: int, staff_id: int, password: str, *, by: Author, now: datetime) -> None:
+    """Give a person a new password; who was signed in with the old one is so no more.
+
+    Needs an open transaction; raises NotFound, PasswordTooShort.
+    """
+    person = get_staff(chain_id, staff_id)
+    person.password_hash = hash_password(password)
+    person.failed_logins, person.locked_until = 0, None
+    _end_sessions(staff_id, now)
+    audit.note("staff password", chain_id=chain_id, object_kind="staff", object_id=staff_id, by=by, at=now)
+
+
+def rename_staff(chain_id: int, staff_id: int, *, name: str, language: str, by: Author, now: datetime) -> None:
+    """Change what a person is called and reads. Needs an open transaction; raises NotFound."""
+    person = get_staff(chain_id, staff_id)
+    before = {"name": person.name, "language": person.language}
+    after = {"name": name.strip() or person.name, "language": language}
+    person.name, person.language = after["name"], after["language"]
+    if before != after:
+        audit.note(
+            "staff changed",
+            chain_id=chain_id,
+            object_kind="staff",
+            object_id=staff_id,
+            by=by,
+            at=now,
+            before=before,
+            after=after,
+        )
+
+
+def disable_staff(chain_id: int, staff_id: int, *, by: Author, now: datetime) -> None:
+    """Let a person in no more, and end his sessions. Needs an open transaction; raises NotFound, LastAdmin."""
+    db.session.execute(update(Chain).where(Chain.id == chain_id).values(slug=Chain.slug))  # one at a time
+    person = get_staff(chain_id, staff_id)
+    if person.role == Role.HQ_ADMIN and not _other_admins(chain_id, staff_id):
+        raise LastAdmin()
     db.session.execute(update(Staff).where(Staff.id == staff_id, Staff.disabled_at.is_(None)).values(disabled_at=now))
+    _end_sessions(staff_id, now)
+    audit.note("staff disabled", chain_id=chain_id, object_kind="staff", object_id=staff_id, by=by, at=now)
+
+
+def enable_staff(chain_id: int, staff_id: int, *, by: Author, now: datetime) -> None:
+    """Let a person in again. Needs an open transaction; raises NotFound."""
+    get_staff(chain_id, staff_id)
+    db.session.execute(update(Staff).where(Staff.id == staff_id).values(disabled_at=None))
+    audit.note("staff enabled", chain_id=chain_id, object_kind="staff", object_id=staff_id, by=by, at=now)
+
+
+def _other_admins(chain_id: int, staff_id: int) -> bool:
+    query = select(Staff.id).where(
+        Staff.chain_id == chain_id,
+        Staff.role == Role.HQ_ADMIN,
+        Staff.id != staff_id,
+        Staff.disabled_at.is_(None),
+    )
+    return db.session.scalar(query.limit(1)) is not None
+
+
+def _end_sessions(staff_id: int, now: datetime) -> None:
     db.session.execute(
         update(StaffSession)
         .where(StaffSession.staff_id == staff_id, StaffSession.ended_at.is_(None))
         .values(ended_at=now)
     )
-    audit.note("staff disabled", chain_id=chain_id, object_kind="staff", object_id=staff_id, by=by, at=now)
 
 
 def assign_stores(chain_id: int, staff_id: int, store_ids: Iterable[int], *, by: Author, now: datetime) -> None:
     """Say anew which stores are a person's. Needs an open transaction; raises NotFound, StaffNeedsStore."""
-    person = db.session.scalar(select(Staff).filter_by(id=staff_id, chain_id=chain_id))
-    if person is None:
-        raise NotFound()
+    person = get_staff(chain_id, staff_id)
     wanted = _checked_stores(chain_id, Role(person.role), store_ids)
     db.session.execute(delete(StaffStore).where(StaffStore.staff_id == staff_id))
     db.session.add_all(StaffStore(staff_id=staff_id, store_id=store_id) for store_id in wanted)

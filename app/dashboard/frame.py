@@ -1,0 +1,61 @@
+"""What stands around every staff page: the chain, the person, and the entries his role has."""
+
+from typing import Any
+
+from flask import Flask, current_app, g
+from sqlalchemy import select
+
+from app.auth.guard import Actor, allowed_roles
+from app.languages import language
+from core.db import db
+from stores.models import Chain, Store
+
+ENTRIES = {
+    "today": "home.index",
+    "members": "members.index",
+    "coupons": "offers.index",
+    "pushes": "campaigns.index",
+    "shares": "sharing.index",
+    "reports": "reports.index",
+    "stores": "stores.index",
+    "settings": "settings.index",
+}
+
+
+def init_app(app: Flask) -> None:
+    app.context_processor(surroundings)
+
+
+def surroundings() -> dict[str, Any]:
+    """The variables of ``staff.html`` for whoever is signed in; nothing on other pages."""
+    person: Actor | None = g.get("actor")
+    if person is None or person.kind != "staff":
+        return {}
+    chain = chain_of(person)
+    english = language() == "en"
+    return {
+        "chain_name": chain.name_en if english else chain.name,
+        "chain_accent": chain.accent,
+        "staff_name": person.name,
+        "staff_role": person.role,
+        "staff_where": _where(person),
+        "nav_hidden": [entry for entry, endpoint in ENTRIES.items() if not _may_open(person, endpoint)],
+    }
+
+
+def chain_of(person: Actor) -> Chain:
+    """The chain that a signed-in person works for, read once a request."""
+    if "chain" not in g:
+        g.chain = db.session.get_one(Chain, person.chain_id)
+    return g.chain  # type: ignore[no-any-return]
+
+
+def _where(person: Actor) -> str:
+    """The name of the store of somebody who has one only."""
+    if person.store_ids is None or len(person.store_ids) != 1:
+        return ""
+    return db.session.scalar(select(Store.name).where(Store.id.in_(person.store_ids))) or ""
+
+
+def _may_open(person: Actor, endpoint: str) -> bool:
+    return endpoint in current_app.view_functions and person.role in allowed_roles(endpoint)
