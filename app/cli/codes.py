@@ -11,7 +11,8 @@ from typing import Any
 import click
 from flask import current_app
 
-from app.cli.speaking import chain_option, chosen_chain, command, json_option, say, show_list
+from app.cli.listing import json_option, show_list
+from app.cli.speaking import chain_option, chosen_chain, command, say
 from app.reports.cells import cell
 from core.text import Text
 from stores.codes import code_url
