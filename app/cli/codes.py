@@ -11,8 +11,7 @@ from typing import Any
 import click
 from flask import current_app
 
-from app.cli.listing import json_option, show_list
-from app.cli.speaking import chain_option, chosen_chain, command, say
+from app.cli.speaking import chain_option, chosen_chain, command, json_option, say, show_list
 from app.reports.cells import cell
 from core.text import Text
 from stores.codes import code_url

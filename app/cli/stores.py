@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from app.cli.listing import json_option
-from app.cli.speaking import author, chain_option, chosen_chain, command, say, terminal_language
+from app.cli.speaking import author, chain_option, chosen_chain, command, json_option, say, terminal_language
 from core.clock import utc_now
 from core.db import transaction
 from core.errors import DomainError
