@@ -66,17 +66,25 @@ def shown_code(number: str, secret: bytes, mode: str, *, now: datetime) -> Shown
 
 def find_card_by_code(hot: Hot, chain_id: int, code: str, *, now: datetime) -> FoundCard:
     """The card showing this code, whatever its state. Raises CardCodeUnknown. Spaces in the code do not matter."""
-    digits = "".join(code.split())
-    number, password = digits[:NUMBER_DIGITS], digits[NUMBER_DIGITS:]
-    if len(password) != PASSWORD_DIGITS or not password.isascii() or not is_luhn_valid(number):
-        raise CardCodeUnknown()
+    number, password = split_code(code)
     row = hot.row(FIND, number=number, chain_id=chain_id)
-    if row is None or not _is_right(bytes(row[3]), row[4], password, now):
+    if row is None or not is_shown(bytes(row[3]), row[4], password, now=now):
         raise CardCodeUnknown()
     return FoundCard(row[0], row[1], row[2], *row[5:])
 
 
-def _is_right(secret: bytes, mode: str, password: str, now: datetime) -> bool:
+def split_code(code: str) -> tuple[str, str]:
+    """The card number and the password in a shown code. Raises CardCodeUnknown when it has not the shape of one."""
+    digits = "".join(code.split())
+    number, password = digits[:NUMBER_DIGITS], digits[NUMBER_DIGITS:]
+    is_password = len(password) == PASSWORD_DIGITS and password.isascii() and password.isdecimal()
+    if not is_password or not is_luhn_valid(number):
+        raise CardCodeUnknown()
+    return number, password
+
+
+def is_shown(secret: bytes, mode: str, password: str, *, now: datetime) -> bool:
+    """Whether a card with this secret shows this password now."""
     if mode == CodeMode.STATIC:
         return HOTP(_base32(secret), digits=PASSWORD_DIGITS).verify(password, 0)
     return _rotating(secret).verify(password, for_time=now, valid_window=DRIFT_STEPS)

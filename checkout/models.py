@@ -22,13 +22,9 @@ class Checkout(Model):
         UniqueConstraint("chain_id", "store_id", "request_id"),
         one_of("state", CheckoutState),
         CheckConstraint("amount_cents > 0", name="amount_positive"),
-        CheckConstraint(
-            "member_discount_cents >= 0 AND coupon_discount_cents >= 0", name="discounts_not_negative"
-        ),
+        CheckConstraint("member_discount_cents >= 0 AND coupon_discount_cents >= 0", name="discounts_not_negative"),
         CheckConstraint("payable_cents >= 0", name="payable_not_negative"),
-        CheckConstraint(
-            "payable_cents = amount_cents - member_discount_cents - coupon_discount_cents", name="adds_up"
-        ),
+        CheckConstraint("payable_cents = amount_cents - member_discount_cents - coupon_discount_cents", name="adds_up"),
         CheckConstraint("points_earned >= 0", name="points_not_negative"),
         CheckConstraint("(state = 'voided') = (voided_at IS NOT NULL)", name="voided_has_time"),
         Index(None, "chain_id", "id"),

@@ -12,6 +12,11 @@ def share_of(cents: int, basis_points: int) -> int:
     return (cents * basis_points + WHOLE // 2) // WHOLE
 
 
+def whole_units(cents: int, currency: str) -> int:
+    """The whole units of currency in an amount: 50 of ¥50.90."""
+    return cents // int(10 ** get_currency_precision(currency))
+
+
 def money(cents: int, currency: str, language: str = "zh") -> str:
     """An amount as people write it: ¥58.00."""
     locale = "zh_Hans_CN" if language.startswith("zh") else "en"

@@ -10,6 +10,10 @@ class Text(NamedTuple):
     en: str
 
     def say(self, language: str, **values: object) -> str:
-        """The sentence for a reader of ``language`` ("zh…" is Chinese, anything else English)."""
+        """The sentence for a reader of ``language`` ("zh…" is Chinese, anything else English).
+
+        A value may itself be a Text: a day or an amount is written differently in the two languages.
+        """
         sentence = self.zh if language.startswith("zh") else self.en
-        return sentence.format(**values) if values else sentence
+        said = {name: value.say(language) if isinstance(value, Text) else value for name, value in values.items()}
+        return sentence.format(**said) if said else sentence

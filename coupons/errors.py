@@ -81,6 +81,13 @@ class CouponMinimumNotMet(Conflict):
     sentence = Text("还差 {missing} 可用。", "{missing} more to use it.")
 
 
+class CouponNothingLeft(Conflict):
+    """There is nothing left to pay that the coupon could take off."""
+
+    code = "coupon_nothing_left"
+    sentence = Text("已经没有可减的金额，券留着下次用。", "Nothing is left to take off. Keep the coupon for later.")
+
+
 class OfferInvalid(Invalid):
     """The offer's figures contradict one another."""
 

@@ -6,12 +6,13 @@ from typing import Any
 
 from cards import wallets
 from cards.models import Card, Program, Tier
+from cards.rotating_code import shown_code
 from core.audit import SYSTEM
 from core.db import db, transaction
 from core.hot import this_transaction
 from core.tokens import hashed, new_code
-from coupons import offers
-from coupons.models import Offer, OfferState
+from coupons import claiming, offers
+from coupons.models import Coupon, Offer, OfferState
 from sharing import joining
 from stores import keys, staffing
 from stores.models import Chain, Role, Staff, Store, StoreCode
@@ -132,3 +133,19 @@ def make_key(chain: Chain, role: Role = Role.HQ_ADMIN, store: Store | None = Non
 
 def in_days(days: float, moment: datetime = NOON) -> datetime:
     return moment + timedelta(days=days)
+
+
+def make_coupon(card: Card, offer: Offer, *, now: datetime = NOON, **more: Any) -> Coupon:
+    """A coupon claimed by this card; ``more`` overwrites its columns (state, valid_from, …)."""
+    with transaction():
+        claimed = claiming.claim(this_transaction(), offer.id, card_id=card.id, now=now)
+        coupon = db.session.get_one(Coupon, claimed.id)
+        for name, value in more.items():
+            setattr(coupon, name, value)
+    return coupon
+
+
+def code_of(card: Card, *, now: datetime = NOON) -> str:
+    """What the card shows at the till now."""
+    program = db.session.get_one(Program, card.program_id)
+    return shown_code(card.number, card.code_secret, program.code_mode, now=now).value
