@@ -1,0 +1,23 @@
+"""The CSV pack: every report by its name."""
+
+from app.reports.pack import members as people
+from app.reports.pack import pushes, sharing, spending, stores
+from app.reports.report import Report
+
+REPORTS: dict[str, Report] = {
+    report.name: report
+    for report in (
+        stores.STORES_DAILY,
+        people.MEMBERS,
+        people.CARDS,
+        spending.COUPONS,
+        spending.REDEMPTIONS,
+        spending.CHECKOUTS,
+        people.POINTS,
+        sharing.REFERRALS,
+        sharing.SPREADERS,
+        pushes.CAMPAIGNS,
+        pushes.DELIVERIES,
+        stores.SCANS,
+    )
+}

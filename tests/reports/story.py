@@ -1,0 +1,183 @@
+# ruff: noqa: E501 (rows of a table, read across)
+"""A small chain with fixed ids and codes, in two time zones, with everything a report has to get right."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from cards.models import Card, Member, PointEntry, Program, Tier, Wallet
+from checkout.models import Checkout, Redemption
+from core.db import db, transaction
+from coupons.models import Coupon, Offer
+from push.models import Campaign, Delivery, Run
+from sharing.models import Referral, ShareLink, ShareVisit
+from stores.models import Chain, Scan, Store, StoreCode
+
+MAY_20 = datetime(2026, 5, 20, 4, 0, tzinfo=UTC)  # noon in Shanghai, midnight in New York
+EVIL = '=HYPERLINK("http://x","点我")'
+
+
+def hours(count: float) -> datetime:
+    return MAY_20 + timedelta(hours=count)
+
+
+def tell() -> Chain:
+    """Write the story; the chain's day begins at 4 in the morning."""
+    with transaction():
+        for chapter in (_places, _people, _buying, _sharing, _pushing):
+            db.session.add_all(chapter())
+            db.session.flush()
+    return db.session.get_one(Chain, 1)
+
+
+def _places() -> list[object]:
+    early = hours(-24 * 30)
+    chains = [
+        Chain(id=1, slug="snowpeak", name="雪山冰品", name_en="Snow Peak", timezone="Asia/Shanghai", currency="CNY",
+              cutoff_hour=4, created_at=hours(-72)),
+        Chain(id=2, slug="other", name="别家", name_en="Other", timezone="Asia/Tokyo", currency="JPY", created_at=early),
+    ]  # fmt: skip
+    db.session.add_all(chains)
+    db.session.flush()
+    return [
+        Store(id=1, chain_id=1, code="S001", name="南京东路店", city="上海", timezone="Asia/Shanghai", created_at=hours(-72)),
+        Store(id=2, chain_id=1, code="-S002", name=EVIL, city="纽约, NY", timezone="America/New_York", created_at=hours(-72)),
+        Store(id=3, chain_id=2, code="S001", name="别家的店", timezone="Asia/Tokyo", created_at=early),
+        Program(id=1, chain_id=1, is_default=True, name="雪山会员", name_en="Club", created_at=early),
+        Program(id=2, chain_id=2, is_default=True, name="别家会员", name_en="Other", created_at=early),
+    ]  # fmt: skip
+
+
+def _people() -> list[object]:
+    db.session.add_all(
+        [
+            Tier(id=1, chain_id=1, program_id=1, rank=0, name="银卡", name_en="Silver"),
+            Tier(id=2, chain_id=1, program_id=1, rank=1, name="@金卡", name_en="Gold"),
+            Tier(id=3, chain_id=2, program_id=2, rank=0, name="卡", name_en="Card"),
+            StoreCode(id=1, chain_id=1, store_id=1, token="a" * 13, label="door", created_at=MAY_20),
+            StoreCode(id=2, chain_id=1, store_id=2, token="b" * 13, label="＝table", created_at=MAY_20),
+            *(Wallet(id=each, key_hash=f"{each:064d}", created_at=MAY_20) for each in range(1, 6)),
+        ]
+    )
+    db.session.flush()
+    db.session.add_all(
+        [
+            Member(id=1, chain_id=1, wallet_id=1, store_id=1, name="林小雪", phone="+8613800000000", email="lin@example.com",
+                   joined_at=hours(0), last_visit_at=hours(2)),
+            Member(id=2, chain_id=1, wallet_id=2, store_id=2, name=EVIL, phone="+12025550123", email="-x@example.com",
+                   language="en", joined_at=hours(3)),
+            Member(id=3, chain_id=1, wallet_id=3, store_id=None, name='说 "你好", 再见\n第二行', joined_at=hours(15.5)),
+            Member(id=4, chain_id=2, wallet_id=4, store_id=3, name="别家的人", phone="+819012345678", joined_at=hours(1)),
+            Member(id=5, chain_id=1, wallet_id=5, store_id=1, name="", joined_at=hours(16.5)),
+        ]
+    )  # fmt: skip
+    db.session.flush()
+    card = {"chain_id": 1, "program_id": 1, "code_secret": b"x" * 20}
+    may_19, may_20, may_21 = date(2026, 5, 19), date(2026, 5, 20), date(2026, 5, 21)
+    return [
+        Card(id=1, wallet_id=1, member_id=1, tier_id=2, number="6200000000000016", channel="scan", store_id=1, points=70,
+             store_code_id=1, issued_at=hours(0), issued_on=may_20, **card),
+        Card(id=2, wallet_id=2, member_id=2, tier_id=1, number="6200000000000024", channel="share", store_id=2, state="closed",
+             share_link_id=1, issued_at=hours(3), issued_on=may_19, closed_at=hours(9), **card),
+        Card(id=3, wallet_id=3, member_id=3, tier_id=1, number="6200000000000032", channel="import", issued_at=hours(15.5),
+             issued_on=may_20, **card),
+        Card(id=4, wallet_id=4, member_id=4, tier_id=3, number="6200000000000040", channel="scan", store_id=3,
+             issued_at=hours(1), issued_on=may_20, **(card | {"chain_id": 2, "program_id": 2})),
+        Card(id=5, wallet_id=5, member_id=5, tier_id=1, number="6200000000000057", channel="share", store_id=1, points=0,
+             issued_at=hours(16.5), issued_on=may_21, **card),
+        *(Scan(id=each, chain_id=1, store_id=1, store_code_id=1, visitor=f"{visitor:064x}", at=hours(after))
+          for each, visitor, after in ((1, 1, -0.1), (2, 1, 0.5), (3, 2, 15.9), (4, 2, 16.1))),
+        Scan(id=5, chain_id=1, store_id=2, store_code_id=2, visitor="f" * 64, at=hours(4.9)),
+        PointEntry(id=1, chain_id=1, card_id=1, delta=100, balance=100, cause="checkout:1", at=hours(2)),
+        PointEntry(id=2, chain_id=1, card_id=1, delta=-30, balance=70, cause="void:2", at=hours(3)),
+    ]  # fmt: skip
+
+
+def _buying() -> list[object]:
+    db.session.add_all(
+        [
+            Offer(id=1, chain_id=1, token="o" * 13, name="满30减5", name_en="5 off 30", kind="cash", value_cents=500,
+                  min_cents=3000, valid_days=30, state="running", created_at=MAY_20),
+            Offer(id=2, chain_id=1, token="p" * 13, name="+95 折", name_en="5 % off", kind="percent", percent_bp=500,
+                  valid_days=1, state="running", created_at=MAY_20),
+        ]
+    )  # fmt: skip
+    db.session.flush()
+    coupon = {
+        "chain_id": 1,
+        "offer_id": 1,
+        "card_id": 1,
+        "member_id": 1,
+        "valid_from": hours(0),
+        "valid_until": hours(700),
+    }
+    db.session.add_all(
+        [
+            Coupon(id=1, ordinal=1, code="c" * 9 + "aaaa", source="welcome", state="redeemed", claimed_at=hours(0),
+                   redeemed_at=hours(2), **coupon),
+            Coupon(id=2, ordinal=2, code="d" * 9 + "bbbb", source="claim_page", claimed_at=hours(1), **coupon),
+            Coupon(id=3, ordinal=1, code="e" * 9 + "cccc", source="campaign", claimed_at=hours(6),
+                   **(coupon | {"offer_id": 2, "card_id": 2, "member_id": 2, "valid_until": hours(7)})),
+        ]
+    )  # fmt: skip
+    sums = {"member_discount_cents": 300, "coupon_discount_cents": 500, "payable_cents": 5200, "amount_cents": 6000}
+    till = {"chain_id": 1, "fingerprint": "f" * 64, "settled_by": "staff:1", "business_day": date(2026, 5, 20)}
+    db.session.add_all(
+        [
+            Checkout(id=1, store_id=1, card_id=1, member_id=1, request_id="till-1", points_earned=100,
+                     settled_at=hours(2), **sums, **till),
+            Checkout(id=2, store_id=1, card_id=1, member_id=1, request_id="=till-2", points_earned=30, state="voided",
+                     settled_at=hours(2.5), voided_at=hours(3), voided_by="staff:1", **sums, **till),
+            Checkout(id=3, store_id=2, card_id=1, member_id=1, request_id="till-3", points_earned=0, settled_at=hours(20),
+                     **(sums | {"coupon_discount_cents": 0, "payable_cents": 5700}), **till),
+        ]
+    )  # fmt: skip
+    db.session.flush()
+    redemption = {"chain_id": 1, "offer_id": 1, "store_id": 1, "discount_cents": 500}
+    return [
+        Redemption(id=1, checkout_id=1, coupon_id=1, redeemed_at=hours(2), **redemption),
+        Redemption(id=2, checkout_id=2, coupon_id=2, redeemed_at=hours(2.5), undone_at=hours(3), **redemption),
+    ]
+
+
+def _sharing() -> list[object]:
+    link = {"chain_id": 1, "program_id": 1}
+    db.session.add_all(
+        [
+            ShareLink(id=1, card_id=1, member_id=1, store_id=1, token="s" * 13, channel="group", visits=2,
+                      created_at=hours(1), **link),
+            ShareLink(id=2, card_id=2, member_id=2, store_id=2, parent_id=1, token="t" * 13, channel="moments",
+                      created_at=hours(8), **link),
+        ]
+    )  # fmt: skip
+    db.session.flush()
+    edge = {"chain_id": 1, "root_id": 1}
+    return [
+        ShareVisit(id=1, chain_id=1, share_link_id=1, visitor="1" * 64, at=hours(3)),
+        ShareVisit(id=2, chain_id=1, share_link_id=1, visitor="2" * 64, at=hours(4)),
+        Referral(id=1, member_id=2, referrer_id=1, card_id=2, share_link_id=1, channel="group", store_id=2, depth=1,
+                 path=f"{1:010x}{2:010x}", created_at=hours(3), **edge),
+        Referral(id=2, member_id=5, referrer_id=2, card_id=5, share_link_id=2, channel="moments", store_id=1, depth=2,
+                 path=f"{1:010x}{2:010x}{5:010x}", created_at=hours(16.5), **edge),
+    ]  # fmt: skip
+
+
+def _pushing() -> list[object]:
+    said = {"title": "周末", "title_en": "Weekend", "body": "来吧", "body_en": "Come"}
+    db.session.add(
+        Campaign(id=1, chain_id=1, offer_id=2, name="@周末", audience={}, channels=["inbox"], schedule={"kind": "now"},
+                 state="finished", created_by="staff:1", created_at=MAY_20, **said)
+    )  # fmt: skip
+    db.session.flush()
+    db.session.add(
+        Run(id=1, chain_id=1, campaign_id=1, offer_id=2, due_at=hours(6), send_until=hours(30), state="finished",
+            audience_count=3, started_at=hours(6), finished_at=hours(6.5), **said)
+    )  # fmt: skip
+    db.session.flush()
+    told = {"chain_id": 1, "campaign_id": 1, "run_id": 1, "due_at": hours(6)}
+    return [
+        Delivery(id=1, member_id=1, card_id=1, channel="inbox", state="delivered", sent_at=hours(6.1), read_at=hours(7),
+                 attempts=1, **told),
+        Delivery(id=2, member_id=2, card_id=2, channel="inbox", state="skipped", reason="card_inactive", **told),
+        Delivery(id=3, member_id=3, card_id=3, channel="email", state="failed", attempts=5, error="=550 no such box", **told),
+        Delivery(id=4, member_id=2, card_id=2, channel="gateway", state="sent", sent_at=hours(6.2), coupon_id=3, attempts=1,
+                 **told),
+    ]  # fmt: skip
