@@ -192,3 +192,14 @@ class PushPolicy(Model):
     quiet_until: Mapped[int] = mapped_column(default=9)
     cap_per_day: Mapped[int] = mapped_column(default=1)
     cap_per_week: Mapped[int] = mapped_column(default=3)
+
+
+class PushTurn(Model):
+    """Where workers queue for one member: whoever decides about his caps or his coupon writes this row first."""
+
+    __tablename__ = "push_turns"
+    __table_args__ = (CheckConstraint("turn >= 1", name="turn_positive"),)
+
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"), primary_key=True, autoincrement=False)
+    chain_id: Mapped[int] = mapped_column(ForeignKey("chains.id"))
+    turn: Mapped[int]

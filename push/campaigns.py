@@ -1,0 +1,280 @@
+"""Campaigns: written as drafts, scheduled, stopped, paused, resumed, cancelled. push/runs.py lets them go out."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+
+from core import audit
+from core.audit import Author
+from core.db import db
+from core.text import Text
+from coupons.models import Offer, OfferState
+from push import errors, scheduling
+from push.models import Campaign, CampaignState, Delivery, DeliveryState, PushChannel, Run, RunState, SkipReason
+from push.segments import check_audience
+from stores.models import Chain
+
+EDITABLE = (CampaignState.DRAFT, CampaignState.MISSED)
+PAUSABLE = (CampaignState.SCHEDULED, CampaignState.RUNNING)
+CANCELLABLE = (
+    CampaignState.DRAFT,
+    CampaignState.SCHEDULED,
+    CampaignState.RUNNING,
+    CampaignState.PAUSED,
+    CampaignState.MISSED,
+)
+LONGEST_BODY = 1000
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What head office writes down. Of the two languages the chain's own is needed; the other may be empty."""
+
+    name: str
+    audience: dict[str, Any]
+    channels: Sequence[str]
+    title: str = ""
+    title_en: str = ""
+    body: str = ""
+    body_en: str = ""
+    offer_id: int | None = None
+    schedule: dict[str, Any] = field(default_factory=lambda: {"kind": "now"})
+
+
+def create_campaign(chain_id: int, draft: Draft, *, by: Author, now: datetime) -> Campaign:
+    """Write a draft down. Needs an open transaction; raises CampaignInvalid, AudienceInvalid, ScheduleInvalid."""
+    values = _checked(chain_id, draft)
+    campaign = Campaign(chain_id=chain_id, state=CampaignState.DRAFT, created_by=by.name, created_at=now, **values)
+    db.session.add(campaign)
+    db.session.flush()
+    _note("campaign created", campaign, by, now, after=_plain(values))
+    return campaign
+
+
+def edit_campaign(chain_id: int, campaign_id: int, draft: Draft, *, by: Author, now: datetime) -> Campaign:
+    """Write a draft anew. Needs an open transaction; a campaign that is out or scheduled must be stopped first."""
+    values = _checked(chain_id, draft)
+    before = _plain({name: getattr(get_campaign(chain_id, campaign_id), name) for name in values})
+    campaign = _move(chain_id, campaign_id, EDITABLE, **values)
+    _note("campaign edited", campaign, by, now, before=before, after=_plain(values))
+    return campaign
+
+
+def schedule_campaign(
+    chain_id: int, campaign_id: int, schedule: dict[str, Any] | None = None, *, by: Author, now: datetime
+) -> Campaign:
+    """Let a draft, or one that was missed, go out by its schedule or by another. Needs an open transaction.
+
+    What goes out at once waits ten minutes, in which ``stop_campaign`` takes it back.
+    """
+    chain = db.session.get_one(Chain, chain_id)
+    checked = scheduling.check_schedule(schedule or get_campaign(chain_id, campaign_id).schedule)
+    due = scheduling.first_due(checked, chain.timezone, now=now)
+    campaign = _move(
+        chain_id,
+        campaign_id,
+        EDITABLE,
+        state=CampaignState.SCHEDULED,
+        schedule=checked,
+        next_run_at=due,
+        **_window(checked, chain.timezone, due),
+    )
+    _check_offer(chain_id, campaign.offer_id)
+    _note("campaign scheduled", campaign, by, now, after={"schedule": checked, "next_run_at": due.isoformat()})
+    return campaign
+
+
+def stop_campaign(chain_id: int, campaign_id: int, *, by: Author, now: datetime) -> Campaign:
+    """Take a scheduled campaign back to a draft, before it goes out. Needs an open transaction; raises UndoOver."""
+    try:
+        campaign = _move(
+            chain_id,
+            campaign_id,
+            (CampaignState.SCHEDULED,),
+            state=CampaignState.DRAFT,
+            next_run_at=None,
+            send_at=None,
+            send_until=None,
+        )
+    except errors.CampaignStateConflict:
+        if get_campaign(chain_id, campaign_id).state in (CampaignState.RUNNING, CampaignState.FINISHED):
+            raise errors.UndoOver() from None
+        raise
+    _note("campaign stopped", campaign, by, now, after={"state": campaign.state})
+    return campaign
+
+
+def pause_campaign(chain_id: int, campaign_id: int, *, by: Author, now: datetime) -> Campaign:
+    """Hold everything that has not gone. Needs an open transaction."""
+    campaign = _move(chain_id, campaign_id, PAUSABLE, state=CampaignState.PAUSED)
+    _move_runs(campaign_id, (RunState.RUNNING,), RunState.PAUSED)
+    _note("campaign paused", campaign, by, now, after={"state": campaign.state})
+    return campaign
+
+
+def resume_campaign(chain_id: int, campaign_id: int, *, by: Author, now: datetime) -> Campaign:
+    """Go on where it was paused; a recurring one that was missed waits for its next time. Needs an open transaction.
+
+    A time that passed meanwhile is not made up for: what was to go once goes in ten minutes, what recurs next time.
+    """
+    seen = get_campaign(chain_id, campaign_id)
+    if seen.state not in (CampaignState.PAUSED, CampaignState.MISSED):
+        raise errors.CampaignStateConflict()
+    _move(chain_id, campaign_id, (seen.state,), state=CampaignState.RUNNING)  # first, as pausing and cancelling do
+    runs = _move_runs(campaign_id, (RunState.PAUSED,), RunState.RUNNING)
+    chain = db.session.get_one(Chain, chain_id)
+    due = _due_after_pause(seen, chain.timezone, has_runs=bool(runs), now=now)
+    values: dict[str, Any] = {"next_run_at": due}
+    if due is not None:
+        values |= _window(seen.schedule, chain.timezone, due)
+    state = CampaignState.RUNNING if runs else CampaignState.SCHEDULED if due else CampaignState.FINISHED
+    campaign = _move(chain_id, campaign_id, (CampaignState.RUNNING,), state=state, **values)
+    _note("campaign resumed", campaign, by, now, after={"state": campaign.state})
+    return campaign
+
+
+def _due_after_pause(campaign: Campaign, timezone: str, *, has_runs: bool, now: datetime) -> datetime | None:
+    if campaign.next_run_at is not None and campaign.next_run_at > now:
+        return campaign.next_run_at
+    if campaign.schedule["kind"] == "recurring":
+        return scheduling.next_occurrence(campaign.schedule, timezone, after=now)
+    return None if has_runs or _has_run(campaign.id) else now + scheduling.UNDO
+
+
+def cancel_campaign(chain_id: int, campaign_id: int, *, by: Author, now: datetime) -> Campaign:
+    """End it for good; what has not gone is stale. Needs an open transaction."""
+    campaign = _move(chain_id, campaign_id, CANCELLABLE, state=CampaignState.CANCELLED, next_run_at=None)
+    runs = _move_runs(campaign_id, (RunState.RUNNING, RunState.PAUSED), RunState.CANCELLED)
+    dropped = 0
+    if runs:
+        dropped = len(
+            db.session.scalars(
+                update(Delivery)
+                .where(Delivery.run_id.in_(runs), Delivery.state == DeliveryState.PENDING)
+                .values(state=DeliveryState.SKIPPED, reason=SkipReason.STALE)
+                .returning(Delivery.id)
+            ).all()
+        )
+    _note("campaign cancelled", campaign, by, now, after={"state": campaign.state, "not_sent": dropped})
+    return campaign
+
+
+def get_campaign(chain_id: int, campaign_id: int) -> Campaign:
+    """The campaign as it is now, or CampaignNotFound."""
+    campaign = db.session.scalar(
+        select(Campaign).filter_by(id=campaign_id, chain_id=chain_id).execution_options(populate_existing=True)
+    )
+    if campaign is None:
+        raise errors.CampaignNotFound()
+    return campaign
+
+
+def list_campaigns(chain_id: int, *, after: int | None = None, limit: int = 50) -> Sequence[Campaign]:
+    """Newest first; ``after`` is the id of the last one seen."""
+    query = select(Campaign).filter_by(chain_id=chain_id)
+    if after is not None:
+        query = query.where(Campaign.id < after)
+    return db.session.scalars(query.order_by(Campaign.id.desc()).limit(limit)).all()
+
+
+def _move(chain_id: int, campaign_id: int, states: Iterable[CampaignState | str], **values: Any) -> Campaign:
+    """Change the campaign if it is in one of the states: the database decides."""
+    campaign: Campaign | None = db.session.scalar(
+        update(Campaign)
+        .where(Campaign.id == campaign_id, Campaign.chain_id == chain_id, Campaign.state.in_(tuple(states)))
+        .values(**values)
+        .returning(Campaign)
+        .execution_options(populate_existing=True)
+    )
+    if campaign is None:
+        get_campaign(chain_id, campaign_id)
+        raise errors.CampaignStateConflict()
+    return campaign
+
+
+def _move_runs(campaign_id: int, states: Iterable[RunState], state: RunState) -> Sequence[int]:
+    return db.session.scalars(
+        update(Run)
+        .where(Run.campaign_id == campaign_id, Run.state.in_(tuple(states)))
+        .values(state=state)
+        .returning(Run.id)
+    ).all()
+
+
+def _has_run(campaign_id: int) -> bool:
+    return db.session.scalar(select(Run.id).where(Run.campaign_id == campaign_id).limit(1)) is not None
+
+
+def _window(schedule: dict[str, Any], timezone: str, due: datetime) -> dict[str, datetime | None]:
+    """From when until when the campaign may send: its one run, or all its recurrences."""
+    if schedule["kind"] == "recurring":
+        return {"send_at": None, "send_until": scheduling.end_of(schedule, timezone)}
+    return {"send_at": due, "send_until": scheduling.stale_after(schedule, due)}
+
+
+def _checked(chain_id: int, draft: Draft) -> dict[str, Any]:
+    chain = db.session.get_one(Chain, chain_id)
+    values = asdict(draft) | {
+        "name": _one_line(draft.name),
+        "title": _one_line(draft.title),
+        "title_en": _one_line(draft.title_en),
+        "body": draft.body.strip(),
+        "body_en": draft.body_en.strip(),
+        "channels": [str(channel) for channel in PushChannel if channel in set(draft.channels)],
+    }
+    problem = next((text for holds, text in _rules(chain, draft, values) if not holds), None)
+    if problem is not None:
+        raise errors.CampaignInvalid(problem)
+    _check_offer(chain_id, draft.offer_id)
+    values["audience"] = check_audience(chain_id, draft.audience)
+    values["schedule"] = scheduling.check_schedule(draft.schedule)
+    return values
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _rules(chain: Chain, draft: Draft, values: dict[str, Any]) -> list[tuple[bool, Text]]:
+    own = "" if chain.language == "zh" else "_en"
+    other = "_en" if chain.language == "zh" else ""
+    return [
+        (bool(values["name"]), Text("给它起个名字。", "give it a name.")),
+        (len(values["name"]) <= 80, Text("名字太长。", "its name is too long.")),
+        (len(values["channels"]) == len(set(draft.channels)), Text("没有这个渠道。", "there is no such channel.")),
+        (bool(values["channels"]), Text("至少选一个渠道。", "choose at least one channel.")),
+        (
+            bool(values[f"title{own}"] and values[f"body{own}"]),
+            Text("写上标题和内容。", "write a title and a text in the chain's language."),
+        ),
+        (
+            bool(values[f"title{other}"]) == bool(values[f"body{other}"]),
+            Text("另一种语言也要有标题和内容，或都不写。", "the other language needs both title and text, or neither."),
+        ),
+        (len(values["title"]) <= 80 and len(values["title_en"]) <= 120, Text("标题太长。", "the title is too long.")),
+        (
+            len(values["body"]) <= LONGEST_BODY and len(values["body_en"]) <= LONGEST_BODY,
+            Text("内容最多 1000 字。", "the text has 1000 characters at most."),
+        ),
+    ]
+
+
+def _check_offer(chain_id: int, offer_id: int | None) -> None:
+    if offer_id is None:
+        return
+    state = db.session.scalar(select(Offer.state).where(Offer.id == offer_id, Offer.chain_id == chain_id))
+    if state is None or state == OfferState.ENDED:
+        raise errors.CampaignInvalid(Text("要送的券已经没有了。", "the offer it hands out is not there any more."))
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in values.items() if v is not None}
+
+
+def _note(action: str, campaign: Campaign, by: Author, now: datetime, **change: dict[str, Any]) -> None:
+    audit.note(
+        action, chain_id=campaign.chain_id, object_kind="campaign", object_id=campaign.id, by=by, at=now, **change
+    )

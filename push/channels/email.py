@@ -1,0 +1,136 @@
+"""E-mail by SMTP, with the headers by which mail programs offer one-click unsubscribing (RFC 2369, RFC 8058)."""
+
+import smtplib
+import ssl
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import formatdate, parseaddr
+from html import escape
+from urllib.parse import unquote, urlsplit
+
+from push.channels import Message, PermanentError, RetryError
+
+TIMEOUT = 20  # seconds
+UNSUBSCRIBE = {"zh": "不想再收到这样的邮件？点这里退订", "en": "No more of these? Unsubscribe here"}
+WITH_COUPON = {
+    "zh": "附上优惠券：{coupon}，已经放进您的卡包。",
+    "en": "With it comes a coupon, now in your wallet: {coupon}",
+}
+OPEN = {"zh": "打开卡包", "en": "Open the wallet"}
+
+
+class EmailChannel:
+    """One connection to ``smtp://user:password@host:587`` (STARTTLS when offered) or ``smtps://…:465``."""
+
+    parallel = 1
+
+    def __init__(self, url: str, mail_from: str) -> None:
+        self._url = urlsplit(url)
+        self._from = parseaddr(mail_from)[1] or mail_from
+        self._connection: smtplib.SMTP | None = None
+
+    def send(self, message: Message) -> None:
+        mail = compose(message, self._from)
+        try:
+            self._hand_over(mail, message.to)
+        except smtplib.SMTPNotSupportedError:
+            raise PermanentError("smtp: address not supported") from None
+        except smtplib.SMTPRecipientsRefused as refusal:
+            raise _answered(next(iter(refusal.recipients.values()))[0]) from None
+        except smtplib.SMTPDataError as refusal:
+            raise _answered(refusal.smtp_code) from None
+        except smtplib.SMTPResponseException as refusal:  # our log-in or our own address: not the member's fault
+            self.close()
+            raise RetryError(f"smtp {refusal.smtp_code}") from None
+        except (smtplib.SMTPException, OSError) as problem:
+            self.close()
+            raise RetryError(f"smtp: {type(problem).__name__}") from None
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.quit()
+            except (smtplib.SMTPException, OSError):
+                connection.close()
+
+    def _hand_over(self, mail: EmailMessage, to: str) -> None:
+        """Send on the kept connection; when the server has hung up meanwhile, on a new one."""
+        is_kept = self._connection is not None
+        try:
+            self._connected().send_message(mail, self._from, [to])
+        except smtplib.SMTPServerDisconnected:
+            if not is_kept:
+                raise
+            self.close()
+            self._connected().send_message(mail, self._from, [to])
+
+    def _connected(self) -> smtplib.SMTP:
+        if self._connection is None:
+            self._connection = self._connect()
+        return self._connection
+
+    def _connect(self) -> smtplib.SMTP:
+        host, port = self._url.hostname or "localhost", self._url.port
+        if self._url.scheme == "smtps":
+            connection: smtplib.SMTP = smtplib.SMTP_SSL(
+                host, port or 465, timeout=TIMEOUT, context=ssl.create_default_context()
+            )
+        else:
+            connection = smtplib.SMTP(host, port or 25, timeout=TIMEOUT)
+            connection.ehlo()
+            if connection.has_extn("starttls"):
+                connection.starttls(context=ssl.create_default_context())
+        if self._url.username:
+            connection.login(unquote(self._url.username), unquote(self._url.password or ""))
+        return connection
+
+
+def compose(message: Message, mail_from: str) -> EmailMessage:
+    """The mail: text and HTML, its key as Message-ID. Raises PermanentError for an address that is none."""
+    mail = EmailMessage()
+    try:
+        mail["To"] = Address(addr_spec=message.to)
+        mail["From"] = Address(message.chain, addr_spec=mail_from)
+    except (ValueError, IndexError):
+        raise PermanentError("not an address") from None
+    mail["Subject"] = message.title
+    mail["Date"] = formatdate()
+    mail["Message-ID"] = f"<{message.key}@{mail_from.rpartition('@')[2]}>"
+    mail["List-Unsubscribe"] = f"<{message.unsubscribe_url}>"
+    mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Message-Key"] = message.key
+    mail.set_content(_as_text(message))
+    mail.add_alternative(_as_html(message), subtype="html")
+    return mail
+
+
+def _paragraphs(message: Message) -> list[str]:
+    with_coupon = [WITH_COUPON[message.language].format(coupon=message.coupon)] if message.coupon else []
+    return [message.title, *message.body.splitlines(), *with_coupon]
+
+
+def _as_text(message: Message) -> str:
+    lines = [*_paragraphs(message), "", f"{OPEN[message.language]}: {message.url}", "", "--", message.chain]
+    return "\n".join([*lines, f"{UNSUBSCRIBE[message.language]}: {message.unsubscribe_url}", ""])
+
+
+def _as_html(message: Message) -> str:
+    title, *paragraphs = _paragraphs(message)
+    body = "".join(f"<p>{escape(line)}</p>" for line in paragraphs if line.strip())
+    return (
+        f'<!doctype html><html lang="{message.language}"><body style="margin:0;background:#faf8f5;color:#1f1b16;'
+        f"font:16px/1.6 -apple-system,'PingFang SC','Microsoft YaHei',sans-serif\">"
+        f'<div style="max-width:560px;margin:0 auto;padding:32px 24px">'
+        f'<p style="color:#6f675c">{escape(message.chain)}</p>'
+        f'<h1 style="font-size:22px;line-height:1.35">{escape(title)}</h1>{body}'
+        f'<p><a href="{escape(message.url)}" style="color:#1f1b16;font-weight:600">{OPEN[message.language]}</a></p>'
+        f'<p style="margin-top:40px;font-size:13px;color:#6f675c">'
+        f'<a href="{escape(message.unsubscribe_url)}" style="color:#6f675c">{UNSUBSCRIBE[message.language]}</a></p>'
+        f"</div></body></html>\n"
+    )
+
+
+def _answered(code: int) -> PermanentError | RetryError:
+    return PermanentError(f"smtp {code}") if 500 <= code < 600 else RetryError(f"smtp {code}")

@@ -1,0 +1,75 @@
+"""What can stand in the way of a campaign."""
+
+from core.errors import Conflict, Invalid, NotFound
+from core.text import Text
+
+
+class CampaignNotFound(NotFound):
+    """No such campaign in this chain."""
+
+    code = "campaign_not_found"
+    sentence = Text("没有这个推送活动。", "There is no such campaign.")
+
+
+class CampaignStateConflict(Conflict):
+    """The campaign is in a state that does not allow this."""
+
+    code = "campaign_state_conflict"
+    sentence = Text(
+        "推送活动的状态刚刚变了，现在不能这样做。请刷新后再看。",
+        "The campaign's state does not allow this now. Reload to see where it stands.",
+    )
+
+
+class UndoOver(Conflict):
+    """The ten minutes are over: messages are going out."""
+
+    code = "undo_over"
+    sentence = Text(
+        "已经开始发送，不能撤回了。可以暂停或取消还没发出的。",
+        "It has begun to go out and cannot be taken back. You can pause it, or cancel what has not gone.",
+    )
+
+
+class WithProblem(Invalid):
+    """Says which part contradicts what, in both languages."""
+
+    def __init__(self, problem: Text) -> None:
+        super().__init__()
+        whole = type(self).sentence
+        self.sentence = Text(whole.zh.format(problem=problem.zh), whole.en.format(problem=problem.en))
+
+
+class CampaignInvalid(WithProblem):
+    """The campaign lacks something, or its parts contradict one another."""
+
+    code = "campaign_invalid"
+    sentence = Text("推送活动还差一点：{problem}", "The campaign is not ready: {problem}")
+
+
+class AudienceInvalid(WithProblem):
+    """A condition that is not known, or names what is not there."""
+
+    code = "audience_invalid"
+    sentence = Text("发给谁的条件有误：{problem}", "The audience is not valid: {problem}")
+
+
+class ScheduleInvalid(WithProblem):
+    """A time that is not one, or lies behind us."""
+
+    code = "schedule_invalid"
+    sentence = Text("发送时间有误：{problem}", "The schedule is not valid: {problem}")
+
+
+class ChannelUnknown(Invalid):
+    """There is no such channel."""
+
+    code = "channel_unknown"
+    sentence = Text("没有这个渠道。", "There is no such channel.")
+
+
+class MemberUnknown(NotFound):
+    """There is no such member."""
+
+    code = "member_not_found"
+    sentence = Text("没有这位会员。", "There is no such member.")

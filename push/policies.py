@@ -1,0 +1,80 @@
+"""A chain's manners: when it keeps quiet, and how often it speaks at most."""
+
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from core import audit
+from core.audit import Author
+from core.db import db, insert
+from core.text import Text
+from push.errors import WithProblem
+from push.models import PushPolicy
+
+
+class PolicyInvalid(WithProblem):
+    """Hours of the day, and caps of at least one."""
+
+    code = "push_policy_invalid"
+    sentence = Text("推送规则有误：{problem}", "The push rules are not valid: {problem}")
+
+
+class Policy(NamedTuple):
+    """Quiet from one full hour until another, in the member's zone; the same hour twice means never."""
+
+    quiet_from: int = 21
+    quiet_until: int = 9
+    cap_per_day: int = 1
+    cap_per_week: int = 3
+
+
+DEFAULT = Policy()
+
+
+def get_policy(chain_id: int) -> Policy:
+    """The chain's own rules, or the ones every chain begins with."""
+    row = db.session.get(PushPolicy, chain_id)
+    return DEFAULT if row is None else Policy(*(getattr(row, name) for name in Policy._fields))
+
+
+def set_policy(chain_id: int, policy: Policy, *, by: Author, now: datetime) -> None:
+    """Write the chain's rules down. Needs an open transaction; raises PolicyInvalid."""
+    _check(policy)
+    before = get_policy(chain_id)
+    values = policy._asdict()
+    db.session.execute(
+        insert(PushPolicy)
+        .values(chain_id=chain_id, **values)
+        .on_conflict_do_update(index_elements=["chain_id"], set_=values)
+    )
+    audit.note(
+        "push policy changed",
+        chain_id=chain_id,
+        object_kind="push_policy",
+        object_id=chain_id,
+        by=by,
+        at=now,
+        before=before._asdict(),
+        after=values,
+    )
+
+
+def _check(policy: Policy) -> None:
+    if not (0 <= policy.quiet_from <= 23 and 0 <= policy.quiet_until <= 23):
+        raise PolicyInvalid(Text("免打扰的时间是 0 到 23 点。", "quiet hours begin and end at 0 to 23 o'clock."))
+    if not 1 <= policy.cap_per_day <= policy.cap_per_week <= 100:
+        raise PolicyInvalid(
+            Text("每天至少 1 条，每周不少于每天。", "at least one a day, and no fewer a week than a day.")
+        )
+
+
+def quiet_until(policy: Policy, timezone: str, *, now: datetime) -> datetime | None:
+    """When the quiet hours end that ``now`` falls into, in the member's zone; None outside them."""
+    local = now.astimezone(ZoneInfo(timezone))
+    starts, ends = policy.quiet_from, policy.quiet_until
+    over_midnight = starts > ends
+    is_quiet = (local.hour >= starts or local.hour < ends) if over_midnight else starts <= local.hour < ends
+    if not is_quiet:
+        return None
+    day = local.date() + timedelta(days=1) if over_midnight and local.hour >= starts else local.date()
+    return datetime(day.year, day.month, day.day, ends, tzinfo=ZoneInfo(timezone)).astimezone(UTC)

@@ -1,0 +1,191 @@
+"""Runs: a campaign that is due becomes one, and ends when nothing of it is left to send."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import exists, func, select, update
+
+from core import audit, events
+from core.audit import SYSTEM
+from core.db import db, insert, transaction
+from push import scheduling
+from push.audience import freeze
+from push.models import Campaign, CampaignState, Delivery, DeliveryState, Run, RunState
+from stores.models import Chain
+
+AWAITING = (CampaignState.SCHEDULED, CampaignState.RUNNING)  # a recurring one may be due while it still sends
+UNFINISHED = (DeliveryState.PENDING, DeliveryState.SENDING)
+BATCH = 20
+
+
+@dataclass
+class Sums:
+    """How many deliveries of a run stand where. ``audience`` is the sum of ``states``, always."""
+
+    audience: int = 0
+    states: dict[str, int] = field(default_factory=lambda: {str(state): 0 for state in DeliveryState})
+    reasons: dict[str, int] = field(default_factory=dict)
+    channels: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def add(self, channel: str, state: str, reason: str | None, count: int) -> None:
+        self.audience += count
+        self.states[state] += count
+        of_channel = self.channels.setdefault(channel, {str(state): 0 for state in DeliveryState})
+        of_channel[state] += count
+        if reason is not None:
+            self.reasons[reason] = self.reasons.get(reason, 0) + count
+
+
+def start_due_batch(*, now: datetime) -> int:
+    """Start what is due, each in a transaction of its own; what is too late is missed. Return how many were seen."""
+    due = db.session.scalars(
+        select(Campaign.id)
+        .where(Campaign.state.in_(AWAITING), Campaign.next_run_at <= now)
+        .order_by(Campaign.next_run_at)
+        .limit(BATCH)
+    ).all()
+    for campaign_id in due:
+        with transaction():
+            start_run(campaign_id, now=now)
+    return len(due)
+
+
+def start_run(campaign_id: int, *, now: datetime) -> Run | None:
+    """Start one campaign that is due: the run, its message, its audience. Needs an open transaction.
+
+    None when it is not due, when another clock was first, or when it is missed.
+    """
+    campaign = db.session.get(Campaign, campaign_id, populate_existing=True)
+    if campaign is None or campaign.next_run_at is None or campaign.next_run_at > now:
+        return None
+    chain = db.session.get_one(Chain, campaign.chain_id)
+    due_at = campaign.next_run_at
+    following = scheduling.next_occurrence(campaign.schedule, chain.timezone, after=now)
+    is_missed = now - due_at > scheduling.GRACE
+    state = CampaignState.MISSED if is_missed else CampaignState.RUNNING
+    if is_missed and campaign.state == CampaignState.RUNNING:
+        state = CampaignState.RUNNING  # an earlier run is still going out; the missed turn is left out
+    if not _take(campaign, due_at, state=state, next_run_at=None if state == CampaignState.MISSED else following):
+        return None
+    if is_missed:
+        what = {"due_at": due_at.isoformat()}
+        _note("campaign missed", campaign, now, **what)
+        return None
+    return _begin(campaign, chain, due_at, now=now)
+
+
+def _take(campaign: Campaign, due_at: datetime, **values: object) -> bool:
+    """Win the right to start what was due then."""
+    taken = db.session.scalar(
+        update(Campaign)
+        .where(Campaign.id == campaign.id, Campaign.next_run_at == due_at, Campaign.state.in_(AWAITING))
+        .values(**values)
+        .returning(Campaign.id)
+        .execution_options(synchronize_session=False)
+    )
+    return taken is not None
+
+
+def _begin(campaign: Campaign, chain: Chain, due_at: datetime, *, now: datetime) -> Run | None:
+    ends = [scheduling.stale_after(campaign.schedule, due_at), scheduling.end_of(campaign.schedule, chain.timezone)]
+    run_id = db.session.scalar(
+        insert(Run)
+        .values(
+            chain_id=campaign.chain_id,
+            campaign_id=campaign.id,
+            offer_id=campaign.offer_id,
+            title=campaign.title,
+            title_en=campaign.title_en,
+            body=campaign.body,
+            body_en=campaign.body_en,
+            due_at=due_at,
+            send_until=min(end for end in ends if end is not None),
+            state=RunState.RUNNING,
+            audience_count=0,
+            started_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["campaign_id", "due_at"])
+        .returning(Run.id)
+    )
+    if run_id is None:
+        return None
+    run = db.session.get_one(Run, run_id)
+    audience = freeze(run, campaign, now=now)
+    what = {"run_id": run_id, "audience": audience}
+    events.record("campaign.started", chain_id=campaign.chain_id, at=now, campaign_id=campaign.id, **what)
+    _note("campaign started", campaign, now, **what)
+    return run
+
+
+def _note(action: str, campaign: Campaign, now: datetime, **after: object) -> None:
+    chain_id = campaign.chain_id
+    audit.note(action, chain_id=chain_id, object_kind="campaign", object_id=campaign.id, by=SYSTEM, at=now, after=after)
+
+
+def finish_batch(*, now: datetime) -> int:
+    """End the runs of which nothing is left, then the campaigns that have no run and no next time."""
+    with transaction():
+        finished = db.session.execute(
+            update(Run)
+            .where(
+                Run.state == RunState.RUNNING,
+                ~exists().where(Delivery.run_id == Run.id, Delivery.state.in_(UNFINISHED)),
+            )
+            .values(state=RunState.FINISHED, finished_at=now)
+            .returning(Run.id, Run.campaign_id, Run.chain_id)
+            .execution_options(synchronize_session=False)
+        ).all()
+        for run in finished:
+            events.record(
+                "campaign.finished", chain_id=run.chain_id, at=now, campaign_id=run.campaign_id, run_id=run.id
+            )
+    with transaction():
+        going = exists().where(Run.campaign_id == Campaign.id, Run.state.in_((RunState.RUNNING, RunState.PAUSED)))
+        for next_time, state in (
+            (Campaign.next_run_at.is_(None), CampaignState.FINISHED),
+            (Campaign.next_run_at.is_not(None), CampaignState.SCHEDULED),
+        ):
+            db.session.execute(
+                update(Campaign)
+                .where(Campaign.state == CampaignState.RUNNING, next_time, ~going)
+                .values(state=state)
+                .execution_options(synchronize_session=False)
+            )
+    return len(finished)
+
+
+def list_runs(chain_id: int, campaign_id: int, *, after: int | None = None, limit: int = 50) -> Sequence[Run]:
+    """The runs of a campaign, newest first; ``after`` is the id of the last one seen."""
+    query = select(Run).where(Run.chain_id == chain_id, Run.campaign_id == campaign_id)
+    if after is not None:
+        query = query.where(Run.id < after)
+    return db.session.scalars(
+        query.order_by(Run.id.desc()).limit(limit).execution_options(populate_existing=True)
+    ).all()
+
+
+def count_states(run_ids: Sequence[int]) -> dict[int, Sums]:
+    """The sums of some runs, from one reading of the rows."""
+    sums = {run_id: Sums() for run_id in run_ids}
+    if run_ids:
+        counted = db.session.execute(
+            select(Delivery.run_id, Delivery.channel, Delivery.state, Delivery.reason, func.count(Delivery.id))
+            .where(Delivery.run_id.in_(run_ids))
+            .group_by(Delivery.run_id, Delivery.channel, Delivery.state, Delivery.reason)
+        )
+        for run_id, channel, state, reason, count in counted:
+            sums[run_id].add(channel, state, reason, count)
+    return sums
+
+
+def count_errors(run_id: int, *, limit: int = 20) -> list[tuple[str, int]]:
+    """What went wrong in a run, and how often: the most frequent first."""
+    rows = db.session.execute(
+        select(Delivery.error, func.count(Delivery.id))
+        .where(Delivery.run_id == run_id, Delivery.error.is_not(None), Delivery.state != DeliveryState.SENT)
+        .group_by(Delivery.error)
+        .order_by(func.count(Delivery.id).desc(), Delivery.error)
+        .limit(limit)
+    )
+    return [(error, count) for error, count in rows if error is not None]

@@ -1,0 +1,48 @@
+"""Closing what no worker will take again."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, or_, select, update
+
+from core.db import db, transaction
+from push.deciding import MAX_ATTEMPTS, UNFINISHED
+from push.models import Delivery, DeliveryState, Run, RunState, SkipReason
+
+
+def sweep_batch(*, now: datetime) -> int:
+    """Close what died at its last attempt, what a cancelled run left, and what is too late. By state alone."""
+    dead = Delivery.leased_until <= now
+    cancelled = select(Run.id).where(Run.state == RunState.CANCELLED, Run.started_at > now - timedelta(days=14))
+    ended = select(Run.id).where(Run.state.in_((RunState.RUNNING, RunState.PAUSED)), Run.send_until <= now)
+    closings = (
+        (
+            and_(
+                Delivery.state == DeliveryState.SENDING,
+                dead,
+                or_(Delivery.attempts >= MAX_ATTEMPTS, Delivery.run_id.in_(cancelled)),
+            ),
+            {"state": DeliveryState.FAILED, "error": "no result", "leased_until": None},
+        ),
+        (
+            and_(Delivery.state == DeliveryState.PENDING, Delivery.run_id.in_(cancelled)),
+            {"state": DeliveryState.SKIPPED, "reason": SkipReason.STALE},
+        ),
+        (
+            and_(Delivery.state == DeliveryState.PENDING, Delivery.run_id.in_(ended)),
+            {"state": DeliveryState.SKIPPED, "reason": SkipReason.STALE},
+        ),
+    )
+    return sum(_close(condition, values) for condition, values in closings)
+
+
+def _close(condition: Any, values: dict[str, Any]) -> int:
+    with transaction():
+        closed = db.session.scalars(
+            update(Delivery)
+            .where(UNFINISHED, condition)
+            .values(**values)
+            .returning(Delivery.id)
+            .execution_options(synchronize_session=False)
+        )
+        return len(closed.all())

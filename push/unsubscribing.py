@@ -1,0 +1,36 @@
+"""The way out in every message: a signed link that knows the member and the channel, and nothing else."""
+
+from typing import NamedTuple
+
+from itsdangerous import BadSignature, URLSafeSerializer
+
+SALT = "push-unsubscribe"
+
+
+class Way(NamedTuple):
+    member_id: int
+    channel: str
+
+
+class Links:
+    """Makes the links that messages carry, on the address members reach."""
+
+    def __init__(self, public_url: str, secret_key: str) -> None:
+        self._public_url = public_url.rstrip("/")
+        self._signer = URLSafeSerializer(secret_key, salt=SALT)
+
+    @property
+    def wallet(self) -> str:
+        return f"{self._public_url}/wallet/inbox"
+
+    def unsubscribe(self, member_id: int, channel: str) -> str:
+        return f"{self._public_url}/u/{self._signer.dumps([member_id, channel])}"
+
+
+def read_token(token: str, secret_key: str) -> Way | None:
+    """Whom and which channel a link means; None when it is not one of ours."""
+    try:
+        member_id, channel = URLSafeSerializer(secret_key, salt=SALT).loads(token)
+    except (BadSignature, ValueError, TypeError):
+        return None
+    return Way(int(member_id), str(channel))
