@@ -24,8 +24,6 @@ MAX_ATTEMPTS = 6
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 # As ix_deliveries_due spells it.
 UNFINISHED: ColumnElement[bool] = literal_column("deliveries.state IN ('pending', 'sending')")
-    "deliveries.state IN ('pending', 'sending')"
-)  # as ix_deliveries_due spells it
 
 Facts = Row[*tuple[Any, ...]]  # a delivery with its run, member, card and chain
 
