@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from random import Random
 
 SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕"
-GIVEN = "小雪 子涵 雨桐 浩然 欣怡 一诺 思远 佳怡 梓萱 俊杰 晓明 静 磊 婷 敏 芳 洋 勇 艳 杰 娟 涛 明 超 霞 平 刚 桂英".split()
+GIVEN = (
+    "小雪 子涵 雨桐 浩然 欣怡 一诺 思远 佳怡 梓萱 俊杰 晓明 静 磊 婷 敏 芳 洋 勇 艳 杰 娟 涛 明 超 霞 平 刚 桂英"
+).split()
 STORE_WEIGHTS = [18, 13, 12, 11, 10, 8, 8, 6, 5, 4, 3, 2]  # the first store is the busy one
 HOURS = list(range(10, 22))
 HOUR_WEIGHTS = [2, 3, 5, 6, 7, 9, 8, 7, 8, 10, 9, 5]

@@ -1,0 +1,112 @@
+"""``demo``: a fictional chain with history, and all processes to look at it."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import click
+import qrcode
+from flask import current_app
+from flask_migrate import upgrade
+
+from app.cli.serving import command as web_command
+from app.cli.speaking import command
+from app.config import Settings
+from app.demo import chain as demo_chain
+from app.demo import pushes, story
+from app.demo.chain import DemoChain
+from core.clock import utc_now
+from core.db import transaction
+from core.errors import Conflict
+from core.text import Text
+from stores import codes
+from stores.chains import ChainNotFound
+
+STOP_SECONDS = 8
+SUMMER_AGO, THANKS_AGO = 44, 12  # days: when the two campaigns went out
+
+
+class DemoIncomplete(Conflict):
+    """Making the demo was interrupted."""
+
+    code = "demo_incomplete"
+    sentence = Text(
+        "演示数据上次没有做完。请删掉这个数据库（默认是 var/kaquan.db*），再运行一次。",
+        "Making the demo was interrupted. Remove its database (var/kaquan.db* by default) and run it again.",
+    )
+
+
+@click.command("demo")
+@click.option("--data-only", is_flag=True, help="Make the data and stop.")
+@command
+def group(data_only: bool) -> None:
+    """Make the demo chain if it is not there, then serve it until Ctrl-C."""
+    upgrade()
+    try:
+        found = demo_chain.find()
+    except ChainNotFound:
+        found = _build()
+    if not pushes.is_whole(found.chain.id):
+        raise DemoIncomplete()
+    if not data_only:
+        settings: Settings = current_app.extensions["settings"]
+        _introduce(settings, found)
+        _serve(settings)
+
+
+def _build() -> DemoChain:
+    """Ninety days, and the campaigns in between."""
+    now = utc_now()
+    begun = time.monotonic()
+    with click.progressbar(length=story.DAYS + 1, label="雪山冰品 snowpeak", file=sys.stderr) as bar:
+        with transaction():
+            demo = demo_chain.set_up(opened_at=story.opening(now), now=now)
+        told = story.Story(demo, now)
+        chapters = [(story.DAYS, SUMMER_AGO, pushes.send_summer), (SUMMER_AGO - 1, THANKS_AGO, pushes.send_thanks)]
+        for first, last, send in chapters:
+            with transaction():
+                story.tell(told, range(first, last - 1, -1), told=lambda _ago: bar.update(1))
+            send(demo, at=story.evening(told, last))
+        with transaction():
+            story.tell(told, range(THANKS_AGO - 1, -1, -1), told=lambda _ago: bar.update(1))
+        pushes.plan_ahead(demo, now=now)
+    click.echo(f"{time.monotonic() - begun:.0f} s", err=True)
+    return demo
+
+
+def _introduce(settings: Settings, demo: DemoChain) -> None:
+    """Addresses, log-ins and one store's QR, on standard output."""
+    url = codes.code_url(settings.public_url, demo.codes[0][0].token)
+    click.echo(f"\n  {demo.chain.name}  {demo.chain.name_en}\n")
+    for label, path in [("dashboard", "/dashboard/"), ("till", "/till/"), ("API", "/api/docs")]:
+        click.echo(f"  {label:10} {settings.public_url}{path}")
+    click.echo(f"  {'customer':10} {url}\n")
+    for login, name, role, places in demo_chain.STAFF:
+        click.echo(f"  {login:28} {demo_chain.PASSWORD}   {role} {name} {' '.join(places)}")
+    picture = qrcode.QRCode(border=2)
+    picture.add_data(url)
+    click.echo(f"\n  {demo.stores[0].name}")
+    picture.print_ascii(out=sys.stdout, invert=True)
+    click.echo("  Ctrl-C ends it.\n")
+
+
+def _serve(settings: Settings) -> None:
+    """Web, clock and worker, until one of them ends or the user has seen enough."""
+    flask = [sys.executable, "-m", "flask", "--app", "wsgi"]
+    commands = [web_command(settings, host="0.0.0.0", port=settings.port), [*flask, "clock"], [*flask, "worker"]]
+    processes = [subprocess.Popen(words) for words in commands]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        while all(process.poll() is None for process in processes):
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
