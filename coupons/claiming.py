@@ -38,7 +38,12 @@ class Claimed(NamedTuple):
 
 
 def claim_text(holder: str, *, waiting: bool = False) -> str:
-    """The claim as one PostgreSQL statement. ``waiting`` queues for a slot instead of passing locked ones over."""
+    """The claim as one PostgreSQL statement, which passes over slots that are locked.
+
+    ``waiting`` queues for a slot instead: for one drawn beforehand, because whoever held a slot that turned out empty
+    while waiting for another could meet somebody coming the other way.
+    """
+    lock, still_has_stock = ("", " AND claimed < stock") if waiting else (" FOR UPDATE SKIP LOCKED", "")
     return f"""
 WITH offer AS (
     SELECT f.id, f.chain_id, f.stock, f.per_member_limit, {VALIDITY_POSTGRESQL}
@@ -60,8 +65,8 @@ slot AS (
         SELECT s.offer_id, s.slot FROM offer_slots s
         WHERE s.offer_id = (SELECT f.id FROM offer f, holder, held WHERE held.count < f.per_member_limit)
           AND s.claimed < s.stock
-        ORDER BY random() LIMIT 1 FOR UPDATE{"" if waiting else " SKIP LOCKED"}
-    )
+        ORDER BY random() LIMIT 1{lock}
+    ){still_has_stock}
     RETURNING slot
 ),
 coupon AS (

@@ -185,9 +185,13 @@ def find_public_offer(token: str) -> Offer | None:
     return db.session.scalar(select(Offer).filter_by(token=token, is_public=True))
 
 
-def list_offers(chain_id: int, *, after: int | None = None, limit: int = 50) -> Sequence[Offer]:
-    """Newest first; ``after`` is the id of the last one seen."""
+def list_offers(
+    chain_id: int, *, state: str | None = None, after: int | None = None, limit: int = 50
+) -> Sequence[Offer]:
+    """Newest first, perhaps of one state; ``after`` is the id of the last one seen."""
     query = select(Offer).filter_by(chain_id=chain_id)
+    if state is not None:
+        query = query.where(Offer.state == state)
     if after is not None:
         query = query.where(Offer.id < after)
     return db.session.scalars(query.order_by(Offer.id.desc()).limit(limit)).all()

@@ -1,0 +1,279 @@
+"""Sharing to be looked at: single edges, and the tree below a member. Nothing here decides.
+
+A sub-tree is a range of paths (see Referral.path): everything below ``p`` lies between ``p0`` and ``pg``.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy.orm import aliased
+
+from cards.models import Card, Member
+from core.db import db
+from sharing.attribution import path_step
+from sharing.models import Referral
+from stores.models import Store
+
+STEP = 10  # hex digits of one member in a path
+AFTER_HEX = "g"  # greater than every hex digit
+
+
+class OwnCard(NamedTuple):
+    """A card of a wallet, by its number."""
+
+    id: int
+    chain_id: int
+
+
+class Edge(NamedTuple):
+    """Through whom a member came."""
+
+    id: int
+    referrer_id: int
+    share_link_id: int
+    channel: str
+    depth: int
+    created_at: datetime
+
+
+class Root(NamedTuple):
+    """A member at whose place in the tree we look down."""
+
+    member_id: int
+    name: str
+    number: str
+    store_id: int | None
+    joined_at: datetime
+    path: str
+    depth: int  # 0 when nobody brought him
+    referrer_id: int | None
+
+
+class Node(NamedTuple):
+    """A member below: how many generations away, through whom, by which channel."""
+
+    member_id: int
+    referrer_id: int
+    name: str
+    number: str
+    generation: int
+    channel: str
+    store_id: int | None
+    store_name: str | None
+    joined_at: datetime
+    children: int
+    path: str
+
+
+class Generation(NamedTuple):
+    """How many members stand how many steps away."""
+
+    generation: int
+    members: int
+
+
+@dataclass
+class Branch:
+    """A member in the picture of a tree, with as many of his children as the picture holds."""
+
+    member_id: int
+    name: str
+    store_id: int | None
+    below: int  # members in all generations below
+    children: int  # direct ones, shown or not
+    shown: list["Branch"] = field(default_factory=list)
+
+
+def find_own_card(wallet_id: int, number: str) -> OwnCard | None:
+    row = db.session.execute(select(Card.id, Card.chain_id).filter_by(wallet_id=wallet_id, number=number)).first()
+    return None if row is None else OwnCard(row[0], row[1])
+
+
+def find_edge(chain_id: int, member_id: int) -> Edge | None:
+    """The edge by which a member came; None when he came by himself."""
+    columns = (
+        Referral.id,
+        Referral.referrer_id,
+        Referral.share_link_id,
+        Referral.channel,
+        Referral.depth,
+        Referral.created_at,
+    )
+    row = db.session.execute(select(*columns).filter_by(chain_id=chain_id, member_id=member_id)).first()
+    return None if row is None else Edge(*row)
+
+
+def find_root(chain_id: int, *, number: str | None = None, member_id: int | None = None) -> Root | None:
+    """The member of a card number, or of an id, with his place in the tree."""
+    who: ColumnElement[bool] = Card.number == number if number is not None else Card.member_id == member_id
+    row = db.session.execute(
+        select(
+            Member.id,
+            Member.name,
+            Card.number,
+            Member.store_id,
+            Member.joined_at,
+            Referral.path,
+            Referral.depth,
+            Referral.referrer_id,
+        )
+        .select_from(Card)
+        .join(Member, Member.id == Card.member_id)
+        .outerjoin(Referral, and_(Referral.chain_id == Card.chain_id, Referral.member_id == Card.member_id))
+        .where(Card.chain_id == chain_id, who)
+        .order_by(Card.id)
+        .limit(1)
+    ).first()
+    if row is None:
+        return None
+    found, name, card_number, store_id, joined_at, path, depth, referrer_id = row
+    return Root(found, name, card_number, store_id, joined_at, path or path_step(found), depth or 0, referrer_id)
+
+
+def is_below(chain_id: int, path: str) -> ColumnElement[bool]:
+    """The condition that a referral lies in the sub-tree of a path; a range of the index on paths."""
+    return and_(Referral.chain_id == chain_id, Referral.path >= f"{path}0", Referral.path < f"{path}{AFTER_HEX}")
+
+
+def count_below(chain_id: int, root: Root) -> list[Generation]:
+    """Members of each generation below."""
+    generation = Referral.depth - root.depth
+    rows = db.session.execute(
+        select(generation, func.count()).where(is_below(chain_id, root.path)).group_by(generation).order_by(generation)
+    )
+    return [Generation(int(row[0]), row[1]) for row in rows]
+
+
+def tree_below(
+    chain_id: int, root: Root, *, after: str | None = None, limit: int = 100, deepest: int | None = None
+) -> list[Node]:
+    """The members below, each after the one through whom he came. ``after`` is the path of the last one seen."""
+    query = _nodes(chain_id, root).where(is_below(chain_id, root.path)).order_by(Referral.path).limit(limit)
+    if after is not None:
+        query = query.where(Referral.path > after)
+    if deepest is not None:
+        query = query.where(Referral.depth <= root.depth + deepest)
+    return [Node(*row) for row in db.session.execute(query)]
+
+
+def children_of(chain_id: int, root: Root, *, after: int | None = None, limit: int = 50) -> list[Node]:
+    """Whom a member brought himself, newest first. ``after`` is the member id of the last one seen."""
+    query = _nodes(chain_id, root).where(Referral.chain_id == chain_id, Referral.referrer_id == root.member_id)
+    if after is not None:
+        query = query.where(Referral.member_id < after)
+    return [Node(*row) for row in db.session.execute(query.order_by(Referral.member_id.desc()).limit(limit))]
+
+
+def _nodes(chain_id: int, root: Root) -> Any:
+    child = aliased(Referral)
+    children = select(func.count()).where(child.chain_id == chain_id, child.referrer_id == Referral.member_id)
+    return (
+        select(
+            Referral.member_id,
+            Referral.referrer_id,
+            Member.name,
+            Card.number,
+            Referral.depth - root.depth,
+            Referral.channel,
+            Referral.store_id,
+            Store.name,
+            Referral.created_at,
+            children.scalar_subquery(),
+            Referral.path,
+        )
+        .join(Member, Member.id == Referral.member_id)
+        .join(Card, Card.id == Referral.card_id)
+        .outerjoin(Store, Store.id == Referral.store_id)
+    )
+
+
+def draw_tree(chain_id: int, root: Root, *, generations: int = 3, most_children: int = 12) -> Branch:
+    """The upper part of a tree, for a picture: of each member the children who brought most themselves."""
+    trunk = Branch(root.member_id, root.name, root.store_id, 0, 0)
+    level = {root.member_id: trunk}
+    trunk.below = _count_each_below(chain_id, {root.member_id: root.path})[root.member_id]
+    trunk.children = _count_children(chain_id, [root.member_id]).get(root.member_id, 0)
+    for _ in range(generations):
+        parents = [member_id for member_id, branch in level.items() if branch.children]
+        if not parents:
+            break
+        level = _grow(chain_id, level, parents, most_children)
+    return trunk
+
+
+def _grow(chain_id: int, level: dict[int, Branch], parents: Sequence[int], most_children: int) -> dict[int, Branch]:
+    """Hang the next generation on; return it."""
+    rows = _best_children(chain_id, parents, most_children)
+    below = _count_each_below(chain_id, {row.member_id: row.path for row in rows})
+    grown = {}
+    for row in rows:
+        branch = Branch(row.member_id, row.name, row.store_id, below[row.member_id], row.children)
+        level[row.referrer_id].shown.append(branch)
+        grown[row.member_id] = branch
+    return grown
+
+
+def _best_children(chain_id: int, parents: Collection[int], most: int) -> Sequence[Any]:
+    child = aliased(Referral)
+    children = (
+        select(func.count())
+        .where(child.chain_id == chain_id, child.referrer_id == Referral.member_id)
+        .scalar_subquery()
+        .label("children")
+    )
+    each = (
+        select(Referral.member_id, Referral.referrer_id, Referral.store_id, Referral.path, children)
+        .where(Referral.chain_id == chain_id, Referral.referrer_id.in_(parents))
+        .subquery()
+    )
+    place = func.row_number().over(partition_by=each.c.referrer_id, order_by=(each.c.children.desc(), each.c.member_id))
+    placed = select(each, place.label("place")).subquery()
+    query = (
+        select(placed, Member.name)
+        .join(Member, Member.id == placed.c.member_id)
+        .where(placed.c.place <= most)
+        .order_by(placed.c.referrer_id, placed.c.place)
+    )
+    return db.session.execute(query).all()
+
+
+def _count_children(chain_id: int, member_ids: Collection[int]) -> dict[int, int]:
+    rows = db.session.execute(
+        select(Referral.referrer_id, func.count())
+        .where(Referral.chain_id == chain_id, Referral.referrer_id.in_(member_ids))
+        .group_by(Referral.referrer_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _count_each_below(chain_id: int, paths: dict[int, str]) -> dict[int, int]:
+    """How many stand below each of these members, in all generations: one range of the index for each."""
+    if not paths:
+        return {}
+    counts = [
+        select(func.count()).where(is_below(chain_id, path)).scalar_subquery().label(f"m{member_id}")
+        for member_id, path in paths.items()
+    ]
+    row: list[int] = []
+    for start in range(0, len(counts), 100):
+        row += db.session.execute(select(*counts[start : start + 100])).one()
+    return dict(zip(paths, row, strict=True))
+
+
+def paths_of(chain_id: int, member_ids: Collection[int]) -> dict[int, str]:
+    """Each member's path; his own step alone when nobody brought him."""
+    rows = db.session.execute(
+        select(Referral.member_id, Referral.path).where(
+            Referral.chain_id == chain_id, Referral.member_id.in_(member_ids)
+        )
+    )
+    known = {row[0]: row[1] for row in rows}
+    return {member_id: known.get(member_id, path_step(member_id)) for member_id in member_ids}
+
+
+def count_reach(chain_id: int, member_ids: Collection[int]) -> dict[int, int]:
+    """How many members came through each of these, directly or through others."""
+    return _count_each_below(chain_id, paths_of(chain_id, member_ids))
