@@ -23,7 +23,7 @@ def init_app(app: Flask) -> None:
     Babel(
         app,
         default_locale=LANGUAGES["zh"],
-        default_translation_directories=";".join(str(HERE / folder) for folder in CATALOGUES),
+        default_translation_directories=";".join(_present_catalogues()),
         locale_selector=lambda: LANGUAGES[language()],
     )
     app.jinja_env.globals.update(_=gettext, language=language)
@@ -62,6 +62,11 @@ def _remember_choice(response: Response) -> Response:
 def say(text: Text) -> str:
     """A sentence of the domain in the reader's language."""
     return text.say(language())
+
+
+def _present_catalogues() -> list[str]:
+    """Folders with sentences in them: an empty one would make Flask-Babel forget the plurals of the others."""
+    return [str(HERE / folder) for folder in CATALOGUES if any((HERE / folder).glob("*/LC_MESSAGES/messages.po"))]
 
 
 def compile_catalogues() -> None:

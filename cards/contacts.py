@@ -66,6 +66,16 @@ def parse_email(text: str) -> str | None:
     return address
 
 
+def as_dialled(phone: str | None, *, currency: str = "CNY") -> str:
+    """The number as its owner dials it at home; elsewhere with its country code."""
+    if not phone:
+        return ""
+    number = phonenumbers.parse(phone)
+    if phonenumbers.region_code_for_number(number) != REGION_OF_CURRENCY.get(currency):
+        return phone
+    return str(phonenumbers.national_significant_number(number))
+
+
 def masked_phone(phone: str | None) -> str:
     """What a clerk sees: 138****0000."""
     if not phone:

@@ -35,6 +35,12 @@ def find_face_of_chain(chain_id: int) -> Face | None:
     return None if row is None else Face(*row)
 
 
+def find_face_of_slug(slug: str) -> Face | None:
+    """The default card of a chain that is named in an address."""
+    row = db.session.execute(_faces().where(Chain.slug == slug)).one_or_none()
+    return None if row is None else Face(*row)
+
+
 def _faces(*more: Any) -> Select[Any]:
     return (
         select(Chain, Program, Tier, *more)

@@ -35,12 +35,13 @@ def stores_nearby(chain_id: int, place: Place, *, limit: int = 20) -> list[Nearb
     return [NearbyStore(store, _metres(place, store)) for store in db.session.scalars(query)]
 
 
-def stores_named(chain_id: int, words: str = "", *, city: str = "", limit: int = 20) -> list[NearbyStore]:
-    """Open stores whose name, city or address holds the words; those of the city first."""
+def stores_named(chain_id: int, words: str = "", *, home: Store | None = None, limit: int = 20) -> list[NearbyStore]:
+    """Open stores whose name, city or address holds the words; ``home`` first, then its city."""
     query = select(Store).where(Store.chain_id == chain_id, Store.closed_at.is_(None))
     for word in words.split()[:5]:
         query = query.where(or_(*(part.icontains(word, autoescape=True) for part in _words())))
-    query = query.order_by(Store.city != city, Store.city, Store.name, Store.id).limit(limit)
+    near = (Store.id != home.id, Store.city != home.city) if home else ()
+    query = query.order_by(*near, Store.city, Store.name, Store.id).limit(limit)
     return [NearbyStore(store) for store in db.session.scalars(query)]
 
 

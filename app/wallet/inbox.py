@@ -1,0 +1,101 @@
+"""The inbox of the wallet: always there, never disturbing, muted by one tap."""
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from werkzeug import Response
+
+from app.auth.guard import WALLET, access, actor
+from app.languages import say
+from app.wallet.phone import held_card, require_wallet
+from app.wallet.showing import moment_shown, name_of
+from cards import holding
+from core.clock import utc_now
+from core.db import transaction
+from push import consents, inbox
+from push.inbox import InboxMessage
+from push.models import PushChannel
+
+bp = Blueprint("wallet_inbox", __name__, url_prefix="/wallet/inbox", template_folder="templates")
+bp.before_request(require_wallet)
+
+PAGE = 20
+SOURCE = "wallet inbox"
+
+
+@bp.get("")
+@access(WALLET)
+def index() -> str:
+    """The messages, newest first. Looking does not mark them; the page tells when it is really seen."""
+    now, after = utc_now(), request.args.get("after", type=int)
+    cards = {held.card.id: held for held in holding.cards_of_wallet(actor().id, now=now)}
+    found = inbox.inbox_of(actor().id, after=after, limit=PAGE + 1)
+    zones = {held.chain.id: held.chain.timezone for held in cards.values()}
+    messages = [_shown(message, zones.get(message.chain_id, "UTC")) for message in found[:PAGE]]
+    unread = inbox.count_unread(actor().id)
+    said = {card_id: consents.current_consents(held.member.id) for card_id, held in cards.items()}
+    return render_template(
+        "wallet/inbox.html",
+        messages=messages,
+        next_after=found[PAGE - 1].id if len(found) > PAGE else None,
+        unread=unread,
+        muted=[(held, name_of(held.chain), not any(said[card_id].values())) for card_id, held in cards.items()],
+        beacon_url=url_for("wallet_inbox.read") if unread else None,
+        chain_accent=next(iter(cards.values())).chain.accent if cards else None,
+    )
+
+
+def _shown(message: InboxMessage, zone: str) -> dict[str, Any]:
+    return {
+        "chain": say(message.chain),
+        "title": say(message.title),
+        "body": say(message.body),
+        "offer": say(message.offer) if message.offer else "",
+        "card_id": message.card_id,
+        "coupon_id": message.coupon_id,
+        "when": moment_shown(message.sent_at, zone, now=utc_now()),
+        "is_new": message.read_at is None,
+    }
+
+
+@bp.post("/read")
+@access(WALLET)
+def read() -> Response | tuple[str, int]:
+    """All messages are seen: told by the page, or by a button where no scripts run."""
+    with transaction():
+        inbox.mark_read(actor().id, now=utc_now())
+    if request.form.get("by") == "button":
+        return redirect(url_for("wallet_inbox.index"), 303)
+    return "", 204
+
+
+@bp.post("/<int:card_id>/mute")
+@access(WALLET)
+def mute(card_id: int) -> Response:
+    """No more messages of this chain, on any channel. What was agreed to before comes back by the undo."""
+    member_id, now = held_card(card_id).member.id, utc_now()
+    agreed = [channel for channel, is_granted in consents.current_consents(member_id).items() if is_granted]
+    with transaction():
+        for channel in PushChannel:
+            consents.withdraw(member_id, channel, SOURCE, now)
+    undo = {
+        "text": _("No more messages from this chain."),
+        "undo_url": url_for("wallet_inbox.listen", card_id=card_id),
+        "fields": {"channels": " ".join(agreed)},
+    }
+    flash(undo, "good")  # type: ignore[arg-type]
+    return redirect(url_for("wallet_inbox.index"), 303)
+
+
+@bp.post("/<int:card_id>/listen")
+@access(WALLET)
+def listen(card_id: int) -> Response:
+    """Messages again: over the channels named, else in the inbox."""
+    member_id, now = held_card(card_id).member.id, utc_now()
+    channels = [c for c in PushChannel if c in request.form.get("channels", "").split()] or [PushChannel.INBOX]
+    with transaction():
+        for channel in channels:
+            consents.grant(member_id, channel, SOURCE, now)
+    flash(_("Messages come again."), "good")
+    return redirect(url_for("wallet_inbox.index"), 303)

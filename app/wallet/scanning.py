@@ -1,0 +1,208 @@
+"""What a customer gets for scanning a store's code or opening a friend's link: a card, by one tap."""
+
+from flask import Blueprint, current_app, flash, g, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from werkzeug import Response
+
+from app.auth.devices import device_key_hash, device_wallet
+from app.auth.guard import PUBLIC, access
+from app.languages import language, say
+from app.security import note_wrong_code, slow_down_guessing
+from app.wallet.pictures import card_picture
+from app.wallet.showing import lines, name_of, program_shown, public_url
+from cards import faces, wallets
+from cards.faces import Face
+from cards.models import Program
+from core.clock import utc_now
+from core.errors import NotFound
+from core.hot import one_action, reading
+from coupons import terms as coupon_terms
+from coupons.queries import find_welcome_offer
+from sharing import joining, linking, visiting
+from sharing.joining import CodeUnknown, Joined
+from sharing.linking import LinkView
+from stores import scanning
+
+bp = Blueprint("scanning", __name__, template_folder="templates")
+
+
+@bp.get("/q/<token>")
+@access(PUBLIC)
+def look(token: str) -> Response | str:
+    """The card of a store code and one button; the card itself where it is held. Takes nothing."""
+    face = _face_of(token)
+    held = _held(token)
+    if held is not None:
+        return redirect(url_for("wallet.card", card_id=held.card_id, scan=token))
+    gift = find_welcome_offer(face.program.id, now=utc_now())
+    device_key_hash()  # the cookie comes with the page, so that parallel taps are one wallet
+    return render_template(
+        "wallet/scan.html",
+        face=face,
+        card=program_shown(face.chain, face.program),
+        chain_name=name_of(face.chain),
+        chain_accent=face.chain.accent,
+        gifts=benefit_rows(face.program, gift=say(coupon_terms.sentence(gift, face.chain.currency)) if gift else ""),
+        terms=lines(face.program.terms, face.program.terms_en),
+        take_url=url_for("scanning.take", token=token),
+        beacon_url=url_for("scanning.seen", token=token),
+    )
+
+
+@bp.post("/q/<token>")
+@access(PUBLIC)
+def take(token: str) -> Response:
+    """Take the card; any number of taps give one."""
+    slow_down_guessing()
+    visitor, now = device_key_hash(), utc_now()
+    try:
+        with one_action() as hot:
+            wallet_id = wallets.open_wallet(hot, visitor, language=language(), now=now)
+            joined = joining.join_by_code(
+                hot, token, wallet_id=wallet_id, visitor=visitor, language=language(), now=now
+            )
+            scanning.count_scan(hot, token, visitor=visitor, now=now)
+    except CodeUnknown:
+        note_wrong_code()
+        raise
+    return welcome(joined)
+
+
+@bp.post("/q/<token>/scan")
+@access(PUBLIC)
+def seen(token: str) -> tuple[str, int]:
+    """Told by the page once a person really sees it."""
+    if not _is_preview():
+        visitor, now = device_key_hash(), utc_now()
+        with one_action() as hot:
+            scanning.count_scan(hot, token, visitor=visitor, now=now)
+    return "", 204
+
+
+@bp.get("/s/<token>")
+@access(PUBLIC)
+def friend(token: str) -> Response | str:
+    """What a friend sent: who it is from, what it gives, one button; the card itself where it is held."""
+    shared = _shared(token)
+    held = _held(token, by_link=True)
+    if held is not None:
+        return redirect(url_for("wallet.card", card_id=held.card_id))
+    device_key_hash()
+    chain_name = name_of(shared.chain)
+    sharer = shared.sharer_name or _("A friend")
+    gift = say(coupon_terms.sentence(shared.welcome, shared.chain.currency)) if shared.welcome else ""
+    title = _("%(name)s sends you a membership card of %(chain)s", name=sharer, chain=chain_name)
+    return render_template(
+        "wallet/friend.html",
+        card=program_shown(shared.chain, shared.program),
+        sharer=sharer,
+        title=title,
+        gift=gift,
+        chain_name=chain_name,
+        chain_accent=shared.chain.accent,
+        gifts=benefit_rows(shared.program, gift=gift),
+        terms=lines(shared.program.terms, shared.program.terms_en),
+        take_url=url_for("scanning.accept", token=token),
+        beacon_url=url_for("scanning.visited", token=token),
+        og={
+            "title": title,
+            "description": gift or _("Take it with one tap. No app needed."),
+            "url": public_url(url_for("scanning.friend", token=token)),
+            "image": public_url(url_for("scanning.face_picture", slug=shared.chain.slug)),
+        },
+    )
+
+
+@bp.post("/s/<token>")
+@access(PUBLIC)
+def accept(token: str) -> Response:
+    """Take the card a friend sent; any number of taps give one."""
+    slow_down_guessing()
+    visitor, now = device_key_hash(), utc_now()
+    try:
+        with one_action() as hot:
+            visiting.count_visit(hot, token, visitor=visitor, now=now)
+            wallet_id = wallets.open_wallet(hot, visitor, language=language(), now=now)
+            joined = joining.join_by_link(
+                hot, token, wallet_id=wallet_id, visitor=visitor, language=language(), now=now
+            )
+    except CodeUnknown:
+        note_wrong_code()
+        raise
+    return welcome(joined)
+
+
+@bp.post("/s/<token>/visit")
+@access(PUBLIC)
+def visited(token: str) -> tuple[str, int]:
+    """Told by the friend's page once a person really sees it. Previews are not counted."""
+    if not _is_preview():
+        slow_down_guessing()
+        visitor, now = device_key_hash(), utc_now()
+        try:
+            with one_action() as hot:
+                visiting.count_visit(hot, token, visitor=visitor, now=now)
+        except CodeUnknown:
+            note_wrong_code()
+    return "", 204
+
+
+@bp.get("/face/<slug>.png")
+@access(PUBLIC)
+def face_picture(slug: str) -> Response:
+    """The chain's card as a picture, for the previews of messengers."""
+    face = faces.find_face_of_slug(slug)
+    if face is None:
+        raise NotFound()
+    font = current_app.extensions["settings"].poster_font
+    program = face.program
+    picture = card_picture(face.chain.name, program.name, program.face_color, program.face_pattern, font)
+    return Response(picture, mimetype="image/png", headers={"Cache-Control": "public, max-age=86400"})
+
+
+def welcome(joined: Joined) -> Response:
+    """To the card, with a word when it is new."""
+    if joined.is_new:
+        with_coupon = joined.coupon_id is not None
+        flash(
+            _("Your card is ready. The welcome coupon is in it.") if with_coupon else _("Your card is ready."), "good"
+        )
+    return redirect(url_for("wallet.card", card_id=joined.card_id), 303)
+
+
+def benefit_rows(program: Program, *, gift: str = "") -> list[dict[str, str]]:
+    """What the card gives, one thing on a line; the welcome gift first."""
+    rows = [{"worth": line} for line in lines(program.benefits, program.benefits_en)]
+    return [{"worth": gift, "what": _("with the card")}, *rows] if gift else rows
+
+
+def _is_preview() -> bool:
+    return visiting.is_preview(request.user_agent.string, dict(request.headers), method=request.method)
+
+
+def _face_of(token: str) -> Face:
+    slow_down_guessing()
+    face = faces.find_face_of_code(token)
+    if face is None:
+        note_wrong_code()
+        raise CodeUnknown()
+    g.chain = face.chain
+    return face
+
+
+def _shared(token: str) -> LinkView:
+    slow_down_guessing()
+    shared = linking.find_link(token, now=utc_now())
+    if shared is None:
+        note_wrong_code()
+        raise CodeUnknown()
+    g.chain = shared.chain
+    return shared
+
+
+def _held(token: str, *, by_link: bool = False) -> Joined | None:
+    wallet = device_wallet()
+    if wallet is None:
+        return None
+    with reading() as hot:
+        return joining.find_held(hot, token, wallet_id=wallet.id, by_link=by_link)
