@@ -35,7 +35,7 @@ check: install-dev ## linters and type checks
 	$(BIN)/mypy $(PACKAGES)
 
 bench: install-dev ## benchmarks: each a ratio to a limit measured in the same run (ARGS=--help)
-	@$(BIN)/python tools/system.py font
+	@$(BIN)/python tools/system.py font sqlite3
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 assets: install-dev ## fetch the front-end files in app/static/vendor again, by npm, and write assets.lock

@@ -1,7 +1,5 @@
 """``demo``: a fictional chain with history, and all processes to look at it."""
 
-import signal
-import subprocess
 import sys
 import time
 
@@ -10,12 +8,12 @@ import qrcode
 from flask import current_app
 from flask_migrate import upgrade
 
-from app.cli.serving import command as web_command
 from app.cli.speaking import command
 from app.config import Settings
 from app.demo import chain as demo_chain
 from app.demo import pushes, story
 from app.demo.chain import DemoChain
+from app.processes import run_all
 from core.clock import utc_now
 from core.db import transaction
 from core.errors import Conflict
@@ -23,7 +21,6 @@ from core.text import Text
 from stores import codes
 from stores.chains import ChainNotFound
 
-STOP_SECONDS = 8
 SUMMER_AGO, THANKS_AGO = 44, 12  # days: when the two campaigns went out
 
 
@@ -52,7 +49,7 @@ def group(data_only: bool) -> None:
     if not data_only:
         settings: Settings = current_app.extensions["settings"]
         _introduce(settings, found)
-        _serve(settings)
+        run_all(settings, host="0.0.0.0", port=settings.port)
 
 
 def _build() -> DemoChain:
@@ -89,24 +86,3 @@ def _introduce(settings: Settings, demo: DemoChain) -> None:
     click.echo(f"\n  {demo.stores[0].name}")
     picture.print_ascii(out=sys.stdout, invert=True)
     click.echo("  Ctrl-C ends it.\n")
-
-
-def _serve(settings: Settings) -> None:
-    """Web, clock and worker, until one of them ends or the user has seen enough."""
-    flask = [sys.executable, "-m", "flask", "--app", "wsgi"]
-    commands = [web_command(settings, host="0.0.0.0", port=settings.port), [*flask, "clock"], [*flask, "worker"]]
-    processes = [subprocess.Popen(words) for words in commands]
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        while all(process.poll() is None for process in processes):
-            time.sleep(0.5)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()

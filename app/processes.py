@@ -1,0 +1,55 @@
+"""The processes of one machine: web, clock and worker, started and ended together."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from app.config import Settings
+
+THREADS = 3  # a web process; more wait for one another (docs/decisions/serving.md)
+SQLITE_PROCESSES = 1  # one writer: more gain nothing and stall one another
+STOP_SECONDS = 8
+
+
+def web_command(settings: Settings, *, host: str, port: int) -> list[str]:
+    """The granian command for this database and machine."""
+    processes = settings.web_processes or (SQLITE_PROCESSES if settings.is_sqlite else max(2, os.cpu_count() or 2))
+    threads = settings.web_threads or THREADS
+    options = {
+        "--interface": "wsgi",
+        "--host": host,
+        "--port": str(port),
+        "--workers": str(processes),
+        "--blocking-threads": str(threads),
+        "--backpressure": "512",
+        "--log-level": "warning",
+    }
+    flat = [part for pair in options.items() for part in pair]
+    return [sys.executable, "-m", "granian", *flat, "--no-ws", "--respawn-failed-workers", "wsgi:app"]
+
+
+def run_all(settings: Settings, *, host: str, port: int) -> None:
+    """Web, clock and worker, until one of them ends or somebody has seen enough (Ctrl-C, SIGTERM)."""
+    flask = [sys.executable, "-m", "flask", "--app", "wsgi"]
+    commands = [web_command(settings, host=host, port=port), [*flask, "clock"], [*flask, "worker"]]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    processes = [subprocess.Popen(words) for words in commands]
+    try:
+        while all(process.poll() is None for process in processes):
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        _end(processes)
+
+
+def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
