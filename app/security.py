@@ -49,15 +49,18 @@ def address() -> str:
     return request.remote_addr or "unknown"
 
 
-def slow_down_guessing() -> None:
-    """Refuse an address that has sent too many wrong codes lately. Call before a look-up by code."""
-    if not current_app.extensions["limiter"].test(GUESSES, "guess", address()):
+def slow_down_guessing(guesser: str | None = None) -> None:
+    """Refuse whoever has sent too many wrong codes lately: an address, or a signed-in ``guesser``.
+
+    Call before a look-up by code.
+    """
+    if not current_app.extensions["limiter"].test(GUESSES, "guess", guesser or address()):
         raise TooMany()
 
 
-def note_wrong_code() -> None:
+def note_wrong_code(guesser: str | None = None) -> None:
     """Count a code that was not known. Call when a look-up by code found nothing."""
-    current_app.extensions["limiter"].hit(GUESSES, "guess", address())
+    current_app.extensions["limiter"].hit(GUESSES, "guess", guesser or address())
 
 
 def count_login() -> None:

@@ -115,7 +115,7 @@ def settle(hot: Hot, sale: Sale, *, now: datetime) -> Settled:
     Raises what ``quote`` raises, the refusal of a chosen coupon, QuoteChanged when the price is not what the till
     showed, IdempotencyKeyReused when the request id was used for another sale.
     """
-    if not hot.is_postgresql and (earlier := find_earlier(hot, sale)):
+    if not hot.is_postgresql and (earlier := _earlier(hot, sale)):
         return earlier
     for _ in range(ATTEMPTS):
         try:
@@ -126,27 +126,31 @@ def settle(hot: Hot, sale: Sale, *, now: datetime) -> Settled:
         except AlreadyThere:
             booked = None
         except DomainError:
-            if earlier := find_earlier(hot, sale):  # its own coupon is used, its code has run out since
+            if earlier := _earlier(hot, sale):  # its own coupon is used, its code has run out since
                 return earlier
             raise
         if booked is not None:
             return booked
-        if earlier := find_earlier(hot, sale):
+        if earlier := _earlier(hot, sale):
             return earlier
     raise errors.QuoteChanged(payable=quoting.shown_money(priced.payable_cents, priced.standing.currency))
 
 
-def find_earlier(hot: Hot, sale: Sale) -> Settled | None:
+def find_earlier(hot: Hot, chain_id: int, store_id: int, *, request_id: str, fingerprint: str) -> Settled | None:
     """What this very request booked before. Raises IdempotencyKeyReused when it was another request."""
-    row = hot.row(EARLIER, chain_id=sale.chain_id, store_id=sale.store_id, request_id=sale.request_id)
+    row = hot.row(EARLIER, chain_id=chain_id, store_id=store_id, request_id=request_id)
     if row is None:
         return None
-    fingerprint, *figures, settled_at, day, state, coupon_id = row
-    if fingerprint != sale.fingerprint:
+    first_fingerprint, *figures, settled_at, day, state, coupon_id = row
+    if first_fingerprint != fingerprint:
         raise IdempotencyKeyReused()
     day = date.fromisoformat(day) if isinstance(day, str) else day
     coupon_ids = () if coupon_id is None else (coupon_id,)
     return Settled._make([*figures, moment(settled_at), day, state, coupon_ids, True])
+
+
+def _earlier(hot: Hot, sale: Sale) -> Settled | None:
+    return find_earlier(hot, sale.chain_id, sale.store_id, request_id=sale.request_id, fingerprint=sale.fingerprint)
 
 
 def _priced(hot: Hot, sale: Sale, now: datetime) -> Quote:
