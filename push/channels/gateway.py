@@ -8,11 +8,12 @@ import hashlib
 import hmac
 import json
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 
 import httpx2
 
+from core.clock import utc_now
 from push.channels import Message, PermanentError, RetryError
 
 TIMEOUT = 10.0  # seconds
@@ -68,7 +69,7 @@ def retry_after(value: str | None) -> timedelta | None:
     if value.isascii() and value.isdecimal():
         return min(timedelta(seconds=int(value[:9])), LONGEST_WAIT)
     try:
-        wait = parsedate_to_datetime(value) - datetime.now(UTC)
+        wait = parsedate_to_datetime(value) - utc_now()
     except (ValueError, TypeError):
         return None
     return min(max(wait, timedelta()), LONGEST_WAIT)

@@ -1,0 +1,167 @@
+"""What holds for every table."""
+
+import pytest
+from sqlalchemy import CheckConstraint, Table, inspect, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from app.models import metadata
+from core.clock import utc_now
+from core.db import db, transaction
+from tests.world import make_world
+
+TABLE_ATTRIBUTES = {"__table__", "__tablename__", "__table_args__"}
+TENANTLESS = {
+    "chains": "is the tenant",
+    "wallets": "a person's own, above chains",
+    "staff_sessions": "hangs on a member of staff",
+    "staff_stores": "hangs on a member of staff",
+    "offer_slots": "hangs on an offer; on the hot path it is found by the offer alone",
+    "share_visitors": "hangs on a share link; found by the link alone",
+    "idempotency_records": "of whoever sent the request: a wallet has no chain",
+    "leases": "of the installation",
+}
+FOUND_BY_PARENT = {"tiers": "by the program", "push_turns": "by the member, who is its key"}
+LONG_AGO = utc_now().replace(year=2001)
+FAR_AHEAD = utc_now().replace(year=2099)
+BREAKERS = {
+    "ck_chains_cutoff_hour_range": {"cutoff_hour": 13},
+    "ck_chains_accent_is_hex": {"accent": "#C84"},
+    "ck_stores_code_not_empty": {"code": ""},
+    "ck_stores_longitude_range": {"longitude": 181},
+    "ck_stores_latitude_range": {"latitude": -91},
+    "ck_stores_point_is_whole": {"longitude": None},
+    "ck_store_codes_token_length": {"token": "short"},
+    "ck_staff_failed_logins_not_negative": {"failed_logins": -1},
+    "ck_staff_sessions_validity_order": {"valid_until": LONG_AGO},
+    "ck_api_keys_store_roles_need_a_store": {"store_id": None},
+    "ck_programs_points_not_negative": {"points_per_unit": -1},
+    "ck_tiers_discount_range": {"discount_bp": 10_001},
+    "ck_tiers_multiplier_not_negative": {"points_multiplier_bp": -1},
+    "ck_tiers_threshold_not_negative": {"threshold_points": -1},
+    "ck_cards_number_length": {"number": "123"},
+    "ck_cards_points_not_negative": {"points": -1},
+    "ck_cards_value_not_negative": {"value_cents": -1},
+    "ck_cards_closed_has_time": {"state": "closed"},
+    "ck_point_entries_delta_not_zero": {"delta": 0},
+    "ck_point_entries_balance_not_negative": {"balance": -1},
+    "ck_offers_kind_has_its_value": {"value_cents": 0},
+    "ck_offers_cap_positive": {"kind": "percent", "percent_bp": 1, "value_cents": None, "cap_cents": 0},
+    "ck_offers_min_not_negative": {"min_cents": -1},
+    "ck_offers_stock_not_negative": {"stock": -1},
+    "ck_offers_per_member_limit_range": {"per_member_limit": 0},
+    "ck_offers_validity_order": {"valid_from": FAR_AHEAD, "valid_until": LONG_AGO, "valid_days": None},
+    "ck_offers_valid_days_range": {"valid_days": 0},
+    "ck_offers_one_kind_of_validity": {"valid_days": None},
+    "ck_offers_fixed_validity_is_whole": {"valid_from": LONG_AGO},
+    "ck_offer_slots_claimed_within_stock": {"claimed": 11},
+    "ck_coupons_validity_order": {"valid_until": LONG_AGO},
+    "ck_coupons_ordinal_range": {"ordinal": 0},
+    "ck_coupons_redeemed_has_time": {"state": "redeemed"},
+    "ck_coupons_redeemed_in_time": {"state": "redeemed", "redeemed_at": FAR_AHEAD},
+    "ck_checkouts_amount_positive": {"amount_cents": 0, "payable_cents": 0},
+    "ck_checkouts_discounts_not_negative": {"member_discount_cents": -1, "payable_cents": 101},
+    "ck_checkouts_payable_not_negative": {"member_discount_cents": 101, "payable_cents": -1},
+    "ck_checkouts_adds_up": {"payable_cents": 99},
+    "ck_checkouts_points_not_negative": {"points_earned": -1},
+    "ck_checkouts_voided_has_time": {"state": "voided"},
+    "ck_redemptions_discount_not_negative": {"discount_cents": -1},
+    "ck_redemptions_undone_after": {"undone_at": LONG_AGO},
+    "ck_share_links_token_length": {"token": "short"},
+    "ck_share_links_visits_not_negative": {"visits": -1},
+    "ck_referrals_not_self": {"referrer_id": text("member_id")},
+    "ck_referrals_depth_positive": {"depth": 0, "path": "0123456789"},
+    "ck_referrals_path_fits_depth": {"path": "short"},
+    "ck_sharing_policies_window_range": {"window_days": 91},
+    "ck_campaigns_window_order": {"send_at": FAR_AHEAD, "send_until": LONG_AGO},
+    "ck_campaigns_scheduled_has_time": {"state": "scheduled"},
+    "ck_campaign_runs_audience_not_negative": {"audience_count": -1},
+    "ck_campaign_runs_finished_has_time": {"state": "finished"},
+    "ck_deliveries_lease_means_sending": {"state": "sending"},
+    "ck_deliveries_skipped_has_reason": {"state": "skipped"},
+    "ck_deliveries_sent_has_time": {"sent_at": None},
+    "ck_deliveries_reason_known": {"state": "skipped", "reason": "??"},
+    "ck_deliveries_attempts_not_negative": {"attempts": -1},
+    "ck_push_turns_turn_positive": {"turn": 0},
+    "ck_push_policies_hours": {"quiet_from": 24},
+    "ck_push_policies_cap_order": {"cap_per_week": 0},
+}
+# A CHECK that another one implies is still declared: it says which words there are.
+IMPLIED_BY = {"ck_offers_kind_known": "ck_offers_kind_has_its_value"}
+
+
+def checks() -> list[tuple[str, str]]:
+    return [
+        (table.name, str(constraint.name))
+        for table in metadata.sorted_tables
+        for constraint in sorted(table.constraints, key=lambda c: str(c.name))
+        if isinstance(constraint, CheckConstraint)
+    ]
+
+
+def breaker_of(table: str, check: str) -> dict[str, object]:
+    """Values that only this CHECK refuses."""
+    if check.endswith("_known") and check not in BREAKERS:  # a column that holds one of some words
+        column = check.removeprefix(f"ck_{table}_").removesuffix("_known")
+        return {column: "??"}
+    assert check in BREAKERS, f"{check}: add to BREAKERS what it must refuse"
+    return BREAKERS[check]
+
+
+def test_no_model_misspells_its_table_attributes():
+    for mapper in db.Model.registry.mappers:
+        named = {name for name in vars(mapper.class_) if name.startswith("__table")}
+        assert named <= TABLE_ATTRIBUTES, mapper.class_
+
+
+def test_the_database_has_the_checks_that_the_models_declare(app):
+    database = inspect(db.engine)
+    for table in metadata.sorted_tables:
+        declared = {c.name for c in table.constraints if isinstance(c, CheckConstraint)}
+        real = {c["name"] for c in database.get_check_constraints(table.name)}
+        assert declared == real, table.name
+
+
+def test_every_table_of_a_tenant_says_whose_it_is():
+    tenantless = {table.name for table in metadata.sorted_tables if "chain_id" not in table.columns}
+
+    assert tenantless == set(TENANTLESS)
+
+
+@pytest.mark.parametrize("table", [t for t in metadata.sorted_tables if "chain_id" in t.columns], ids=str)
+def test_a_chain_id_is_there_and_leads_an_index(table: Table):
+    if "chain_id" in table.primary_key.columns or table.name in FOUND_BY_PARENT:
+        return
+    starts = {next(iter(index.columns.keys())) for index in table.indexes}
+    starts |= {next(iter(c.columns.keys())) for c in table.constraints if len(getattr(c, "columns", ())) > 1}
+    assert not table.columns["chain_id"].nullable
+    assert "chain_id" in starts, f"{table.name} has no index that begins with chain_id"
+
+
+def test_no_breaker_is_for_a_check_that_is_gone():
+    assert set(BREAKERS) | set(IMPLIED_BY) <= {check for _, check in checks()}
+
+
+@pytest.fixture
+def world(app):
+    return make_world("anything")
+
+
+@pytest.mark.parametrize(("table", "check"), checks(), ids=[check for _, check in checks()])
+def test_the_table_refuses(world, table, check):
+    broken = breaker_of(table, check)
+
+    with pytest.raises(IntegrityError, match=IMPLIED_BY.get(check, check)), transaction():
+        db.session.execute(update(metadata.tables[table]).values(broken))
+
+
+def test_every_table_has_a_row_in_the_world_of_the_tests(world):
+    for table in metadata.sorted_tables:
+        assert db.session.execute(select(table).limit(1)).one_or_none() is not None, table.name
+
+
+def test_names_follow_the_one_convention():
+    for table in metadata.sorted_tables:
+        for constraint in table.constraints:
+            assert str(constraint.name).startswith(("pk_", "fk_", "uq_", "ck_")), (table.name, constraint.name)
+        for index in table.indexes:
+            assert str(index.name).startswith(("ix_", "uq_")), (table.name, index.name)
