@@ -59,15 +59,15 @@ held AS (
     SELECT count(*) AS count FROM coupons
     WHERE offer_id = :offer_id AND member_id = (SELECT member_id FROM holder)
 ),
+picked AS (
+    SELECT s.offer_id, s.slot FROM offer_slots s
+    WHERE s.offer_id = (SELECT f.id FROM offer f, holder, held WHERE held.count < f.per_member_limit)
+      AND s.claimed < s.stock
+    ORDER BY random() LIMIT 1 FOR UPDATE{"" if waiting else " SKIP LOCKED"}
+),
 slot AS (
-    UPDATE offer_slots SET claimed = claimed + 1
-    WHERE (offer_id, slot) = (
-        SELECT s.offer_id, s.slot FROM offer_slots s
-        WHERE s.offer_id = (SELECT f.id FROM offer f, holder, held WHERE held.count < f.per_member_limit)
-          AND s.claimed < s.stock
-        ORDER BY random() LIMIT 1{lock}
-    ){still_has_stock}
-    RETURNING slot
+    UPDATE offer_slots s SET claimed = claimed + 1 FROM picked p WHERE s.offer_id = p.offer_id AND s.slot = p.slot
+    RETURNING s.slot
 ),
 coupon AS (
     INSERT INTO coupons (chain_id, offer_id, slot, card_id, member_id, ordinal, code, state, source, store_id,

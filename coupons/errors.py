@@ -100,3 +100,30 @@ class OfferChanged(Conflict):
 
     code = "offer_changed"
     sentence = Text("库存刚被别人改过，请刷新后再改。", "Somebody just changed the stock. Reload and try again.")
+
+
+class OfferNotDraft(Conflict):
+    """Once published, an offer's rules stay as members read them."""
+
+    code = "offer_not_draft"
+    sentence = Text(
+        "已经发布过的活动不能再改规则，可以复制一份再改。",
+        "An offer that was published keeps its rules. Copy it and change the copy.",
+    )
+
+
+class OfferIsOver(Conflict):
+    """Its last day has passed."""
+
+    code = "offer_is_over"
+    sentence = Text("有效期已经过去，请先改日期。", "Its last day has passed. Change the dates first.")
+
+
+class WelcomeGiftTaken(Conflict):
+    """A program has one welcome gift at a time."""
+
+    code = "welcome_gift_taken"
+    sentence = Text(
+        "这种会员卡已有入会礼在发放，请先暂停那一个。",
+        "This card has a welcome gift already. Pause that one first.",
+    )

@@ -1,11 +1,12 @@
 """Offers: made as drafts, then running, paused, ended. Their stock is laid into slots when they are made."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import IntegrityError
 
 from core import audit
 from core.audit import Author
@@ -79,6 +80,14 @@ def _rules(draft: Draft) -> list[tuple[bool, Text]]:
             not is_percent or 1 <= (draft.percent_bp or 0) <= 10_000,
             Text("折扣要在 0.01% 到 100% 之间。", "the percentage must lie between 0.01 and 100."),
         ),
+        (
+            not is_cash or (draft.percent_bp is None and draft.cap_cents is None),
+            Text("满减券不设折扣和封顶。", "money off has no percentage and no cap."),
+        ),
+        (
+            not is_percent or draft.value_cents is None,
+            Text("折扣券不设减免金额。", "a percentage has no fixed amount."),
+        ),
         (draft.cap_cents is None or draft.cap_cents > 0, Text("封顶要大于零。", "the cap must be above zero.")),
         (draft.min_cents >= 0, Text("门槛不能为负。", "the minimum cannot be negative.")),
         (
@@ -101,9 +110,43 @@ def _rules(draft: Draft) -> list[tuple[bool, Text]]:
     ]
 
 
+def rewrite(chain_id: int, offer_id: int, draft: Draft, *, by: Author, now: datetime) -> Offer:
+    """Change the rules of a draft. Needs an open transaction; raises OfferNotFound, OfferNotDraft, OfferInvalid."""
+    check(draft)
+    before = _plain(draft_of(get_offer(chain_id, offer_id)))
+    offer: Offer | None = db.session.scalar(
+        update(Offer)
+        .where(Offer.id == offer_id, Offer.chain_id == chain_id, Offer.state == OfferState.DRAFT)
+        .values(**asdict(draft))
+        .returning(Offer)
+        .execution_options(populate_existing=True)
+    )
+    if offer is None:
+        raise errors.OfferNotDraft()
+    db.session.execute(delete(OfferSlot).where(OfferSlot.offer_id == offer_id))
+    _lay_slots(offer_id, draft.stock)
+    _note("offer rewritten", offer, by, now, before=before, after=_plain(draft))
+    return offer
+
+
+def draft_of(offer: Offer) -> Draft:
+    """The rules of an offer, to be changed or copied."""
+    return Draft(**{field.name: getattr(offer, field.name) for field in fields(Draft)})
+
+
 def publish(chain_id: int, offer_id: int, *, by: Author, now: datetime) -> Offer:
-    """Let a draft or a paused offer run. Needs an open transaction; raises OfferNotFound, OfferNotRunning."""
-    return _move(chain_id, offer_id, OfferState.RUNNING, by, now)
+    """Let a draft or a paused offer run. Needs an open transaction.
+
+    Raises OfferNotFound, OfferNotRunning, OfferIsOver, WelcomeGiftTaken.
+    """
+    offer = get_offer(chain_id, offer_id)
+    if offer.valid_until is not None and offer.valid_until <= now:
+        raise errors.OfferIsOver()
+    try:
+        with db.session.begin_nested():
+            return _move(chain_id, offer_id, OfferState.RUNNING, by, now)
+    except IntegrityError as error:  # the only key that a state is part of
+        raise errors.WelcomeGiftTaken() from error
 
 
 def pause(chain_id: int, offer_id: int, *, by: Author, now: datetime) -> Offer:

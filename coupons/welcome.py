@@ -15,14 +15,15 @@ gift AS (
     WHERE f.state = 'running' AND (f.valid_until IS NULL OR f.valid_until > :now)
       AND NOT EXISTS (SELECT 1 FROM coupons h WHERE h.offer_id = f.id AND h.member_id = k.member_id)
 ),
+gift_picked AS (
+    SELECT s.offer_id, s.slot FROM offer_slots s
+    WHERE s.offer_id = (SELECT id FROM gift) AND s.claimed < s.stock
+    ORDER BY random() LIMIT 1 FOR UPDATE SKIP LOCKED
+),
 gift_slot AS (
-    UPDATE offer_slots SET claimed = claimed + 1
-    WHERE (offer_id, slot) = (
-        SELECT s.offer_id, s.slot FROM offer_slots s
-        WHERE s.offer_id = (SELECT id FROM gift) AND s.claimed < s.stock
-        ORDER BY random() LIMIT 1 FOR UPDATE SKIP LOCKED
-    )
-    RETURNING slot
+    UPDATE offer_slots s SET claimed = claimed + 1 FROM gift_picked p
+    WHERE s.offer_id = p.offer_id AND s.slot = p.slot
+    RETURNING s.slot
 ),
 gift_coupon AS (
     INSERT INTO coupons (chain_id, offer_id, slot, card_id, member_id, ordinal, code, state, source, store_id,

@@ -57,7 +57,7 @@ def test_a_wallet_claims_a_coupon_for_its_card(client, chain, card):
 
 
 @pytest.mark.parametrize(
-    ("rules", "code", "status"),
+    ("rules", "refusal", "status"),
     [
         ({"state": "paused"}, "offer_not_running", 409),
         ({"state": "draft"}, "offer_not_running", 409),
@@ -70,10 +70,10 @@ def test_a_wallet_claims_a_coupon_for_its_card(client, chain, card):
     ],
     ids=["paused", "draft", "not public", "over"],
 )
-def test_what_cannot_be_claimed_is_refused_with_its_reason(client, chain, card, rules, code, status):
+def test_what_cannot_be_claimed_is_refused_with_its_reason(client, chain, card, rules, refusal, status):
     answer = claim(client, make_offer(chain, **rules))
 
-    assert (answer.status_code, answer.json["code"], count()) == (status, code, 0)
+    assert (answer.status_code, answer.json["code"], count()) == (status, refusal, 0)
 
 
 def test_stock_limits_and_cards_are_kept(client, chain, code, card):

@@ -1,0 +1,34 @@
+"""Coupons whose time is over. No till takes them anyway; this says so in their state."""
+
+from datetime import datetime
+
+from sqlalchemy import select, update
+
+from core import events
+from core.db import db, transaction
+from coupons.models import Coupon, CouponState
+
+BATCH = 1000
+
+
+def expire_batch(chain_id: int, *, now: datetime) -> int:
+    """Expire some of the chain's coupons that are over; return how many. Zero means that none is left."""
+    over = (
+        select(Coupon.id)
+        .where(Coupon.chain_id == chain_id, Coupon.state == CouponState.CLAIMED, Coupon.valid_until <= now)
+        .order_by(Coupon.id)
+        .limit(BATCH)
+        .cte("over")
+    )
+    with transaction():
+        expired = db.session.execute(
+            update(Coupon)
+            .where(Coupon.id.in_(select(over.c.id)), Coupon.state == CouponState.CLAIMED)
+            .values(state=CouponState.EXPIRED)
+            .returning(Coupon.id, Coupon.offer_id, Coupon.card_id)
+            .execution_options(synchronize_session=False)
+        ).all()
+        for coupon in expired:
+            what = {"coupon_id": coupon.id, "offer_id": coupon.offer_id, "card_id": coupon.card_id}
+            events.record("coupon.expired", chain_id=chain_id, at=now, **what)
+    return len(expired)
