@@ -35,6 +35,8 @@ class Settings:
     mail_from: str = "kaquan@localhost"
     gateway_url: str = ""
     gateway_secret: str = ""
+    console_channels: bool = False  # channels that are not set up print what they would send
+    push_lease_seconds: int = 120  # after that, what a dead worker was sending is taken again
     broker_url: str = ""
     poster_font: str = ""
     log_level: str = "INFO"

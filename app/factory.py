@@ -46,7 +46,8 @@ COMMANDS = [
     "app.cli.members",
     "app.cli.reports",
     "app.cli.serving",
-    "app.cli.pushing",
+    "app.cli.clock",
+    "app.cli.worker",
     "app.cli.demo",
     "app.cli.config",
 ]

@@ -1,0 +1,147 @@
+"""The clock process: it holds a lease, ticks, and each tick asks the database what is due.
+
+APScheduler keeps nothing: its jobs live in memory and are made anew at every start. A second clock stands by and takes
+over when the first stops renewing its lease.
+"""
+
+import logging
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from apscheduler.schedulers.blocking import BlockingScheduler
+from flask import Flask
+from sqlalchemy import select
+
+from core.clock import utc_now
+from core.db import db, transaction
+from core.leases import take_lease
+from coupons.expiring import expire_batch
+from push.runs import finish_batch, start_due_batch
+from push.sweeping import sweep_batch
+from stores.models import Chain
+
+LEASE = "clock"
+LEASED_FOR = timedelta(seconds=20)
+TICK_SECONDS = 5
+NIGHT_CHECK_SECONDS = 60
+NIGHT_HOUR = 3  # by each chain's own clock
+
+log = logging.getLogger("kaquan.clock")
+
+
+def expire_coupons(chain_id: int, now: datetime) -> None:
+    while expire_batch(chain_id, now=now):
+        pass
+
+
+NIGHTLY: list[Callable[[int, datetime], None]] = [expire_coupons]  # in this order, for each chain
+
+
+class Clock:
+    """One candidate for the duty; ``holder`` names it in the lease."""
+
+    def __init__(self, app: Flask, holder: str = "") -> None:
+        self._app = app
+        self.holder = holder or f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
+
+    def tick(self, now: datetime | None = None) -> bool:
+        """Start, sweep and finish what is due, if this clock has the duty; False while another has it."""
+        with self._app.app_context():
+            now = now or utc_now()
+            if not self._holds(now):
+                return False
+            while start_due_batch(now=now):
+                pass
+            sweep_batch(now=now)
+            finish_batch(now=now)
+            return True
+
+    def night(self, now: datetime | None = None) -> list[int]:
+        """Do the nightly jobs of every chain whose night has come; return those chains."""
+        with self._app.app_context():
+            now = now or utc_now()
+            if not self._holds(now):
+                return []
+            chains = db.session.execute(select(Chain.id, Chain.timezone).order_by(Chain.id)).all()
+            return [chain.id for chain in chains if self._had_its_night(chain.id, chain.timezone, now)]
+
+    def retire(self) -> None:
+        """Give the duty up, so that another takes over at once."""
+        with self._app.app_context(), transaction():
+            now = utc_now()
+            take_lease(LEASE, self.holder, now=now, until=now)
+
+    def _holds(self, now: datetime) -> bool:
+        with transaction():
+            return take_lease(LEASE, self.holder, now=now, until=now + LEASED_FOR)
+
+    def _had_its_night(self, chain_id: int, timezone: str, now: datetime) -> bool:
+        """Run the jobs unless this night's lease is taken: it lasts until the next night, whoever holds it."""
+        name, tonight = f"night-{chain_id}", f"{self.holder}-{secrets.token_hex(4)}"
+        with transaction():
+            if not take_lease(name, tonight, now=now, until=next_night(timezone, now)):
+                return False
+        try:
+            for job in NIGHTLY:
+                job(chain_id, now)
+        except Exception:
+            with transaction():
+                take_lease(name, tonight, now=now, until=now)  # to be tried again
+            raise
+        return True
+
+
+def next_night(timezone: str, now: datetime) -> datetime:
+    """The next time it is three in the morning there."""
+    zone = ZoneInfo(timezone)
+    day = now.astimezone(zone).date()
+    nights = (
+        datetime(d.year, d.month, d.day, NIGHT_HOUR, tzinfo=zone).astimezone(UTC)
+        for d in (day, day + timedelta(days=1), day + timedelta(days=2))
+    )
+    return next(night for night in nights if night > now)
+
+
+def build_scheduler(clock: Clock) -> BlockingScheduler:
+    """The jobs, as APScheduler runs them: never two of one, late ones once, much too late ones not at all."""
+    scheduler = BlockingScheduler(
+        timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 60}
+    )
+    begin = datetime.now(UTC)
+    scheduler.add_job(_told(clock.tick), "interval", seconds=TICK_SECONDS, id="tick", next_run_time=begin)
+    scheduler.add_job(_told(clock.night), "interval", seconds=NIGHT_CHECK_SECONDS, id="night", next_run_time=begin)
+    return scheduler
+
+
+def _told(job: Callable[[], object]) -> Callable[[], None]:
+    """A job that survives a database that is away for a while."""
+
+    def run() -> None:
+        try:
+            job()
+        except Exception:
+            log.exception("%s failed; it is tried again at the next tick", job.__name__)
+
+    return run
+
+
+def run(app: Flask) -> None:
+    """Tick until SIGTERM or Ctrl-C."""
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    clock = Clock(app)
+    scheduler = build_scheduler(clock)
+
+    def stop(_signal: int, _frame: object) -> None:
+        if scheduler.running:  # a second signal changes nothing
+            scheduler.shutdown(wait=False)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    log.info("clock %s ticks every %s s", clock.holder, TICK_SECONDS)
+    scheduler.start()
+    clock.retire()
