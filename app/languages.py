@@ -15,7 +15,14 @@ LANGUAGES = {"zh": "zh_Hans_CN", "en": "en"}
 COOKIE = "kq_language"
 A_YEAR = 365 * 24 * 3600  # seconds
 HERE = Path(__file__).parent
-CATALOGUES = ["translations", "auth/translations", "wallet/translations", "till/translations", "dashboard/translations"]
+CATALOGUES = [
+    "translations",
+    "auth/translations",
+    "wallet/translations",
+    "till/translations",
+    "dashboard/translations",
+    "dashboard/translations_stores",
+]
 
 
 def init_app(app: Flask) -> None:

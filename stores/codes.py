@@ -1,5 +1,7 @@
 """Store codes: the QR a store shows at its door, on a table, on a receipt. Each has its own token and label."""
 
+import re
+import unicodedata
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +16,7 @@ from core.tokens import new_code
 from stores.models import Chain, Store, StoreCode
 
 LONGEST_LABEL = 60
+LONGEST_STEM = 80
 DOOR = Text("店门", "Door")
 
 
@@ -34,6 +37,12 @@ class LabelTooLong(Invalid):
 def code_url(public_url: str, token: str) -> str:
     """What the QR says, and what a phone opens."""
     return f"{public_url.rstrip('/')}/q/{token}"
+
+
+def file_stem(store_code: str, label: str) -> str:
+    """A name for the code's picture: letters, digits, dots and hyphens, fit for every file system."""
+    plain = unicodedata.normalize("NFC", f"{store_code}-{label}")
+    return re.sub(r"[^\w.]+|_+", "-", plain)[:LONGEST_STEM].strip("-.") or "code"
 
 
 def add_code(chain_id: int, store_id: int, *, label: str, by: Author, now: datetime) -> StoreCode:

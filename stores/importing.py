@@ -19,7 +19,7 @@ from core.text import Text
 from stores.cleaning import cleaned, is_odd_phone
 from stores.codes import give_first_codes
 from stores.models import Chain, Store
-from stores.store_files import FIELDS, Row, StoreFile
+from stores.store_files import FIELDS, Row, StoreFile, readable
 
 EMPTY: dict[str, Any] = dict.fromkeys(FIELDS, "") | {"longitude": None, "latitude": None}
 
@@ -138,8 +138,7 @@ def _kept(row: Row, columns: dict[str, str], first_lines: dict[str, int]) -> dic
 
 
 def _refused(row: Row, reason: Invalid) -> RefusedLine:
-    code, name = (" ".join(row.cells[key][:80].split()) for key in ("code", "name"))
-    return RefusedLine(row.line, code, name, reason)
+    return RefusedLine(row.line, readable(row.cells["code"]), readable(row.cells["name"]), reason)
 
 
 def _known_stores(chain_id: int) -> dict[str, dict[str, Any]]:

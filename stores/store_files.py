@@ -60,6 +60,7 @@ HEADERS: Mapping[str, Sequence[str]] = {
 
 DELIMITERS = ",;\t"
 LONGEST_CELL = 1 << 24  # the reader's own limit would refuse a file for one long cell
+GLANCE = 80  # characters of a cell that a report shows
 LIKELY_CHINESE = 0.9  # share of common characters that tells GB18030 from other bytes
 ZIP, OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
@@ -152,6 +153,7 @@ class StoreFile(NamedTuple):
     """A file that can be read: how it is written, which column is which field, and its rows."""
 
     encoding: str
+    headers: list[str]
     columns: dict[str, str]
     unused: list[str]
     rows: list[Row]
@@ -160,14 +162,15 @@ class StoreFile(NamedTuple):
 def read_store_file(data: bytes, mapping: Mapping[str, str] | None = None) -> StoreFile:
     """Read the whole file, or refuse the whole file.
 
-    ``mapping`` names the column of a field where its header does not tell.
+    ``mapping`` names the column of a field where its header does not tell; a field mapped to
+    nothing is left out though its header tells.
     """
     text, encoding = decoded(data)
     records = _records(text)
     header = next((cells for _, cells in records if any(map(str.strip, cells))), None)
     if header is None:
         raise FileEmpty
-    headers = [" ".join(cell.split()) for cell in header]
+    headers = [readable(cell) for cell in header]
     columns = _columns(headers, mapping or {})
     rows = [_row(line, cells, columns, len(headers)) for line, cells in records if any(map(str.strip, cells))]
     if not rows:
@@ -175,10 +178,17 @@ def read_store_file(data: bytes, mapping: Mapping[str, str] | None = None) -> St
     used = {headers[at] for at in columns.values()}
     return StoreFile(
         encoding=encoding,
+        headers=headers,
         columns={field: headers[at] for field, at in columns.items()},
         unused=[header for header in headers if header and header not in used],
         rows=rows,
     )
+
+
+def readable(cell: str) -> str:
+    """The beginning of a cell, safe to be shown in a report: one line, no control characters."""
+    start = " ".join(cell[:GLANCE].split())
+    return "".join(letter for letter in start if letter.isprintable())
 
 
 def decoded(data: bytes) -> tuple[str, str]:
@@ -233,27 +243,32 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
 
 def _columns(headers: list[str], mapping: Mapping[str, str]) -> dict[str, int]:
     """Where each field stands: as the caller said, else as the header tells."""
-    found = {field: _named(headers, column, field) for field, column in mapping.items()}
+    _check_fields(mapping)
+    found = {field: _named(headers, column) for field, column in mapping.items() if column.strip()}
     taken = set(found.values())
     plain = [_plain(header) for header in headers]
     for field in FIELDS:
-        if field not in found and (column := _guess(field, plain, taken)) is not None:
+        if field not in mapping and (column := _guess(field, plain, taken)) is not None:
             if plain.count(plain[column]) > 1:
                 raise FileColumnTwice(column=headers[column])
             found[field] = column
             taken.add(column)
     if missing := [field for field in REQUIRED if field not in found]:
-        raise FileColumnsMissing(missing=", ".join(missing), found=_listed(headers))
+        raise FileColumnsMissing(missing=", ".join(missing), found=_listed(headers), headers=headers)
     return found
 
 
-def _named(headers: list[str], column: str, field: str) -> int:
-    if field not in FIELDS:
-        raise FieldUnknown(field=field, fields=", ".join(FIELDS))
+def _check_fields(mapping: Mapping[str, str]) -> None:
+    for field in mapping:
+        if field not in FIELDS:
+            raise FieldUnknown(field=readable(field), fields=", ".join(FIELDS))
+
+
+def _named(headers: list[str], column: str) -> int:
     wanted = " ".join(column.split()).casefold()
     at = [number for number, header in enumerate(headers) if header.casefold() == wanted]
     if not at:
-        raise FileColumnUnknown(column=column, found=_listed(headers))
+        raise FileColumnUnknown(column=readable(column), found=_listed(headers))
     if len(at) > 1:
         raise FileColumnTwice(column=column)
     return at[0]

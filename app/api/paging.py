@@ -10,7 +10,10 @@ class PageQuery(Schema):
     """How much of a list, from where."""
 
     cursor = fields.Integer(
-        load_default=None, allow_none=True, metadata={"description": "next_cursor of the last page"}
+        load_default=None,
+        allow_none=True,
+        validate=validate.Range(0, 2**63 - 1),
+        metadata={"description": "next_cursor of the last page"},
     )
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 500))
 

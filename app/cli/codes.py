@@ -1,9 +1,7 @@
 """``codes``: every store code of a chain, listed or drawn into a folder."""
 
 import csv
-import re
 import sys
-import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -11,16 +9,16 @@ from typing import Any
 import click
 from flask import current_app
 
+from app.api.stores import described
 from app.cli.speaking import chain_option, chosen_chain, command, json_option, say, show_list
 from app.reports.cells import cell
 from core.text import Text
-from stores.codes import code_url
+from stores.codes import code_url, file_stem
 from stores.models import Chain
 from stores.pictures import png, svg
 from stores.posters import Poster, poster_pdf
 from stores.queries import count_codes_in_force, each_code
 
-LONGEST_NAME = 80  # characters of a file name, before its number and ending
 COLUMNS = ["store_code", "label", "token", "url", "state"]
 MANIFEST = ["store_code", "store_name", "label", "url", "file"]
 PROGRESS = Text("门店码", "Store codes")
@@ -41,7 +39,8 @@ def group() -> None:
 def list_(store_code: str, as_json: bool, chain_slug: str | None) -> None:
     """List the store codes of a chain, revoked ones too."""
     chain = chosen_chain(chain_slug)
-    rows = (_described(code) for code in each_code(chain.id, store_code=store_code))
+    codes = (described(code) for code in each_code(chain.id, store_code=store_code))
+    rows = ({column: code[column] for column in COLUMNS} for code in codes)
     show_list(rows, columns=COLUMNS, as_json=as_json)
 
 
@@ -98,26 +97,14 @@ def _artist(kind: str, chain: Chain) -> Callable[[Any, str], bytes]:
 
 
 def _file_name(store_code: str, label: str, taken: set[str]) -> str:
-    """Letters, digits, dots and hyphens; one of its kind also where capitals do not count."""
-    plain = unicodedata.normalize("NFC", f"{store_code}-{label}")
-    stem = re.sub(r"[^\w.]+|_+", "-", plain)[:LONGEST_NAME].strip("-.") or "code"
+    """One of its kind, also where capitals do not count."""
+    stem = file_stem(store_code, label)
     name, number = stem, 1
     while name.casefold() in taken:
         number += 1
         name = f"{stem}-{number}"
     taken.add(name.casefold())
     return name
-
-
-def _described(code: Any) -> dict[str, str]:
-    state = "revoked" if code.revoked_at else "closed" if code.closed_at else "active"
-    return {
-        "store_code": code.store_code,
-        "label": code.label,
-        "token": code.token,
-        "url": _url(code.token),
-        "state": state,
-    }
 
 
 def _url(token: str) -> str:

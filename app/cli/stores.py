@@ -43,7 +43,7 @@ def group() -> None:
 def _mapping(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
     """``--map FIELD=COLUMN``, several times, as a mapping."""
     pairs = [entry.partition("=") for entry in given]
-    if not all(field.strip() and column.strip() for field, _, column in pairs):
+    if not all(field.strip() and sign for field, sign, _ in pairs):
         raise click.BadParameter(say(MAP_FORM, fields=", ".join(FIELDS)))
     return {field.strip(): column for field, _, column in pairs}
 
@@ -56,7 +56,8 @@ def _mapping(_context: click.Context, _option: click.Parameter, given: tuple[str
     multiple=True,
     metavar="FIELD=COLUMN",
     callback=_mapping,
-    help=f"Which column holds a field, where its header does not tell. Fields: {', '.join(FIELDS)}.",
+    help="Which column holds a field, where its header does not tell; FIELD= leaves a field out. "
+    f"Fields: {', '.join(FIELDS)}.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
 @json_option

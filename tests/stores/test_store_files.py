@@ -87,6 +87,12 @@ def test_a_map_names_the_columns_that_no_header_tells():
     assert file.unused == ["Ort", "code"]
 
 
+def test_a_field_that_is_mapped_to_nothing_is_left_out():
+    file = read_store_file(b"code,name,region,tel\n1,A,B,2\n", {"region": "", "phone": "Region"})
+
+    assert file.columns == {"code": "code", "name": "name", "phone": "region"}
+
+
 def test_a_row_knows_the_line_it_starts_on():
     data = b'code,name,address\n\n1,A,"two\nlines"\n\n\n2,B,x\n'
 
@@ -142,7 +148,7 @@ def test_the_refusal_of_missing_columns_says_what_is_missing_and_what_is_there()
     with pytest.raises(store_files.FileColumnsMissing) as refused:
         read_store_file(b"code,Ort\n1,Bern\n")
 
-    assert refused.value.context == {"missing": "name", "found": "code, Ort"}
+    assert refused.value.context == {"missing": "name", "found": "code, Ort", "headers": ["code", "Ort"]}
 
 
 def test_a_broken_quote_is_named_by_its_line():
