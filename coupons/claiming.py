@@ -41,9 +41,10 @@ def claim_text(holder: str, *, waiting: bool = False) -> str:
     """The claim as one PostgreSQL statement, which passes over slots that are locked.
 
     ``waiting`` queues for a slot instead: for one drawn beforehand, because whoever held a slot that turned out empty
-    while waiting for another could meet somebody coming the other way.
+    while waiting for another could meet somebody coming the other way. The draw is a part of its own: within the UPDATE
+    it would be drawn again for a row that changed meanwhile, and miss.
     """
-    lock, still_has_stock = ("", " AND claimed < stock") if waiting else (" FOR UPDATE SKIP LOCKED", "")
+    lock, still_has_stock = ("", " AND s.claimed < s.stock") if waiting else (" FOR UPDATE SKIP LOCKED", "")
     return f"""
 WITH offer AS (
     SELECT f.id, f.chain_id, f.stock, f.per_member_limit, {VALIDITY_POSTGRESQL}
@@ -63,10 +64,11 @@ picked AS (
     SELECT s.offer_id, s.slot FROM offer_slots s
     WHERE s.offer_id = (SELECT f.id FROM offer f, holder, held WHERE held.count < f.per_member_limit)
       AND s.claimed < s.stock
-    ORDER BY random() LIMIT 1 FOR UPDATE{"" if waiting else " SKIP LOCKED"}
+    ORDER BY random() LIMIT 1{lock}
 ),
 slot AS (
-    UPDATE offer_slots s SET claimed = claimed + 1 FROM picked p WHERE s.offer_id = p.offer_id AND s.slot = p.slot
+    UPDATE offer_slots s SET claimed = claimed + 1 FROM picked p
+    WHERE s.offer_id = p.offer_id AND s.slot = p.slot{still_has_stock}
     RETURNING s.slot
 ),
 coupon AS (
