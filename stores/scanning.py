@@ -7,10 +7,10 @@ from core.hot import Hot, Sql
 ONE_OPENING = timedelta(minutes=30)  # reloading the page is not another scan
 COUNT = Sql("""
     INSERT INTO scans (chain_id, store_id, store_code_id, visitor, at)
-    SELECT c.chain_id, c.store_id, c.id, :visitor, :now
+    SELECT c.chain_id, c.store_id, c.id, CAST(:visitor AS VARCHAR(64)), :now
     FROM store_codes c
     WHERE c.token = :token AND c.revoked_at IS NULL
-      AND NOT EXISTS (SELECT 1 FROM scans s WHERE s.store_code_id = c.id AND s.visitor = :visitor AND s.at > :since)
+      AND NOT EXISTS (SELECT 1 FROM scans s WHERE s.store_code_id = c.id AND s.visitor = CAST(:visitor AS VARCHAR(64)) AND s.at > :since)
 """)
 
 
