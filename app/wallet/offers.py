@@ -17,7 +17,7 @@ from cards.holding import HeldCard
 from cards.models import CardState
 from core.clock import utc_now
 from core.db import transaction
-from core.errors import DomainError
+from core.errors import Invalid
 from core.hot import one_action, this_transaction
 from core.idempotency import Answer, earlier_answer, fingerprint, keep_answer
 from core.text import Text
@@ -87,7 +87,7 @@ def take(token: str) -> Response:
     return redirect(url_for("wallet.card", card_id=held.card.id), 303)
 
 
-class StoreNeeded(DomainError):
+class StoreNeeded(Invalid):
     """A card belongs to a store."""
 
     code = "store_needed"
