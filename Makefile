@@ -22,8 +22,9 @@ demo: install ## a demo chain with members and history on http://localhost:$${PO
 	@$(BIN)/python tools/system.py --optional font
 	@exec $(BIN)/flask --app wsgi demo
 
-run: install ## serve the database that the settings name (first: flask --app wsgi db upgrade)
-	@exec $(BIN)/flask --app wsgi serve
+run: install ## migrate and serve what the settings name: web, clock and worker
+	@$(BIN)/flask --app wsgi db upgrade
+	@exec $(BIN)/flask --app wsgi serve --host $${HOST:-0.0.0.0} --with-workers
 
 test: install-dev ## every test, on SQLite and on PostgreSQL (ARGS=… for pytest, WORKERS=…)
 	@$(BIN)/python tools/system.py chromium font
