@@ -33,8 +33,8 @@ TIERS = [
     NewTier("银峰", "Silver Peak", discount_bp=500, threshold_points=300),
     NewTier("金峰", "Gold Peak", discount_bp=1000, threshold_points=1200, points_multiplier_bp=15_000),
 ]
-BENEFITS = "注册即送满30减5\n消费 1 元积 1 分\n银峰 95 折，金峰 9 折\n好友领卡，一起有礼"
-BENEFITS_EN = "¥5 off from ¥30 for joining\n1 point for every ¥1\nSilver 5 % off, Gold 10 % off\nBring a friend"
+BENEFITS = "消费 1 元积 1 分\n银峰 95 折，金峰 9 折\n好友领卡，一起有礼"
+BENEFITS_EN = "1 point for every ¥1\nSilver 5 % off, Gold 10 % off\nBring a friend"
 TERMS = "会员卡免费领取，一人一张，仅限本人在雪山冰品门店使用。积分不可兑换现金。您可以随时退会，30 天内可恢复。"
 TERMS_EN = (
     "The card is free, one per person, for use in Snow Peak stores. Points are not cash. "
