@@ -104,7 +104,14 @@ def _overrides(world: World, now: datetime) -> dict[str, dict[str, Any]]:
         "chains": {"slug": f"{marker}-chain"[:40], "currency": "CNY", "accent": "#C8402F", "cutoff_hour": 0}
         | in_shanghai
         | zh,
-        "stores": {"country": "CN", "longitude": 121.5, "latitude": 31.2, "closed_at": None} | in_shanghai,
+        "stores": {
+            "code": f"S-{secrets.token_hex(4)}",
+            "country": "CN",
+            "longitude": 121.5,
+            "latitude": 31.2,
+            "closed_at": None,
+        }
+        | in_shanghai,
         "store_codes": {"token": f"{marker}code{secrets.token_hex(4)}"},
         "staff": {"role": "clerk", "failed_logins": 0, "disabled_at": None} | zh,
         "staff_sessions": {"token_hash": hashed(secrets.token_hex()), "valid_until": later, "ended_at": None},
