@@ -25,6 +25,7 @@ PAGES = [
     "app.wallet.offers",
     "app.wallet.inbox",
     "app.wallet.settings",
+    "app.wallet.unsubscribing",
     "app.till.views",
     "app.dashboard.home",
     "app.dashboard.stores",

@@ -178,3 +178,8 @@ def restore_card(wallet_id: int, card_id: int, *, by: Author, now: datetime) -> 
 def _tell(kind: str, chain_id: int, card_id: int, by: Author, now: datetime) -> None:
     events.record(kind, chain_id=chain_id, at=now, card_id=card_id)
     audit.note(kind.replace(".", " "), chain_id=chain_id, object_kind="card", object_id=card_id, by=by, at=now)
+
+
+def chain_of_member(member_id: int) -> Chain | None:
+    """The chain that knows this member."""
+    return db.session.scalar(select(Chain).join(Member, Member.chain_id == Chain.id).where(Member.id == member_id))

@@ -23,6 +23,7 @@ from core.hot import reading
 from coupons.models import Coupon
 from push import consents
 from push.models import Campaign, Delivery, Run
+from push.unsubscribing import Links
 from sharing import linking
 from sharing.models import Referral, ShareLink, ShareVisit
 from stores.models import Scan, StoreCode
@@ -530,3 +531,28 @@ def test_muting_stops_every_channel_and_the_undo_brings_back_what_was_agreed(cli
     assert channels is not None
     pages.post(client, f"/wallet/inbox/{card.id}/listen", {"channels": channels[1]})
     assert consents.current_consents(card.member_id) == agreed
+
+
+def test_the_way_out_of_a_message_stops_its_channel_by_one_post_and_not_by_opening(app, client, code):
+    card = take(client, code)
+    pages.post(client, f"/wallet/settings/{card.id}", {"consent_inbox": "yes", "consent_email": "yes"})
+    link = Links("http://localhost", app.config["SECRET_KEY"]).unsubscribe(card.member_id, "email")
+    path = link.removeprefix("http://localhost")
+    stranger = app.test_client()
+
+    assert "Stop these messages?" in stranger.get(f"{path}?lang=en").text
+    assert consents.current_consents(card.member_id)["email"] is True
+
+    one_click = stranger.post(path, data={"List-Unsubscribe": "One-Click"})
+    assert one_click.status_code == 200
+    assert consents.current_consents(card.member_id) == {"inbox": True, "email": False, "gateway": False}
+
+    pages.post(stranger, f"{path}/undo")
+    assert consents.current_consents(card.member_id)["email"] is True
+
+
+def test_a_forged_way_out_is_like_an_unknown_code(client):
+    forged = Links("", "another key" * 4).unsubscribe(1, "email")
+
+    assert client.get(forged).status_code == 404
+    assert client.post(forged).status_code == 404
