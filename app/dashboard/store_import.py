@@ -15,7 +15,7 @@ from core.clock import utc_now
 from core.db import transaction
 from core.errors import DomainError
 from stores.importing import ImportPlan, counts, import_stores, lock_stores, plan_import
-from stores.store_files import FIELDS, FileEmpty, StoreFile, read_store_file
+from stores.store_files import FIELDS, FileColumnUnknown, FileEmpty, StoreFile, read_store_file
 
 SHOWN = 200  # refused lines in the page; the file has them all
 NONE = "-"  # what a select sends for "this field is not in the file"
@@ -67,7 +67,10 @@ def _sent_file() -> StoreFile:
     data = upload.read() if upload else b""
     if not data:
         raise FileEmpty
-    return read_store_file(data, _mapping())
+    try:
+        return read_store_file(data, _mapping())
+    except FileColumnUnknown:  # another file was chosen since: the selects are about the one before
+        return read_store_file(data)
 
 
 def _mapping() -> dict[str, str]:

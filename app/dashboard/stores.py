@@ -1,8 +1,8 @@
 """Stores: the list, one store with its codes, posters and pictures, editing by hand."""
 
 from datetime import timedelta
-from tempfile import SpooledTemporaryFile
-from typing import IO, Any, NamedTuple
+from io import BytesIO
+from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, current_app, flash, redirect, render_template, request, send_file, url_for
 from flask_babel import gettext
@@ -32,7 +32,6 @@ CODE_KEEPERS = (Role.HQ_ADMIN, Role.STORE_MANAGER)
 PAGE = 50
 MOST_POSTERS = 300  # a file of more is made by the command ``codes export``
 RECENT_DAYS = 30
-IN_MEMORY = 8 * 1024 * 1024  # bytes of a file before it goes to the disk
 CSV_FIELDS = (*FIELDS, "closed_at")
 
 
@@ -63,12 +62,12 @@ class Filters(NamedTuple):
 
     @classmethod
     def of_request(cls) -> "Filters":
-        return cls(*(request.args.get(name, "")[:120].replace("\0", "") for name in ("q", "city")))
+        return cls(*(request.args.get(name, "")[:120].replace("\0", "") for name in ("search", "city")))
 
     @property
     def query(self) -> dict[str, str]:
         """The same as part of an address."""
-        return {name: value for name, value in (("q", self.search), ("city", self.city)) if value}
+        return {name: value for name, value in self._asdict().items() if value}
 
 
 @bp.get("")
@@ -121,8 +120,8 @@ def posters() -> Response:
     ]
     if not pages:
         raise NotFound()
-    file: IO[bytes] = SpooledTemporaryFile(IN_MEMORY)
-    posters_pdf(pages, file, size=_size(), font_path=_font())  # type: ignore[arg-type]
+    file = BytesIO()
+    posters_pdf(pages, file, size=_size(), font_path=_font())
     file.seek(0)
     return send_file(file, mimetype="application/pdf", as_attachment=True, download_name="posters.pdf")
 
@@ -281,11 +280,9 @@ def picture(store_id: int, code_id: int, kind: str) -> Response:
         data, mimetype = svg(_url(code)).encode(), "image/svg+xml"
     else:
         data, mimetype = png(_url(code)), "image/png"
-    answer = Response(data, mimetype=mimetype)
-    if "inline" not in request.args:
-        name = codes.file_stem(store.code, code.label)
-        answer.headers.set("Content-Disposition", "attachment", filename=f"{name}.{kind}")
-    return answer
+    inline = "inline" in request.args
+    name = f"{codes.file_stem(store.code, code.label)}.{kind}"
+    return send_file(BytesIO(data), mimetype=mimetype, as_attachment=not inline, download_name=name)
 
 
 @bp.get("/<int:store_id>/codes/<int:code_id>/screen")
