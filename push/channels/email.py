@@ -2,6 +2,7 @@
 
 import smtplib
 import ssl
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate, parseaddr
@@ -92,7 +93,7 @@ def compose(message: Message, mail_from: str) -> EmailMessage:
     try:
         mail["To"] = Address(addr_spec=message.to)
         mail["From"] = Address(message.chain, addr_spec=mail_from)
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, MessageError):
         raise PermanentError("not an address") from None
     mail["Subject"] = message.title
     mail["Date"] = formatdate()

@@ -80,6 +80,7 @@ def send_all(*, now: datetime = NOON) -> dict[str, MemoryChannel]:
 
 
 def deliveries(campaign: Campaign | None = None) -> list[Delivery]:
+    db.session.commit()  # what other threads wrote is not in a reading begun before
     query = db.select(Delivery).order_by(Delivery.id).execution_options(populate_existing=True)
     return list(db.session.scalars(query if campaign is None else query.filter_by(campaign_id=campaign.id)))
 

@@ -1,0 +1,126 @@
+"""E-mail, spoken with a real SMTP server."""
+
+import socket
+from email.utils import getaddresses
+
+import pytest
+
+from push.channels import Message, PermanentError, RetryError
+from push.channels.email import EmailChannel, compose
+from tests.push.servers import mail_server
+
+MESSAGE = Message(
+    key="kq-1-7",
+    chain="雪山冰品",
+    to="lin@example.com",
+    language="zh",
+    title="周五冰淇淋 <b>",
+    body="今天第二份半价。\n晚上见 & 玩得开心",
+    coupon="满30减5",
+    url="https://cards.example/wallet/inbox",
+    unsubscribe_url="https://cards.example/u/token",
+)
+
+
+def with_to(address):
+    return Message(**(MESSAGE.__dict__ | {"to": address}))
+
+
+@pytest.fixture
+def server():
+    with mail_server() as (handler, url):
+        channel = EmailChannel(url, "cards@snowpeak.example")
+        yield handler, channel
+        channel.close()
+
+
+def test_a_mail_arrives_with_its_text_in_both_forms(server):
+    handler, channel = server
+
+    channel.send(MESSAGE)
+
+    (mail,) = handler.mails
+    assert (mail["Subject"], mail["To"]) == ("周五冰淇淋 <b>", "lin@example.com")
+    assert getaddresses([mail["From"]]) == [("雪山冰品", "cards@snowpeak.example")]
+    text = mail.get_body(("plain",)).get_content()
+    assert all(part in text for part in ("今天第二份半价。", "满30减5", MESSAGE.url, MESSAGE.unsubscribe_url))
+    html = mail.get_body(("html",)).get_content()
+    assert all(part in html for part in ("&lt;b&gt;", "玩得开心", "&amp;", MESSAGE.unsubscribe_url))
+
+
+def test_it_can_be_unsubscribed_by_one_click(server):
+    handler, channel = server
+
+    channel.send(MESSAGE)
+
+    assert handler.mails[0]["List-Unsubscribe"] == "<https://cards.example/u/token>"
+    assert handler.mails[0]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+def test_its_id_is_the_same_at_every_attempt(server):
+    handler, channel = server
+
+    channel.send(MESSAGE)
+    channel.send(MESSAGE)
+
+    assert {mail["Message-ID"] for mail in handler.mails} == {"<kq-1-7@snowpeak.example>"}
+
+
+def test_one_connection_carries_many_mails(server):
+    handler, channel = server
+
+    for _ in range(5):
+        channel.send(MESSAGE)
+
+    assert (len(handler.mails), handler.connections) == (5, 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [("550 no such mailbox", PermanentError), ("552 full", PermanentError), ("451 later", RetryError)],
+)
+def test_the_servers_answer_decides_whether_to_try_again(server, answer, error):
+    handler, channel = server
+    handler.answers["lin@example.com"] = answer
+
+    with pytest.raises(error) as refusal:
+        channel.send(MESSAGE)
+
+    assert str(refusal.value) == f"smtp {answer[:3]}"
+    channel.send(with_to("wang@example.com"))
+    assert [mail["To"] for mail in handler.mails] == ["wang@example.com"]
+
+
+def test_a_server_that_hung_up_is_called_again(server):
+    handler, channel = server
+    channel.send(MESSAGE)
+    channel._connection.sock.shutdown(socket.SHUT_RDWR)
+
+    channel.send(MESSAGE)
+
+    assert (len(handler.mails), handler.connections) == (2, 2)
+
+
+def test_no_server_at_all_is_tried_again_later():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        channel = EmailChannel(f"smtp://127.0.0.1:{unused.getsockname()[1]}", "cards@snowpeak.example")
+
+        with pytest.raises(RetryError, match="ConnectionRefusedError"):
+            channel.send(MESSAGE)
+
+
+@pytest.mark.parametrize("address", ["nobody", "", "a@b@c", "lin@example.com\nBcc: all@example.com", "林@例子.中国"])
+def test_what_is_no_address_is_refused_for_good(server, address):
+    handler, channel = server
+
+    with pytest.raises(PermanentError):
+        channel.send(with_to(address))
+
+    assert handler.mails == []
+
+
+def test_english_readers_get_english_words():
+    mail = compose(Message(**(MESSAGE.__dict__ | {"language": "en"})), "cards@snowpeak.example")
+
+    assert "Unsubscribe here" in mail.get_body(("plain",)).get_content()

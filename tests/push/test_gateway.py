@@ -1,0 +1,150 @@
+"""The signed HTTP gateway, spoken with a real server and its faults."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from time import sleep
+
+import pytest
+
+from push.channels import Message, PermanentError, RetryError
+from push.channels.gateway import GatewayChannel, retry_after, signature
+from push.runs import count_states
+from tests.factories import NOON, make_chain, make_store, make_store_code
+from tests.push.pushing import deliveries, make_campaign, make_member, send, start
+from tests.push.servers import SECRET, gateway
+
+MESSAGE = Message(
+    key="kq-1-7",
+    chain="雪山冰品",
+    to="+8613800000001",
+    language="zh",
+    title="周五冰淇淋",
+    body="今天第二份半价。",
+    coupon=None,
+    url="https://cards.example/wallet/inbox",
+    unsubscribe_url="https://cards.example/u/token",
+)
+
+
+@pytest.fixture
+def server():
+    with gateway() as running:
+        yield running
+
+
+@pytest.fixture
+def channel(server):
+    made = GatewayChannel(server.url, SECRET, timeout=0.5)
+    yield made
+    made.close()
+
+
+def test_a_message_arrives_signed_and_with_its_key(server, channel):
+    channel.send(MESSAGE)
+
+    assert server.acted["kq-1-7"] == {
+        "message_key": "kq-1-7",
+        "to": "+8613800000001",
+        "language": "zh",
+        "chain": "雪山冰品",
+        "title": "周五冰淇淋",
+        "body": "今天第二份半价。",
+        "coupon": None,
+        "url": "https://cards.example/wallet/inbox",
+        "unsubscribe_url": "https://cards.example/u/token",
+    }
+
+
+def test_the_signature_is_that_of_timestamp_and_body():
+    # printf '1.x' | openssl dgst -sha256 -hmac key
+    assert signature("key", "1", b"x") == "fc4913c41a7bf793267e2a384f3261c9436ec2cd097bd745e7b0d99113f510ec"
+    assert signature("key", "1", b"x") != signature("key", "2", b"x")
+    assert signature("key", "1", b"x") != signature("key", "1", b"y")
+    assert signature("key", "1", b"x") != signature("other", "1", b"x")
+
+
+def test_a_wrong_secret_is_our_fault_and_tried_again(server):
+    wrong = GatewayChannel(server.url, "another secret")
+
+    with pytest.raises(RetryError, match="gateway 401"):
+        wrong.send(MESSAGE)
+
+    wrong.close()
+    assert server.acted == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(400, PermanentError), (422, PermanentError), (410, PermanentError), (404, RetryError), (429, RetryError),
+     (500, RetryError), (503, RetryError), (302, RetryError)],
+)  # fmt: skip
+def test_the_answer_decides_whether_to_try_again(server, channel, status, error):
+    server.answer = lambda _body: (status, {})
+
+    with pytest.raises(error, match=f"gateway {status}"):
+        channel.send(MESSAGE)
+
+
+def test_the_gateway_may_say_when_to_come_back(server, channel):
+    server.answer = lambda _body: (429, {"Retry-After": "90"})
+
+    with pytest.raises(RetryError) as busy:
+        channel.send(MESSAGE)
+
+    assert busy.value.after == timedelta(seconds=90)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [(None, None), ("", None), ("soon", None), ("120", 120), ("999999999999", 6 * 3600), ("-5", None)],
+)
+def test_when_to_come_back_is_read_with_care(value, seconds):
+    assert retry_after(value) == (None if seconds is None else timedelta(seconds=seconds))
+
+
+def test_when_to_come_back_may_be_a_date():
+    wait = retry_after(format_datetime(datetime.now(UTC) + timedelta(minutes=5), usegmt=True))
+
+    assert wait is not None
+    assert timedelta(minutes=4) < wait <= timedelta(minutes=5)
+
+
+def test_a_connection_that_breaks_before_the_answer_is_tried_again(server, channel):
+    server.answer = lambda _body: None
+
+    with pytest.raises(RetryError):
+        channel.send(MESSAGE)
+
+
+def test_a_gateway_that_hangs_is_not_waited_for(server, channel):
+    server.answer = lambda _body: sleep(1.5) or (202, {})
+
+    with pytest.raises(RetryError, match="Timeout"):
+        channel.send(MESSAGE)
+
+
+@pytest.mark.usefixtures("app")
+def test_faults_on_the_way_end_in_one_action_for_each_member(server, channel):
+    """Every third answer is lost after the gateway acted, every fourth is an error: each phone shows it once."""
+    chain = make_chain()
+    code = make_store_code(make_store(chain))
+    for n in range(30):
+        make_member(code, phone=f"+86138000000{n:02d}")
+    run = start(make_campaign(chain, "gateway"))
+    calls = iter(range(10_000))
+
+    def answer(_body):
+        call = next(calls)
+        return None if call % 3 == 0 else (503, {}) if call % 4 == 0 else (202, {})
+
+    server.answer = answer
+    now = NOON
+    while any(row.state == "pending" for row in deliveries()):
+        send("gateway", channel, now=now)
+        now += timedelta(minutes=40)
+
+    sums = count_states([run.id])[run.id]
+    assert sums.states["sent"] == sums.audience == 30
+    assert sorted(body["to"] for body in server.acted.values()) == [f"+86138000000{n:02d}" for n in range(30)]
+    assert len(server.calls) > 30
+    assert {row.error for row in deliveries()} == {None}

@@ -1,0 +1,673 @@
+"""What happens to each delivery, and why; and that no two workers do one twice."""
+
+import threading
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cards.models import Card, CardState, Member
+from core.audit import SYSTEM
+from core.db import db, transaction
+from coupons import offers
+from coupons.models import Coupon
+from push import campaigns, consents, runs, sending
+from push.audience import freeze
+from push.channels import PermanentError, RetryError
+from push.channels.memory import MemoryChannel
+from push.deciding import MAX_ATTEMPTS
+from push.models import Campaign, Delivery, Run
+from push.policies import Policy, set_policy
+from push.sending import deliver_inbox_batch, wait_before
+from push.sweeping import sweep_batch
+from tests.concurrency.racing import race
+from tests.factories import NOON, make_chain, make_offer, make_store, make_store_code
+from tests.push.pushing import deliveries, make_campaign, make_member, outcomes, send, send_all, start
+
+pytestmark = pytest.mark.usefixtures("app")
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+NIGHT = datetime(2026, 5, 20, 14, tzinfo=UTC)  # 22:00 in Shanghai
+MORNING = datetime(2026, 5, 21, 1, tzinfo=UTC)  # 09:00
+EVERY = ("inbox", "email", "gateway")
+
+
+class Failing(MemoryChannel):
+    """Raises what it is told, then takes messages."""
+
+    def __init__(self, *problems):
+        super().__init__()
+        self.problems = list(problems)
+
+    def send(self, message):
+        if self.problems:
+            raise self.problems.pop(0)
+        super().send(message)
+
+
+def make_code(chain, **more):
+    return make_store_code(make_store(chain, **more))
+
+
+def only():
+    (delivery,) = deliveries()
+    return delivery
+
+
+def sums_add_up():
+    for run_id, sums in runs.count_states(list(db.session.scalars(db.select(Run.id)))).items():
+        frozen = db.session.scalar(db.select(Run.audience_count).where(Run.id == run_id))
+        assert sums.audience == frozen == sum(sums.states.values())
+        assert sums.states["skipped"] == sum(sums.reasons.values())
+
+
+# --- freezing
+
+
+def test_everybody_gets_a_row_for_each_channel_with_the_reason_where_it_is_known():
+    chain = make_chain()
+    code = make_code(chain)
+    make_member(code, email="a@example.com", phone="+8613800000001")
+    make_member(code)
+    make_member(code, email="c@example.com", agrees_to=())
+    muted = make_member(code, email="d@example.com", phone="+8613800000004")
+    frozen = make_member(code, email="e@example.com", phone="+8613800000005")
+    with transaction():
+        consents.withdraw(muted.member_id, "inbox", "test", NOON)
+        consents.withdraw(muted.member_id, "email", "test", NOON)
+        db.session.get_one(Card, frozen.id).state = CardState.FROZEN
+    run = start(make_campaign(chain, *EVERY))
+
+    assert run.audience_count == 15
+    assert outcomes() == {
+        ("inbox", "pending", None): 3,
+        ("inbox", "skipped", "opted_out"): 1,
+        ("inbox", "skipped", "card_inactive"): 1,
+        ("email", "pending", None): 1,
+        ("email", "skipped", "no_address"): 1,
+        ("email", "skipped", "opted_out"): 2,
+        ("email", "skipped", "card_inactive"): 1,
+        ("gateway", "pending", None): 2,
+        ("gateway", "skipped", "no_address"): 2,
+        ("gateway", "skipped", "card_inactive"): 1,
+    }
+    sums_add_up()
+
+
+def test_freezing_twice_adds_nothing():
+    chain = make_chain()
+    make_member(make_code(chain))
+    campaign = make_campaign(chain)
+    run = start(campaign)
+
+    with transaction():
+        freeze(db.session.get_one(Run, run.id), db.session.get_one(Campaign, campaign.id), now=NOON)
+
+    assert len(deliveries()) == 1
+
+
+def test_who_joins_later_is_not_in_a_frozen_audience():
+    chain = make_chain()
+    code = make_code(chain)
+    make_member(code)
+    start(make_campaign(chain))
+    make_member(code)
+
+    send_all()
+
+    assert outcomes() == {("inbox", "delivered", None): 1}
+
+
+def test_freezing_is_one_statement_a_channel(count_queries):
+    chain = make_chain()
+    code = make_code(chain)
+    for n in range(20):
+        make_member(code, email=f"m{n}@example.com")
+    campaign = make_campaign(chain, "inbox", "email")
+    count_queries.clear()
+
+    start(campaign)
+
+    assert len([statement for statement in count_queries if "INSERT INTO deliveries" in statement]) == 2
+
+
+# --- going out
+
+
+def test_a_message_speaks_the_members_language():
+    chain = make_chain()
+    code = make_code(chain)
+    make_member(code, email="a@example.com")
+    make_member(code, email="b@example.com", language="en")
+    start(make_campaign(chain, "email"))
+
+    sent = send_all()["email"].sent
+
+    assert [(m.to, m.chain, m.title, m.body) for m in sent] == [
+        ("a@example.com", "雪山冰品", "周五冰淇淋", "今天第二份半价。"),
+        ("b@example.com", "Snow Peak", "Ice cream Friday", "Half price today."),
+    ]
+
+
+def test_a_language_that_was_not_written_falls_back():
+    chain = make_chain()
+    make_member(make_code(chain), email="b@example.com", language="en")
+    start(make_campaign(chain, "email", title_en="", body_en=""))
+
+    assert [m.title for m in send_all()["email"].sent] == ["周五冰淇淋"]
+
+
+def test_the_sums_add_up_at_every_step():
+    chain = make_chain()
+    code = make_code(chain)
+    for n in range(7):
+        make_member(code, email=f"m{n}@example.com", phone=f"+861380000000{n}")
+    start(make_campaign(chain, *EVERY))
+    sums_add_up()
+    send("email", Failing(*[RetryError("later"), PermanentError("gone")]))
+    sums_add_up()
+    send_all()
+    sums_add_up()
+
+    assert outcomes()["inbox", "delivered", None] == 7
+
+
+# --- quiet hours
+
+
+def test_the_night_holds_a_message_until_the_morning():
+    chain = make_chain()
+    make_member(make_code(chain), email="a@example.com")
+    start(make_campaign(chain, "email"), now=NIGHT)
+
+    assert send_all(now=NIGHT)["email"].sent == []
+    assert (only().state, only().due_at, only().attempts) == ("pending", MORNING, 0)
+    assert send_all(now=MORNING - timedelta(seconds=1))["email"].sent == []
+    assert len(send_all(now=MORNING)["email"].sent) == 1
+
+
+def test_the_night_is_that_of_the_members_store():
+    chain = make_chain()
+    make_member(make_code(chain), email="shanghai@example.com")
+    make_member(make_code(chain, timezone="Europe/London"), email="london@example.com")
+    start(make_campaign(chain, "email"), now=NIGHT)
+
+    assert [m.to for m in send_all(now=NIGHT)["email"].sent] == ["london@example.com"]
+
+
+def test_the_inbox_disturbs_nobody_at_night():
+    chain = make_chain()
+    make_member(make_code(chain))
+    start(make_campaign(chain), now=NIGHT)
+
+    send_all(now=NIGHT)
+
+    assert outcomes() == {("inbox", "delivered", None): 1}
+
+
+def test_a_chain_sets_its_own_night():
+    chain = make_chain()
+    with transaction():
+        set_policy(chain.id, Policy(quiet_from=23, quiet_until=7), by=SYSTEM, now=NOON)
+    make_member(make_code(chain), email="a@example.com")
+    start(make_campaign(chain, "email"), now=NIGHT)
+
+    assert len(send_all(now=NIGHT)["email"].sent) == 1
+
+
+def test_what_the_night_outlasts_is_stale():
+    chain = make_chain()
+    make_member(make_code(chain), email="a@example.com")
+    campaign = make_campaign(chain, "email")
+    with transaction():
+        campaigns.schedule_campaign(
+            chain.id, campaign.id, {"kind": "now", "fresh_hours": 3}, by=SYSTEM, now=NIGHT - 10 * MINUTE
+        )
+    runs.start_due_batch(now=NIGHT)
+    send_all(now=NIGHT)
+    assert only().due_at == NIGHT + 3 * HOUR
+
+    send_all(now=NIGHT + 3 * HOUR)
+
+    assert outcomes() == {("email", "skipped", "stale"): 1}
+
+
+def test_what_no_worker_took_in_time_is_swept_as_stale():
+    chain = make_chain()
+    make_member(make_code(chain), email="a@example.com")
+    start(make_campaign(chain, "email"))
+
+    assert sweep_batch(now=NOON + DAY - MINUTE) == 0
+    assert sweep_batch(now=NOON + DAY) == 1
+
+    assert outcomes() == {("email", "skipped", "stale"): 1}
+    runs.finish_batch(now=NOON + DAY)
+    assert db.session.scalar(db.select(Run.state)) == "finished"
+
+
+# --- caps
+
+
+def test_one_a_day_and_three_a_week_rolling_over_all_channels():
+    chain = make_chain()
+    make_member(make_code(chain), email="a@example.com", phone="+8613800000001")
+    hours = [0, 23, 24, 48, 72, 167, 168, 169, 192]
+    got = []
+    for n, hour in enumerate(hours):
+        now = NOON + hour * HOUR
+        with transaction():
+            set_policy(chain.id, Policy(quiet_from=0, quiet_until=0), by=SYSTEM, now=NOON)
+        campaign = make_campaign(chain, ("email", "gateway")[n % 2])
+        start(campaign, now=now)
+        send_all(now=now)
+        got.append(deliveries(campaign)[0].reason or "sent")
+
+    #       0h       23h       24h     48h     72h       167h      168h    169h      192h
+    assert got == ["sent", "capped", "sent", "sent", "capped", "capped", "sent", "capped", "sent"]
+
+
+def test_two_channels_of_one_campaign_are_two_messages():
+    chain = make_chain()
+    make_member(make_code(chain), email="a@example.com", phone="+8613800000001")
+    start(make_campaign(chain, *EVERY))
+
+    send_all()
+
+    assert outcomes() == {
+        ("inbox", "delivered", None): 1,
+        ("email", "sent", None): 1,
+        ("gateway", "skipped", "capped"): 1,
+    }
+
+
+def test_the_inbox_neither_counts_nor_is_capped():
+    chain = make_chain()
+    make_member(make_code(chain), email="a@example.com")
+    for _ in range(3):
+        start(make_campaign(chain))
+        send_all()
+    start(make_campaign(chain, "email"))
+    send_all()
+
+    assert outcomes() == {("inbox", "delivered", None): 3, ("email", "sent", None): 1}
+
+
+def test_a_message_that_failed_for_good_does_not_count():
+    chain = make_chain()
+    make_member(make_code(chain), email="a@example.com")
+    start(make_campaign(chain, "email"))
+    send("email", Failing(PermanentError("smtp 550")))
+    second = make_campaign(chain, "email")
+    start(second)
+
+    send_all()
+
+    assert outcomes(second) == {("email", "sent", None): 1}
+
+
+def test_a_message_waiting_for_its_next_try_holds_its_place():
+    chain = make_chain()
+    make_member(make_code(chain), email="a@example.com")
+    first, second = make_campaign(chain, "email"), make_campaign(chain, "email")
+    start(first)
+    send("email", Failing(RetryError("busy")))
+    start(second)
+    send_all()
+
+    send_all(now=NOON + 5 * MINUTE)
+
+    assert outcomes(first) == {("email", "sent", None): 1}
+    assert outcomes(second) == {("email", "skipped", "capped"): 1}
+
+
+def test_a_chain_sets_its_own_caps():
+    chain = make_chain()
+    with transaction():
+        set_policy(chain.id, Policy(cap_per_day=2, cap_per_week=2), by=SYSTEM, now=NOON)
+    make_member(make_code(chain), email="a@example.com")
+    for _ in range(3):
+        start(make_campaign(chain, "email"))
+
+    send_all()
+
+    assert outcomes() == {("email", "sent", None): 2, ("email", "skipped", "capped"): 1}
+
+
+def test_workers_at_once_keep_a_members_cap(app, monkeypatch):
+    """Eight campaigns to one member, eight workers with one row each: one message."""
+    monkeypatch.setattr(sending, "BATCH", 1)
+    chain = make_chain()
+    make_member(make_code(chain), email="a@example.com")
+    for _ in range(8):
+        start(make_campaign(chain, "email"))
+    outs = [MemoryChannel() for _ in range(8)]
+
+    def work(number):
+        while send("email", outs[number]):
+            pass
+
+    race(app, work, racers=8)
+
+    assert sum(len(out.sent) for out in outs) == 1
+    assert outcomes() == {("email", "sent", None): 1, ("email", "skipped", "capped"): 7}
+
+
+# --- wishes and cards, at the last moment
+
+
+def test_an_opt_out_after_the_freeze_is_heard():
+    chain = make_chain()
+    card = make_member(make_code(chain), email="a@example.com")
+    start(make_campaign(chain, "email"))
+    with transaction():
+        consents.withdraw(card.member_id, "email", "test", NOON)
+
+    assert send_all()["email"].sent == []
+    assert outcomes() == {("email", "skipped", "opted_out"): 1}
+
+
+def test_a_card_closed_after_the_freeze_gets_nothing():
+    chain = make_chain()
+    card = make_member(make_code(chain), email="a@example.com")
+    start(make_campaign(chain, "email"))
+    with transaction():
+        db.session.get_one(Card, card.id).state = CardState.FROZEN
+
+    send_all()
+
+    assert outcomes() == {("email", "skipped", "card_inactive"): 1}
+
+
+def test_an_address_removed_after_the_freeze_is_not_written_to():
+    chain = make_chain()
+    card = make_member(make_code(chain), email="a@example.com")
+    start(make_campaign(chain, "email"))
+    with transaction():
+        db.session.get_one(Member, card.member_id).email = None
+
+    send_all()
+
+    assert outcomes() == {("email", "skipped", "no_address"): 1}
+
+
+# --- results
+
+
+def test_a_permanent_refusal_ends_it():
+    chain = make_chain()
+    make_member(make_code(chain), email="a@example.com")
+    run = start(make_campaign(chain, "email"))
+
+    send("email", Failing(PermanentError("smtp 550")))
+
+    assert (only().state, only().error, only().attempts) == ("failed", "smtp 550", 1)
+    assert runs.count_errors(run.id) == [("smtp 550", 1)]
+
+
+def test_a_passing_refusal_is_tried_again_later_and_later_under_the_same_key():
+    chain = make_chain()
+    make_member(make_code(chain), email="a@example.com")
+    start(make_campaign(chain, "email"))
+    keys, now = [], NOON
+
+    class Busy(MemoryChannel):
+        def send(self, message):
+            keys.append(message.key)
+            raise RetryError("busy")
+
+    waits = []
+    for _ in range(4):
+        send("email", Busy(), now=now)
+        waits.append(only().due_at - now)
+        assert send("email", Busy(), now=only().due_at - timedelta(seconds=1)) == 0
+        now = only().due_at
+
+    assert len(set(keys)) == 1
+    assert waits == [wait_before(attempt, only().id) for attempt in (1, 2, 3, 4)]
+    assert len(send_all(now=now)["email"].sent) == 1
+
+
+def test_it_is_not_tried_for_ever():
+    chain = make_chain()
+    with transaction():
+        set_policy(chain.id, Policy(quiet_from=0, quiet_until=0), by=SYSTEM, now=NOON)
+    make_member(make_code(chain), email="a@example.com")
+    start(make_campaign(chain, "email"))
+    now, tries = NOON, 0
+
+    while only().state == "pending":
+        now = only().due_at
+        tries += send("email", Failing(RetryError("busy")), now=now)
+
+    assert (tries, only().state, only().error) == (MAX_ATTEMPTS, "failed", "busy")
+
+
+def test_a_provider_may_say_when_to_come_back():
+    chain = make_chain()
+    make_member(make_code(chain), email="a@example.com")
+    start(make_campaign(chain, "email"))
+
+    send("email", Failing(RetryError("429", after=HOUR)))
+
+    assert only().due_at == NOON + HOUR
+
+
+def test_a_channel_that_breaks_is_not_the_end_of_the_batch():
+    chain = make_chain()
+    code = make_code(chain)
+    for n in range(3):
+        make_member(code, email=f"m{n}@example.com")
+    start(make_campaign(chain, "email"))
+
+    send("email", Failing(KeyError("a bug of ours")))
+
+    assert Counter(row.state for row in deliveries()) == {"pending": 1, "sent": 2}
+    assert [row.error for row in deliveries() if row.error] == ["internal: KeyError"]
+
+
+# --- leases and workers
+
+
+def test_a_dead_workers_rows_are_taken_again_when_its_lease_ends():
+    chain = make_chain()
+    make_member(make_code(chain), email="a@example.com")
+    start(make_campaign(chain, "email"))
+
+    class Killed(MemoryChannel):
+        def send(self, message):
+            super().send(message)
+            raise SystemExit  # the process is gone before it could note anything
+
+    dead = Killed()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("push.sending._note", lambda *_, **__: None)
+        send("email", dead)
+    assert only().state == "sending"
+    assert send("email", MemoryChannel(), now=NOON + MINUTE) == 0
+    after = MemoryChannel()
+    send("email", after, now=NOON + 2 * MINUTE)
+
+    assert [m.key for m in after.sent] == [m.key for m in dead.sent]
+    assert (only().state, only().attempts) == ("sent", 2)
+
+
+def test_a_worker_that_dies_at_the_last_attempt_leaves_a_failure_not_a_riddle():
+    chain = make_chain()
+    make_member(make_code(chain), email="a@example.com")
+    start(make_campaign(chain, "email"))
+    with transaction():
+        row = db.session.get_one(Delivery, only().id)
+        row.state, row.attempts, row.leased_until = "sending", MAX_ATTEMPTS, NOON
+
+    assert send("email", MemoryChannel(), now=NOON + MINUTE) == 0
+    sweep_batch(now=NOON + MINUTE)
+
+    assert (only().state, only().error) == ("failed", "no result")
+
+
+def test_a_late_success_beats_the_retry_that_came_between(app):
+    chain = make_chain()
+    make_member(make_code(chain), email="a@example.com")
+    start(make_campaign(chain, "email"))
+
+    def other():
+        with app.app_context():
+            send("email", Failing(RetryError("busy")), now=NOON + 3 * MINUTE)
+
+    class Slow(MemoryChannel):
+        def send(self, message):
+            second_worker = threading.Thread(target=other)
+            second_worker.start()
+            second_worker.join()
+            super().send(message)
+
+    send("email", Slow())
+
+    assert (only().state, only().attempts) == ("sent", 2)
+
+
+def test_a_worker_that_is_stopping_gives_back_what_it_has_not_sent():
+    chain = make_chain()
+    code = make_code(chain)
+    for n in range(5):
+        make_member(code, email=f"m{n}@example.com")
+    start(make_campaign(chain, "email"))
+    out = MemoryChannel()
+
+    send("email", out, is_stopping=lambda: len(out.sent) >= 2)
+
+    assert Counter((row.state, row.attempts) for row in deliveries()) == {("sent", 1): 2, ("pending", 0): 3}
+    assert len(send_all()["email"].sent) == 3
+
+
+def test_workers_share_a_run_without_doing_anything_twice(app, monkeypatch):
+    monkeypatch.setattr(sending, "BATCH", 7)
+    chain = make_chain()
+    code = make_code(chain)
+    for n in range(240):
+        make_member(code, email=f"m{n}@example.com")
+    start(make_campaign(chain, "email"))
+    outs = [MemoryChannel() for _ in range(4)]
+
+    def work(number):
+        while send("email", outs[number]):
+            pass
+
+    race(app, work, racers=4)
+
+    keys = [message.key for out in outs for message in out.sent]
+    assert len(keys) == len(set(keys)) == 240
+    assert outcomes() == {("email", "sent", None): 240}
+
+
+def test_inbox_workers_share_a_run_without_doing_anything_twice(app, monkeypatch):
+    monkeypatch.setattr(sending, "INBOX_BATCH", 7)
+    chain = make_chain()
+    offer = make_offer(chain, stock=1000)
+    code = make_code(chain)
+    for _ in range(60):
+        make_member(code)
+    start(make_campaign(chain, offer_id=offer.id))
+
+    def work(_):
+        while deliver_inbox_batch(now=NOON):
+            pass
+
+    race(app, work, racers=4)
+
+    assert outcomes() == {("inbox", "delivered", None): 60}
+    assert db.session.scalar(db.select(db.func.count(Coupon.id))) == 60
+
+
+# --- the offer that is handed out
+
+
+def coupons_of(member_id):
+    db.session.commit()
+    return db.session.scalars(db.select(Coupon).filter_by(member_id=member_id)).all()
+
+
+def test_the_coupon_comes_with_the_message_once_for_all_channels():
+    chain = make_chain()
+    with transaction():
+        set_policy(chain.id, Policy(0, 0, 5, 5), by=SYSTEM, now=NOON)
+    offer = make_offer(chain, stock=10)
+    card = make_member(make_code(chain), email="a@example.com", phone="+8613800000001")
+    start(make_campaign(chain, *EVERY, offer_id=offer.id))
+
+    outs = send_all()
+
+    (coupon,) = coupons_of(card.member_id)
+    assert (coupon.source, coupon.card_id) == ("campaign", card.id)
+    assert {row.coupon_id for row in deliveries()} == {coupon.id}
+    assert outs["email"].sent[0].coupon == "满30减5"
+
+
+def test_workers_of_two_channels_give_one_coupon(app):
+    chain = make_chain()
+    offer = make_offer(chain, per_member_limit=5)
+    code = make_code(chain)
+    cards = [make_member(code, email=f"m{n}@example.com") for n in range(12)]
+    start(make_campaign(chain, "inbox", "email", offer_id=offer.id))
+
+    def work(number):
+        if number % 2:
+            deliver_inbox_batch(now=NOON)
+        else:
+            send("email", MemoryChannel())
+
+    race(app, work, racers=4)
+
+    assert {len(coupons_of(card.member_id)) for card in cards} == {1}
+
+
+def test_a_retry_brings_no_second_coupon():
+    chain = make_chain()
+    offer = make_offer(chain, per_member_limit=5)
+    card = make_member(make_code(chain), email="a@example.com")
+    start(make_campaign(chain, "email", offer_id=offer.id))
+    send("email", Failing(RetryError("busy")))
+
+    send_all(now=NOON + HOUR)
+
+    assert len(coupons_of(card.member_id)) == 1
+    assert only().state == "sent"
+
+
+def test_a_sold_out_offer_promises_nothing():
+    chain = make_chain()
+    offer = make_offer(chain, stock=1)
+    code = make_code(chain)
+    for n in range(3):
+        make_member(code, email=f"m{n}@example.com")
+    run = start(make_campaign(chain, "email", offer_id=offer.id))
+
+    sent = send_all()["email"].sent
+
+    assert len(sent) == 1
+    assert outcomes() == {("email", "sent", None): 1, ("email", "failed", None): 2}
+    assert runs.count_errors(run.id) == [("offer_sold_out", 2)]
+    sums_add_up()
+
+
+def test_who_has_the_coupon_already_is_not_told_again():
+    chain = make_chain()
+    offer = make_offer(chain)
+    make_member(make_code(chain))
+    for _ in range(2):
+        start(make_campaign(chain, offer_id=offer.id))
+        send_all()
+
+    assert outcomes() == {("inbox", "delivered", None): 1, ("inbox", "skipped", "duplicate"): 1}
+
+
+def test_an_offer_paused_meanwhile_is_not_handed_out():
+    chain = make_chain()
+    offer = make_offer(chain)
+    make_member(make_code(chain))
+    start(make_campaign(chain, offer_id=offer.id))
+    with transaction():
+        offers.pause(chain.id, offer.id, by=SYSTEM, now=NOON)
+
+    send_all()
+
+    assert (only().state, only().error) == ("failed", "offer_not_running")
