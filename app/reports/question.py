@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from app.reports.pack import REPORTS
 from app.reports.report import Report
-from app.reports.spelling import PostgresqlSpelling, Spelling, SqliteSpelling
+from app.reports.spelling import PostgresqlSpelling, Spelling, SqliteSpelling, common_offset
 from cards.models import Card, Program
 from checkout.models import Checkout
 from core.clock import business_day, day_start
@@ -93,10 +93,9 @@ class Question:
         return f"{self.report.name}{place}_{period}.csv"
 
     def spelling(self) -> Spelling:
-        several = len(self.zones) > 1 and not self.report.in_chain_zone
-        zone = "COALESCE(s.timezone, :zone)" if several else ":zone"
+        zone = "COALESCE(s.timezone, :zone)" if len(self.zones) > 1 else ":zone"
         spell = PostgresqlSpelling if db.engine.dialect.name == "postgresql" else SqliteSpelling
-        return spell(zone=zone, shows_personal=self.shows_personal)
+        return spell(zone, common_offset(self.zones), self.shows_personal)
 
     def select(self, sql: Spelling) -> str:
         """The rows of the file, in its order."""
@@ -111,16 +110,15 @@ class Question:
     def values(self, sql: Spelling) -> dict[str, Any]:
         """The parameters of both."""
         chain = self.chain
-        zones = {self.zone} if self.report.in_chain_zone else self.zones
-        start = min(day_start(self.first, zone, chain.cutoff_hour) for zone in zones)
-        end = max(day_start(self.last + timedelta(days=1), zone, chain.cutoff_hour) for zone in zones)
+        start = min(day_start(self.first, zone, chain.cutoff_hour) for zone in self.zones)
+        end = max(day_start(self.last + timedelta(days=1), zone, chain.cutoff_hour) for zone in self.zones)
         return sql.values(
             {
                 "chain_id": chain.id,
                 "program_id": self.program_id,
                 "currency": chain.currency,
                 "cutoff_hour": chain.cutoff_hour,
-                "zone": self.zone,
+                "zone": chain.timezone if len(self.zones) > 1 else next(iter(self.zones)),
                 "now": self.now,
                 "first": self.first,
                 "last": self.last,
@@ -130,13 +128,6 @@ class Question:
                 "late": end + LOOK_AROUND,
             }
         )
-
-    @property
-    def zone(self) -> str:
-        """The one zone of all stores, or the chain's."""
-        if len(self.zones) == 1 and not self.report.in_chain_zone:
-            return next(iter(self.zones))
-        return self.chain.timezone
 
     def _value(self, column_sql: str, sql: Spelling) -> str:
         if column_sql != "{day}":
@@ -157,7 +148,7 @@ class Question:
             rules.append(f"{report.moment} >= :early AND {report.moment} < :late")
         elif report.moment:
             rules.append(f"{report.moment} >= :start AND {report.moment} < :end")
-            if len(self.zones) > 1 and not report.in_chain_zone:
+            if len(self.zones) > 1 and sql.offset is None:
                 rules.append(f"{sql.day_of(report.moment)} BETWEEN :first AND :last")
         if self.store_ids is not None and report.store:
             rules.append(f"{report.store} IN ({', '.join(map(str, sorted(self.store_ids))) or 'NULL'})")
@@ -202,7 +193,7 @@ def ask(
         store=store,
         store_ids=frozenset([store.id]) if store else reader.store_ids,
         shows_personal=reader.shows_personal,
-        zones=_zones(chain),
+        zones=_zones(report, chain),
         now=now,
         bom=bom != "0",
     )
@@ -241,7 +232,10 @@ def _beginning(report: Report, chain: Chain) -> date:
     return min(day for day in days if day is not None)
 
 
-def _zones(chain: Chain) -> frozenset[str]:
+def _zones(report: Report, chain: Chain) -> frozenset[str]:
+    """The zones in which the rows may have their days."""
+    if report.in_chain_zone:
+        return frozenset([chain.timezone])
     zones = frozenset(db.session.scalars(select(Store.timezone).filter_by(chain_id=chain.id).distinct()))
     return zones or frozenset([chain.timezone])
 

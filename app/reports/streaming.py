@@ -33,9 +33,9 @@ class Export:
 
     def _prepare(self) -> None:
         """One snapshot for the lines and the totals."""
-        if self._is_postgresql:
+        if isinstance(self._sql, PostgresqlSpelling):
             self._driver.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            self._driver.execute("SET LOCAL jit = off; SET LOCAL DateStyle = 'ISO'; SET LOCAL work_mem = '32MB'")
+            self._driver.execute(self._sql.session)
         else:
             add_functions(self._driver)
             self._driver.execute("BEGIN")
