@@ -10,12 +10,13 @@ from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response
 
 from app.auth.guard import HQ_ADMIN, access, actor, author
+from app.dashboard.store_words import field_labels
 from app.languages import language
 from core.clock import utc_now
 from core.db import transaction
 from core.errors import DomainError
 from stores.importing import ImportPlan, counts, import_stores, lock_stores, plan_import
-from stores.store_files import FIELDS, FileColumnUnknown, FileEmpty, StoreFile, read_store_file
+from stores.store_files import FIELDS, FileColumnsMissing, FileColumnUnknown, FileEmpty, StoreFile, read_store_file
 
 SHOWN = 200  # refused lines in the page; the file has them all
 NONE = "-"  # what a select sends for "this field is not in the file"
@@ -91,7 +92,7 @@ def _report(file: StoreFile, plan: ImportPlan) -> dict[str, Any]:
         "shown": SHOWN,
         "headers": _named(file.headers),
         "columns": plan.columns,
-        "fields": FIELDS,
+        "labels": field_labels(),
         "none": NONE,
     }
 
@@ -99,13 +100,22 @@ def _report(file: StoreFile, plan: ImportPlan) -> dict[str, Any]:
 def _refusal(refusal: DomainError) -> dict[str, Any]:
     """The refusal of a whole file; where columns are missing, with the ones it has, to choose from."""
     return {
-        "problem": refusal.say(language()),
+        "problem": _sentence(refusal),
         "code": refusal.code,
         "headers": _named(refusal.context.get("headers", [])),
         "columns": {},
-        "fields": FIELDS,
+        "labels": field_labels(),
         "none": NONE,
     }
+
+
+def _sentence(refusal: DomainError) -> str:
+    """What to tell the reader; fields by the names that they have on the page."""
+    if not isinstance(refusal, FileColumnsMissing):
+        return refusal.say(language())
+    labels = field_labels()
+    missing = gettext(", ").join(labels[field] for field in str(refusal.context["missing"]).split(", "))
+    return refusal.sentence.say(language(), **refusal.context | {"missing": missing})
 
 
 def _named(headers: object) -> list[str]:
@@ -122,4 +132,4 @@ def _done(plan: ImportPlan) -> str:
     ]
     if totals["refused"]:
         parts.append(ngettext("%(num)d line left out", "%(num)d lines left out", totals["refused"]))
-    return gettext(", ").join(parts) + gettext(".")
+    return str(gettext(", ").join(parts) + gettext("."))

@@ -223,7 +223,7 @@ def test_a_file_that_is_gb18030_is_said_to_be(admin):
     ("data", "code", "words"),
     [
         (b"", "file_empty", "There are no stores"),
-        (b"Nr,Laden\n1,A\n", "file_columns_missing", "No column was found for: code, name"),
+        (b"Nr,Laden\n1,A\n", "file_columns_missing", "No column was found for: Store number, Store name"),
         ("code,name\n1,Café\n".encode("cp1252"), "file_encoding_unknown", "The encoding"),
     ],
 )
