@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from flask import Flask, got_request_exception
+from flask import Flask, current_app, got_request_exception
 from flask.testing import FlaskClient
 from itsdangerous import URLSafeSerializer
 from sqlalchemy import select
@@ -24,6 +24,8 @@ from app.reports.pack import REPORTS
 from core.clock import utc_now
 from core.db import db, transaction
 from core.tokens import hashed, new_secret
+from push.models import PushChannel
+from push.unsubscribing import Links
 from stores import staffing
 from stores.models import Chain, Role, Store
 from tests.factories import make_key, make_staff
@@ -37,6 +39,13 @@ SAFE = {"HEAD", "OPTIONS"}
 STORE_ROLES = {Role.STORE_MANAGER, Role.CLERK}
 # Tables that reading may write, and why.
 NOTED = {"audit_entries": "who took which file with personal data"}
+
+
+def way_out_of(world: World) -> str:
+    """What stands in the link that stops a member's messages."""
+    links = Links("", current_app.config["SECRET_KEY"])
+    return links.unsubscribe(world.id("members"), PushChannel.EMAIL).removeprefix("/u/")
+
 
 # A sample of every argument that a route has, by its name; where a name means two things, by the route's beginning.
 ARGUMENTS: dict[str, Callable[[World], object]] = {
@@ -59,6 +68,7 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
     "/api/v1/share-links/ token": lambda world: world["share_links.token"],
     "/wallet/cards/ token": lambda world: world["share_links.token"],
     "/o/ token": lambda world: world["offers.token"],
+    "/u/ token": lambda world: way_out_of(world),
     "/api/v1/referrals/ card": lambda world: world["cards.number"],
     "store": lambda world: world["stores.code"],
     "slug": lambda world: world["chains.slug"],
