@@ -22,6 +22,8 @@ CATALOGUES = [
     "till/translations",
     "dashboard/translations",
     "dashboard/translations_stores",
+    "dashboard/translations_sharing",
+    "dashboard/translations_offers",
 ]
 
 

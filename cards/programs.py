@@ -219,3 +219,10 @@ def _note(
         before=before,
         after=after,
     )
+
+
+def list_programs(chain_id: int) -> Sequence[Program]:
+    """The chain's kinds of card, the default first."""
+    return db.session.scalars(
+        select(Program).filter_by(chain_id=chain_id).order_by(Program.is_default.desc(), Program.id)
+    ).all()

@@ -1,7 +1,7 @@
 """Offers: made as drafts, then running, paused, ended. Their stock is laid into slots when they are made."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from core.tokens import new_code
 from coupons import errors
 from coupons.models import Offer, OfferKind, OfferSlot, OfferState
 
+MOST_STOCK = 1_000_000_000
 SLOTS = 16  # parts of a stock: as many claims as that can be let through at once
 
 MOVES = {
@@ -63,6 +64,11 @@ def check(draft: Draft) -> None:
         raise _invalid(problem)
 
 
+def refuse_program() -> None:
+    """Raise OfferInvalid for a program that is not the chain's."""
+    raise _invalid(Text("没有这种会员卡。", "there is no such card."))
+
+
 def _invalid(problem: Text) -> errors.OfferInvalid:
     refusal = errors.OfferInvalid(problem=problem.en)
     refusal.sentence = Text(errors.OfferInvalid.sentence.zh.format(problem=problem.zh), errors.OfferInvalid.sentence.en)
@@ -91,7 +97,7 @@ def _rules(draft: Draft) -> list[tuple[bool, Text]]:
         (draft.cap_cents is None or draft.cap_cents > 0, Text("封顶要大于零。", "the cap must be above zero.")),
         (draft.min_cents >= 0, Text("门槛不能为负。", "the minimum cannot be negative.")),
         (
-            draft.stock is None or 0 < draft.stock <= 1_000_000_000,
+            draft.stock is None or 0 < draft.stock <= MOST_STOCK,
             Text("库存要在 1 到 10 亿之间。", "the stock must lie between 1 and 1,000,000,000."),
         ),
         (1 <= draft.per_member_limit <= 100, Text("每人限领 1 到 100 张。", "the limit per member is 1 to 100.")),
@@ -191,6 +197,8 @@ def change_stock(chain_id: int, offer_id: int, *, stock: int, seen_stock: int, b
         select(OfferSlot).filter_by(offer_id=offer_id).order_by(OfferSlot.slot).with_for_update()
     ).all()
     claimed = sum(slot.claimed for slot in slots)
+    if stock > MOST_STOCK:
+        check(replace(draft_of(changed), stock=stock))
     if stock < max(claimed, 1):
         raise _invalid(
             Text(f"已经领出 {claimed} 张，库存不能更少。", f"{claimed} are claimed, the stock cannot be less.")

@@ -135,6 +135,18 @@ def funnels(offer_ids: Sequence[int], *, now: datetime) -> dict[int, Funnel]:
     return {offer_id: found.get(offer_id, Funnel()) for offer_id in offer_ids}
 
 
+def count_by_source(offer_id: int) -> list[tuple[str, int, int]]:
+    """How members came by the offer's coupons: source, claimed, redeemed; the most first."""
+    used = func.count(case((Coupon.state == CouponState.REDEEMED, 1)))
+    rows = db.session.execute(
+        select(Coupon.source, func.count(), used)
+        .where(Coupon.offer_id == offer_id)
+        .group_by(Coupon.source)
+        .order_by(func.count().desc(), Coupon.source)
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
 def _count_held(offer_ids: Sequence[int], member_id: int | None) -> dict[int, int]:
     if member_id is None:
         return {}

@@ -75,7 +75,7 @@ class OfferQuery(PageQuery):
     state = fields.String(load_default=None, allow_none=True, validate=validate.OneOf(list(OfferState)))
 
 
-@bp.post("/offers/<int:offer_id>/coupons")
+@bp.post("/offers/<int(max=4611686018427387903):offer_id>/coupons")
 @access(WALLET)
 @bp.alt_response(201, schema=ClaimedSchema)
 def claim_coupon(offer_id: int) -> tuple[dict[str, Any], int] | Response:

@@ -97,6 +97,7 @@ function render(box, data) {
   const draw = { line: lineOption, bar: barOption, tree: treeOption }[box.dataset.chart] ?? lineOption;
   chart.setOption({ ...common(look), ...draw(data, look, box) });
   drawn.set(box, { chart, data });
+  box.dispatchEvent(new CustomEvent("chart:drawn", { bubbles: true, detail: { chart, data } }));
 }
 
 function common(look) {

@@ -1,0 +1,431 @@
+"""Offers: the list with stock and funnel, the editor with its live coupon, one offer and what can be done to it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from werkzeug.wrappers import Response as AnyResponse
+
+from app.auth.guard import HQ_ADMIN, MANAGERS, access, actor, author, require_staff
+from app.dashboard.offer_form import FRESH, OfferForm, currency_sign, typed_of
+from app.languages import language, say
+from app.reports.cells import cell
+from app.reports.small import csv_response
+from app.wallet.showing import name_of, offer_shown, picture, public_url
+from cards.programs import list_programs
+from core import idempotency
+from core.clock import utc_now
+from core.db import transaction
+from core.errors import DomainError, Invalid
+from core.idempotency import Answer, earlier_answer, keep_answer
+from core.text import Text
+from core.tokens import new_code
+from coupons import errors, offers, queries, terms
+from coupons.models import Offer, OfferKind, OfferState
+from coupons.queries import Funnel
+from stores.models import Chain
+from stores.pictures import png, svg
+from stores.queries import get_chain
+
+bp = Blueprint("offers", __name__, url_prefix="/dashboard/offers", template_folder="templates")
+bp.before_request(require_staff)
+
+PAGE = 50
+LONGEST_KEY = 80
+CSV_COLUMNS = (
+    "id",
+    "state",
+    "name",
+    "name_en",
+    "sentence",
+    "stock",
+    "left",
+    "per_member_limit",
+    "claimed",
+    "redeemed",
+    "open",
+    "created_at",
+)
+
+
+class StockUnreadable(Invalid):
+    """The stock is a whole number."""
+
+    code = "stock_unreadable"
+    sentence = Text("库存请填一个大于零的整数。", "The stock is a whole number above zero.")
+
+
+class Line(NamedTuple):
+    """An offer in the list."""
+
+    offer: Offer
+    sentence: Text
+    validity: Text
+    left: int | None
+    funnel: Funnel
+
+
+@bp.get("")
+@access(*MANAGERS)
+def index() -> str:
+    """Every offer with its stock and what became of its coupons."""
+    chain, state = _chain(), _state_asked()
+    after = request.args.get("after", type=int)
+    found = offers.list_offers(chain.id, state=state, after=_within(after), limit=PAGE)
+    return render_template(
+        "dashboard/offers/index.html",
+        nav="coupons",
+        lines=_lines(chain, found),
+        states=list(OfferState),
+        state=state or "",
+        after=after,
+        next_after=found[-1].id if len(found) == PAGE else None,
+        may_edit=_may_edit(),
+        name_of=name_of,
+    )
+
+
+@bp.get("/list.csv")
+@access(*MANAGERS)
+def index_csv() -> Response:
+    """The same rows, all of them."""
+    chain, state = _chain(), _state_asked()
+    return csv_response("offers.csv", CSV_COLUMNS, (_csv_row(line) for line in _each(chain, state)))
+
+
+def _each(chain: Chain, state: str | None) -> Any:
+    after = None
+    while found := offers.list_offers(chain.id, state=state, after=after, limit=PAGE):
+        yield from _lines(chain, found)
+        after = found[-1].id
+
+
+def _csv_row(line: Line) -> list[object]:
+    offer, funnel = line.offer, line.funnel
+    row = [offer.id, offer.state, offer.name, offer.name_en, say(line.sentence), offer.stock, line.left]
+    row += [offer.per_member_limit, funnel.claimed, funnel.redeemed, funnel.open, offer.created_at.isoformat()]
+    return [cell(value) for value in row]
+
+
+def _lines(chain: Chain, found: Sequence[Offer]) -> list[Line]:
+    ids = [offer.id for offer in found]
+    left, funnels = queries.count_left(ids), queries.funnels(ids, now=utc_now())
+    return [
+        Line(
+            offer,
+            terms.sentence(offer, chain.currency),
+            terms.offer_validity(offer, chain.timezone, cutoff_hour=chain.cutoff_hour),
+            left.get(offer.id),
+            funnels[offer.id],
+        )
+        for offer in found
+    ]
+
+
+# --- The editor ----------------------------------------------------------------------------------------------------
+
+
+@bp.get("/new")
+@access(*HQ_ADMIN)
+def new() -> str:
+    """An empty editor, or one with the rules of another offer."""
+    chain, copied = _chain(), request.args.get("copy", type=int)
+    if copied is None:
+        return _editor(OfferForm(chain, FRESH))
+    original = offers.get_offer(chain.id, _within(copied) or 0)
+    typed = typed_of(offers.draft_of(original), chain)
+    typed["name"] = _("%(name)s (copy)", name=original.name)[:60]
+    return _editor(OfferForm(chain, typed))
+
+
+@bp.post("")
+@access(*HQ_ADMIN)
+def create() -> AnyResponse | str | tuple[str, int]:
+    """Write the draft down; the same form sent twice is one offer."""
+    form = _form()
+    draft = form.draft()
+    if "preview" in request.form:
+        form.errors.clear()
+        return _editor(form)
+    if form.errors:
+        return _editor(form), 422
+    try:
+        offer_id = _create_once(form, draft)
+    except DomainError as refusal:
+        return _editor(form, problem=refusal.say(language())), 422
+    flash(_("Saved as a draft. Nobody can claim it before it is published."), "good")
+    return redirect(url_for("offers.show", offer_id=offer_id), 303)
+
+
+def _create_once(form: OfferForm, draft: offers.Draft) -> int:
+    key, scope, now = form["request_id"][:LONGEST_KEY] or new_code(), f"{actor().author_name}:offer", utc_now()
+    asked = {name: value for name, value in form.typed.items() if name != "csrf_token"}
+    with transaction():
+        earlier = earlier_answer(scope, key, fingerprint=idempotency.fingerprint(asked), now=now)
+        if earlier is not None:
+            return int(earlier.body["offer_id"])
+        _check_program(draft)
+        offer = offers.create_offer(form.chain.id, draft, by=author(), now=now)
+        keep_answer(scope, key, Answer(303, {"offer_id": offer.id}))
+        return offer.id
+
+
+@bp.get("/<int(max=4611686018427387903):offer_id>/edit")
+@access(*HQ_ADMIN)
+def edit(offer_id: int) -> AnyResponse | str:
+    """The rules of a draft."""
+    chain, offer = _chain(), _offer(offer_id)
+    if offer.state != OfferState.DRAFT:
+        return redirect(url_for("offers.show", offer_id=offer_id))
+    return _editor(OfferForm(chain, typed_of(offers.draft_of(offer), chain)), offer)
+
+
+@bp.post("/<int(max=4611686018427387903):offer_id>")
+@access(*HQ_ADMIN)
+def rewrite(offer_id: int) -> AnyResponse | str | tuple[str, int]:
+    """Change a draft."""
+    form, offer = _form(), _offer(offer_id)
+    draft = form.draft()
+    if "preview" in request.form:
+        form.errors.clear()
+        return _editor(form, offer)
+    if form.errors:
+        return _editor(form, offer), 422
+    try:
+        with transaction():
+            _check_program(draft)
+            offers.rewrite(form.chain.id, offer_id, draft, by=author(), now=utc_now())
+    except DomainError as refusal:
+        return _editor(form, offer, problem=refusal.say(language())), 422
+    flash(_("Saved."), "good")
+    return redirect(url_for("offers.show", offer_id=offer_id), 303)
+
+
+@bp.post("/preview")
+@access(*HQ_ADMIN)
+def preview() -> str:
+    """The coupon as the phone would show it, for what has been typed so far."""
+    return render_template("dashboard/offers/_preview.html", shown=_preview_of(_form()))
+
+
+def _form() -> OfferForm:
+    return OfferForm(_chain(), {name: value.replace("\0", "") for name, value in request.form.items()})
+
+
+def _check_program(draft: offers.Draft) -> None:
+    """A welcome gift belongs to a program of this chain."""
+    if draft.program_id is not None and draft.program_id not in dict(_programs()):
+        offers.refuse_program()
+
+
+def _editor(form: OfferForm, offer: Offer | None = None, *, problem: str = "") -> str:
+    return render_template(
+        "dashboard/offers/edit.html",
+        nav="coupons",
+        form=form,
+        offer=offer,
+        problem=problem,
+        shown=_preview_of(form),
+        sign=currency_sign(form.chain.currency),
+        programs=[("", _("No, members claim it")), *_programs()],
+        request_id=form["request_id"] or new_code(),
+        OfferKind=OfferKind,
+    )
+
+
+def _programs() -> list[tuple[int, str]]:
+    return [(program.id, name_of(program)) for program in list_programs(actor().chain_id)]
+
+
+def _preview_of(form: OfferForm) -> dict[str, Any] | None:
+    """What the phone would show; None while the figures do not make a coupon yet."""
+    trial = OfferForm(form.chain, form.typed)
+    draft = trial.draft()
+    if {"value", "percent", "cap", "minimum"} & set(trial.errors):
+        return None
+    draft_is_whole = not ({"valid_days", "valid_from", "valid_to", "per_member_limit"} & set(trial.errors))
+    return _shown(draft, form.chain, with_conditions=draft_is_whole)
+
+
+def _shown(rules: Any, chain: Chain, *, with_conditions: bool = True) -> dict[str, Any]:
+    cutoff = chain.cutoff_hour
+    validity = say(terms.offer_validity(rules, chain.timezone, cutoff_hour=cutoff)) if with_conditions else ""
+    ticket = offer_shown(rules, chain, validity)
+    return {
+        "ticket": ticket | {"title": ticket["title"] or _("Name of the offer")},
+        "sentence": say(terms.sentence(rules, chain.currency)),
+        "conditions": [say(text) for text in terms.conditions(rules, chain.timezone, cutoff_hour=cutoff)]
+        if with_conditions
+        else [],
+    }
+
+
+# --- One offer -----------------------------------------------------------------------------------------------------
+
+
+@bp.get("/<int(max=4611686018427387903):offer_id>")
+@access(*MANAGERS)
+def show(offer_id: int) -> str:
+    """One offer: its numbers, its rules, its claim link, and what can be done to it."""
+    return _page(offer_id)
+
+
+def _page(offer_id: int, *, stock: str | None = None, problem: str = "") -> str:
+    chain, offer = _chain(), _offer(offer_id)
+    line = _lines(chain, [offer])[0]
+    url = public_url(url_for("wallet_offers.look", token=offer.token))
+    return render_template(
+        "dashboard/offers/show.html",
+        nav="coupons",
+        offer=offer,
+        line=line,
+        shown=_shown(offer, chain),
+        sources=queries.count_by_source(offer.id),
+        used_share=_per_cent(line.funnel.redeemed, line.funnel.claimed),
+        program=dict(_programs()).get(offer.program_id) if offer.program_id else None,
+        url=url,
+        qr=picture(url),
+        stock=stock,
+        problem=problem,
+        consequences=_consequences(chain, line),
+        may_edit=_may_edit(),
+        name_of=name_of,
+    )
+
+
+@bp.post("/<int(max=4611686018427387903):offer_id>/publish")
+@access(*HQ_ADMIN)
+def publish(offer_id: int) -> AnyResponse:
+    """Let members claim it."""
+    return _move(offer_id, offers.publish, _("It is running."), undo="offers.pause")
+
+
+@bp.post("/<int(max=4611686018427387903):offer_id>/pause")
+@access(*HQ_ADMIN)
+def pause(offer_id: int) -> AnyResponse:
+    """Stop claiming for now."""
+    return _move(offer_id, offers.pause, _("It is paused. Coupons already out stay good."), undo="offers.publish")
+
+
+@bp.post("/<int(max=4611686018427387903):offer_id>/end")
+@access(*HQ_ADMIN)
+def end(offer_id: int) -> AnyResponse:
+    """Stop claiming for good."""
+    return _move(offer_id, offers.end, _("It has ended. Coupons already out stay good."))
+
+
+def _move(offer_id: int, change: Callable[..., Offer], done: str, *, undo: str = "") -> AnyResponse:
+    try:
+        with transaction():
+            change(actor().chain_id, offer_id, by=author(), now=utc_now())
+    except (errors.OfferNotRunning, errors.OfferIsOver, errors.WelcomeGiftTaken) as refusal:
+        flash(_state_refusal(refusal), "bad")
+    else:
+        undo_url = url_for(undo, offer_id=offer_id) if undo else None
+        flash({"text": done, "undo_url": undo_url}, "good")
+    return redirect(url_for("offers.show", offer_id=offer_id), 303)
+
+
+def _state_refusal(refusal: DomainError) -> str:
+    if isinstance(refusal, errors.OfferNotRunning):
+        return _("Somebody changed its state meanwhile. This is how it stands now.")
+    return refusal.say(language())
+
+
+@bp.post("/<int(max=4611686018427387903):offer_id>/stock")
+@access(*HQ_ADMIN)
+def change_stock(offer_id: int) -> AnyResponse | tuple[str, int]:
+    """Set the stock anew, if it still is what this page showed."""
+    _offer(offer_id)
+    try:
+        stock, seen = (_whole(request.form.get(name, "")) for name in ("stock", "seen_stock"))
+        with transaction():
+            offers.change_stock(actor().chain_id, offer_id, stock=stock, seen_stock=seen, by=author(), now=utc_now())
+    except DomainError as refusal:
+        typed = request.form.get("stock", "")
+        return _page(offer_id, stock=typed, problem=refusal.say(language())), 409
+    undo = {
+        "text": _("The stock is now %(stock)s.", stock=f"{stock:,}"),
+        "undo_url": url_for("offers.change_stock", offer_id=offer_id),
+        "fields": {"stock": seen, "seen_stock": stock},
+    }
+    flash(undo, "good")
+    return redirect(url_for("offers.show", offer_id=offer_id), 303)
+
+
+@bp.get("/<int(max=4611686018427387903):offer_id>/code.<any(png, svg):kind>")
+@access(*MANAGERS)
+def code_picture(offer_id: int, kind: str) -> Response:
+    """The QR of the claim page, to be printed."""
+    offer = _offer(offer_id)
+    url = public_url(url_for("wallet_offers.look", token=offer.token))
+    data: bytes | str = png(url) if kind == "png" else svg(url)
+    named = {"Content-Disposition": f'attachment; filename="offer-{offer.id}.{kind}"'}
+    return Response(data, mimetype="image/png" if kind == "png" else "image/svg+xml", headers=named)
+
+
+def _consequences(chain: Chain, line: Line) -> dict[str, str]:
+    """What each button would do, in numbers."""
+    offer, out = line.offer, line.funnel.open
+    kept = ngettext("%(num)d coupon that is out stays good.", "%(num)d coupons that are out stay good.", out)
+    left = _("%(left)s of %(stock)s are left.", left=f"{line.left:,}", stock=f"{offer.stock:,}") if offer.stock else ""
+    stops = _("Nobody can claim it from then on.")
+    return {
+        "publish": " ".join(filter(None, [_can_claim(offer, line.left), _costs(chain, line)])),
+        "pause": " ".join(filter(None, [stops, kept, left, _("You can let it run again.")])),
+        "end": " ".join(filter(None, [stops, kept, left, _("An offer that has ended cannot run again.")])),
+    }
+
+
+def _can_claim(offer: Offer, left: int | None) -> str:
+    each = offer.per_member_limit
+    if left is None:
+        return _("Every member can claim up to %(each)s; there is no limit in all.", each=each)
+    return _("Members can claim %(left)s coupons, up to %(each)s each.", left=f"{left:,}", each=each)
+
+
+def _costs(chain: Chain, line: Line) -> str:
+    """The most it can cost, where that is known."""
+    offer = line.offer
+    most = offer.value_cents if offer.kind == OfferKind.CASH else offer.cap_cents
+    if most is None:
+        return _("Without a cap a coupon takes its share of any amount.")
+    if line.left is None:
+        return _("Each takes off %(most)s at most.", most=terms.short_money(most, chain.currency, language()))
+    total = terms.short_money(most * line.left, chain.currency, language())
+    return _("Together they take off %(total)s at most.", total=total)
+
+
+def _chain() -> Chain:
+    return get_chain(actor().chain_id)
+
+
+def _offer(offer_id: int) -> Offer:
+    return offers.get_offer(actor().chain_id, offer_id)
+
+
+def _within(number: int | None) -> int | None:
+    """A number that a database column can hold."""
+    return None if number is None else min(max(number, 0), 2**62)
+
+
+def _state_asked() -> str | None:
+    state = request.args.get("state", "")
+    return state if state in list(OfferState) else None
+
+
+def _may_edit() -> bool:
+    return actor().role in HQ_ADMIN
+
+
+def _whole(text: str) -> int:
+    digits = text.strip().replace(",", "").replace("，", "")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 19):
+        raise StockUnreadable()
+    return int(digits)
+
+
+def _per_cent(part: int, whole: int) -> str:
+    return f"{part / whole:.0%}" if whole else "–"

@@ -1,0 +1,274 @@
+"""Sharing: how the chain's cards spread in a period, who spread them, and the tree below a member."""
+
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from flask import Blueprint, jsonify, render_template, request, url_for
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from werkzeug.wrappers import Response
+
+from app.auth.guard import MANAGERS, access, actor, require_staff
+from app.wallet.showing import day_shown
+from core.clock import business_day, day_start, utc_now
+from sharing import errors, propagation, queries
+from sharing.propagation import Numbers, Spreader
+from sharing.queries import Branch, Root
+from stores.models import Chain, Store
+from stores.queries import get_chain, list_stores
+
+bp = Blueprint("sharing", __name__, url_prefix="/dashboard/sharing", template_folder="templates")
+bp.before_request(require_staff)
+
+DAYS = (7, 30, 90)
+USUAL_DAYS = 30
+TOP = 10
+PAGE = 50
+MOST_STORES = 500  # in the select; a chain with more filters by address
+PICTURE_GENERATIONS = 3
+PICTURE_CHILDREN = 10
+
+
+class Asked(NamedTuple):
+    """The period and the stores that a page is about."""
+
+    chain: Chain
+    first: date
+    last: date
+    store: Store | None
+    stores: list[Store]  # to choose from
+    store_ids: Collection[int] | None
+
+    @property
+    def start(self) -> datetime:
+        return day_start(self.first, self.chain.timezone, self.chain.cutoff_hour)
+
+    @property
+    def end(self) -> datetime:
+        return day_start(self.last + timedelta(days=1), self.chain.timezone, self.chain.cutoff_hour)
+
+    @property
+    def scope(self) -> tuple[int, datetime, datetime]:
+        """What every number of sharing/propagation.py is counted in."""
+        return self.chain.id, self.start, self.end
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The same as part of an address."""
+        store = {"store": self.store.code} if self.store else {}
+        return {"from": self.first.isoformat(), "to": self.last.isoformat()} | store
+
+
+@bp.get("")
+@access(*MANAGERS)
+def index() -> str:
+    """The numbers of a period with their definitions, and who spread the card."""
+    asked = _asked()
+    stores = {"store_ids": asked.store_ids}
+    spreaders = propagation.top_spreaders(*asked.scope, **stores, limit=TOP + 1)
+    numbers = propagation.numbers(*asked.scope, **stores)
+    k_factor = propagation.k_factor(*asked.scope, **stores)
+    return render_template(
+        "dashboard/sharing/index.html",
+        nav="shares",
+        asked=asked,
+        periods=_periods(asked),
+        numbers=numbers,
+        k_factor=k_factor,
+        sentence=_sentence(numbers, k_factor.value),
+        took=_span(propagation.time_to_convert(*asked.scope, **stores)),
+        generations=propagation.generations(*asked.scope, **stores),
+        channels=propagation.by_channel(*asked.scope, **stores),
+        store_rows=propagation.by_store(*asked.scope, **stores, limit=TOP),
+        spreaders=spreaders[:TOP],
+        has_more=len(spreaders) > TOP,
+        member_url=member_url,
+        per_cent=per_cent,
+    )
+
+
+@bp.get("/spreaders")
+@access(*MANAGERS)
+def spreaders() -> str:
+    """Everybody who brought a member in the period, the most first."""
+    asked, after = _asked(), _after()
+    rows = propagation.top_spreaders(*asked.scope, store_ids=asked.store_ids, after=after, limit=PAGE)
+    return render_template(
+        "dashboard/sharing/spreaders.html",
+        nav="shares",
+        asked=asked,
+        spreaders=rows,
+        after=after,
+        next_after=_key(rows[-1]) if len(rows) == PAGE else None,
+        member_url=member_url,
+        per_cent=per_cent,
+    )
+
+
+@bp.get("/tree/<int(max=4611686018427387903):member_id>")
+@access(*MANAGERS)
+def tree(member_id: int) -> str:
+    """The tree below a member: a picture, and the members he brought as a table."""
+    chain, root = get_chain(actor().chain_id), _root(member_id)
+    after = request.args.get("after", type=int)
+    children = queries.children_of(
+        chain.id, root, after=None if after is None else min(max(after, 0), 2**62), limit=PAGE
+    )
+    generations = queries.count_below(chain.id, root)
+    return render_template(
+        "dashboard/sharing/tree.html",
+        nav="shares",
+        chain=chain,
+        root=root,
+        above=_above(root),
+        generations=generations,
+        below=sum(each.members for each in generations),
+        children=children,
+        after=after,
+        next_after=children[-1].member_id if len(children) == PAGE else None,
+        may_see=_may_see,
+        name=_name,
+        member_url=member_url,
+        day=lambda moment: day_shown(moment, chain.timezone, now=utc_now()),
+    )
+
+
+@bp.get("/tree/<int(max=4611686018427387903):member_id>/picture.json")
+@access(*MANAGERS)
+def picture(member_id: int) -> Response:
+    """The upper part of a tree, for the drawing; each branch says how much it does not show."""
+    root = _root(member_id)
+    trunk = queries.draw_tree(actor().chain_id, root, generations=PICTURE_GENERATIONS, most_children=PICTURE_CHILDREN)
+    return jsonify(_branch(trunk))
+
+
+def _branch(branch: Branch) -> dict[str, Any]:
+    """A member and those below him. ``more`` is asked for when the reader goes there."""
+    children = [_branch(child) for child in branch.shown]
+    hidden = branch.children - len(branch.shown)
+    may_see = _may_see(branch.store_id)
+    shown: dict[str, Any] = {
+        "id": branch.member_id,
+        "name": _name(branch.name, branch.store_id),
+        "value": branch.below,
+        "children": children,
+        "url": url_for("sharing.tree", member_id=branch.member_id) if may_see else None,
+    }
+    if hidden and children:
+        words = ngettext("%(num)d more", "%(num)d more", hidden)
+        shown["children"].append({"name": words, "url": shown["url"], "value": None, "children": []})
+    elif hidden and may_see:
+        shown["more"] = url_for("sharing.picture", member_id=branch.member_id)
+    return shown
+
+
+def member_url(member_id: int) -> str:
+    """The page of a member."""
+    return f"/dashboard/members/{member_id}"
+
+
+def per_cent(part: float) -> str:
+    """A share as people read it: 31%, 4.2%."""
+    return f"{part:.0%}" if part == 0 or part >= 0.1 else f"{part:.1%}"
+
+
+def _asked() -> Asked:
+    chain = get_chain(actor().chain_id)
+    today = business_day(utc_now(), chain.timezone, chain.cutoff_hour)
+    last = _day("to") or today
+    first = _day("from") or last - timedelta(days=USUAL_DAYS - 1)
+    first, last = min(first, last), max(first, last)
+    stores = list(list_stores(chain.id, store_ids=actor().store_ids, limit=MOST_STORES))
+    store = next((each for each in stores if each.code == request.args.get("store", "")), None)
+    return Asked(chain, first, last, store, stores, frozenset([store.id]) if store else actor().store_ids)
+
+
+def _day(name: str) -> date | None:
+    try:
+        day = date.fromisoformat(request.args.get(name, ""))
+    except ValueError:
+        return None
+    return day if 2000 <= day.year < 2100 else None
+
+
+def _periods(asked: Asked) -> list[tuple[str, str, bool]]:
+    """The usual periods: words, address, whether this is the one."""
+    today = business_day(utc_now(), asked.chain.timezone, asked.chain.cutoff_hour)
+    found = []
+    for days in DAYS:
+        first = today - timedelta(days=days - 1)
+        address = url_for("sharing.index", **asked.query | {"from": first.isoformat(), "to": today.isoformat()})
+        found.append((_("%(days)s days", days=days), address, (asked.first, asked.last) == (first, today)))
+    return found
+
+
+def _sentence(numbers: Numbers, k_factor: float) -> str:
+    """The period in a sentence."""
+    if not numbers.new_members:
+        return _("Nobody joined in this period.")
+    if not numbers.referred:
+        return ngettext(
+            "%(num)d member joined, nobody through a friend.",
+            "%(num)d members joined, nobody through a friend.",
+            numbers.new_members,
+        )
+    return _(
+        "Of %(all)s new members %(share)s came through a friend; each new member brings %(k)s more.",
+        all=f"{numbers.new_members:,}",
+        share=per_cent(numbers.referred_share),
+        k=f"{k_factor:.2f}",
+    )
+
+
+def _span(took: timedelta | None) -> str:
+    """A length of time in its largest unit."""
+    if took is None:
+        return "–"
+    minutes = round(took.total_seconds() / 60)
+    if minutes < 1:
+        return _("under a minute")
+    if minutes < 90:
+        return ngettext("%(num)d minute", "%(num)d minutes", minutes)
+    hours = round(minutes / 60)
+    if hours < 48:
+        return ngettext("%(num)d hour", "%(num)d hours", hours)
+    return ngettext("%(num)d day", "%(num)d days", round(hours / 24))
+
+
+def _after() -> tuple[int, int] | None:
+    """The last spreader of the page before: how many he brought, and who he is."""
+    parts = request.args.get("after", "").split("-")
+    if len(parts) != 2 or not all(part.isascii() and part.isdecimal() and len(part) < 19 for part in parts):
+        return None
+    return int(parts[0]), int(parts[1])
+
+
+def _key(spreader: Spreader) -> str:
+    return f"{spreader.direct}-{spreader.member_id}"
+
+
+def _root(member_id: int) -> Root:
+    root = queries.find_root(actor().chain_id, member_id=member_id)
+    if root is None or not _may_see(root.store_id):
+        raise errors.CardNotFound()
+    return root
+
+
+def _above(root: Root) -> Root | None:
+    """Whoever brought this member, if the reader may see him."""
+    if root.referrer_id is None:
+        return None
+    above = queries.find_root(actor().chain_id, member_id=root.referrer_id)
+    return above if above and _may_see(above.store_id) else None
+
+
+def _may_see(store_id: int | None) -> bool:
+    return actor().may_see_store(store_id)
+
+
+def _name(name: str, store_id: int | None) -> str:
+    """A member's name; a manager learns of other stores' members only that they exist."""
+    if not _may_see(store_id):
+        return _("Member of another store")
+    return name or _("No name yet")
