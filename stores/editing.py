@@ -12,7 +12,7 @@ from core.db import db, insert
 from core.errors import Conflict, NotFound
 from core.text import Text
 from stores.cleaning import cleaned
-from stores.codes import give_first_codes
+from stores.codes import DOOR, add_code
 from stores.models import Chain, Store
 from stores.store_files import FIELDS, Row
 
@@ -38,18 +38,18 @@ def create_store(
     fields in its sentences.
     """
     values = _cleaned(cells, labels)
-    timezone = db.session.scalar(select(Chain.timezone).where(Chain.id == chain_id))
-    if timezone is None:
+    chain = db.session.get(Chain, chain_id)
+    if chain is None:
         raise NotFound()
-    values["timezone"] = values.get("timezone") or timezone
+    values["timezone"] = values.get("timezone") or chain.timezone
     statement = insert(Store).values(chain_id=chain_id, created_at=now, **_defaults() | values)
     statement = statement.on_conflict_do_nothing(index_elements=["chain_id", "code"])
     store_id = db.session.scalar(statement.returning(Store.id))
     if store_id is None:
         raise StoreCodeTaken(store_code=values["code"])
-    give_first_codes(chain_id, now=now)
     store = db.session.get_one(Store, store_id)
     _note("store created", store, by=by, now=now, after=values)
+    add_code(chain_id, store_id, label=DOOR.say(chain.language), by=by, now=now)
     return store
 
 

@@ -198,10 +198,7 @@ def close(store_id: int) -> AnyResponse:
     with transaction():
         editing.close_store(store.chain_id, store.id, by=author(), now=utc_now())
     undo = url_for("stores.reopen", store_id=store_id)
-    flash(
-        {"text": gettext("%(name)s is closed. Its codes give no more cards.", name=store.name), "undo_url": undo},
-        "good",
-    )
+    _flash_with_undo(gettext("%(name)s is closed. Its codes give no more cards.", name=store.name), undo)
     return redirect(url_for("stores.show", store_id=store_id))
 
 
