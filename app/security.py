@@ -1,9 +1,12 @@
-"""Headers that keep browsers strict, and the counters that slow guessing down."""
+"""Headers that keep browsers strict, what no request may hold, and the counters that slow guessing down."""
 
-from flask import Flask, Response, current_app, request
+from typing import Any
+
+from flask import Flask, Response, abort, current_app, request
 from limits import parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
+from werkzeug.routing import IntegerConverter, Map
 
 from core.errors import TooMany
 
@@ -24,11 +27,39 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 GUESSES = parse("20/minute")  # wrong codes from one address
 LOGINS = parse("30/minute")  # log-in attempts from one address
+LARGEST = 2**63 - 1  # a row's number in either database
 
 
 def init_app(app: Flask) -> None:
     app.extensions["limiter"] = MovingWindowRateLimiter(MemoryStorage())
+    app.url_map.converters["int"] = RowNumber
+    app.before_request(_refuse_nul)
     app.after_request(_add_headers)
+
+
+class RowNumber(IntegerConverter):
+    """A number in an address that a row can have; a larger one leads nowhere."""
+
+    def __init__(self, url_map: Map, *, max: int = LARGEST, **more: Any) -> None:
+        super().__init__(url_map, max=max, **more)
+
+
+def row_number(text: str) -> int:
+    """The number of a row, from a question or a form: ``request.args.get("card", type=row_number)``."""
+    number = int(text)
+    if not 0 < number <= LARGEST:
+        raise ValueError(text)
+    return number
+
+
+def _refuse_nul() -> None:
+    """No text in a database can hold a NUL, and no page has a reason to send one."""
+    if "\0" in request.path:
+        abort(404)
+    is_form = request.mimetype == "application/x-www-form-urlencoded"
+    said = [text for texts in request.form.listvalues() for text in texts] if is_form else []
+    if b"%00" in request.query_string or any("\0" in text for text in said):
+        abort(400)
 
 
 def _add_headers(response: Response) -> Response:

@@ -8,6 +8,7 @@ from werkzeug import Response
 
 from app.auth.guard import WALLET, access, actor
 from app.languages import say
+from app.security import row_number
 from app.wallet.phone import held_card, require_wallet
 from app.wallet.showing import moment_shown, name_of
 from cards import holding
@@ -28,7 +29,7 @@ SOURCE = "wallet inbox"
 @access(WALLET)
 def index() -> str:
     """The messages, newest first. Looking does not mark them; the page tells when it is really seen."""
-    now, after = utc_now(), request.args.get("after", type=int)
+    now, after = utc_now(), request.args.get("after", type=row_number)
     cards = {held.card.id: held for held in holding.cards_of_wallet(actor().id, now=now)}
     found = inbox.inbox_of(actor().id, after=after, limit=PAGE + 1)
     zones = {held.chain.id: held.chain.timezone for held in cards.values()}

@@ -9,7 +9,7 @@ from werkzeug import Response
 from app.auth.devices import device_key_hash, device_wallet
 from app.auth.guard import PUBLIC, access
 from app.languages import language, say
-from app.security import note_wrong_code, slow_down_guessing
+from app.security import note_wrong_code, row_number, slow_down_guessing
 from app.wallet.showing import lines, name_of, offer_shown, program_shown, public_url
 from cards import faces, holding, wallets
 from cards.faces import Face
@@ -140,7 +140,7 @@ def _conditions(offer: Offer, face: Face) -> Any:
 
 def _join(chain_id: int) -> HeldCard:
     """Take the chain's card at the store that was chosen. Raises StoreNeeded."""
-    store_id = request.form.get("store_id", type=int)
+    store_id = request.form.get("store_id", type=row_number)
     if store_id is None:
         raise StoreNeeded()
     codes = codes_of_store(chain_id, get_store(chain_id, store_id).id)

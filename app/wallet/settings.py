@@ -8,6 +8,7 @@ from werkzeug import Response as AnyResponse
 
 from app.auth.guard import WALLET, access, actor, author
 from app.languages import LANGUAGES, keep_language, language
+from app.security import row_number
 from app.wallet.personal_data import personal_data
 from app.wallet.phone import held_card, require_wallet
 from app.wallet.showing import card_shown, name_of
@@ -33,7 +34,7 @@ FIELD_OF = {NameTooLong: "name", PhoneInvalid: "phone", EmailInvalid: "email"}
 def index() -> str | AnyResponse:
     """The settings of one card's chain, and those of the whole wallet."""
     cards = _active_cards()
-    chosen = request.args.get("card", type=int)
+    chosen = request.args.get("card", type=row_number)
     held = next((h for h in cards if h.card.id == chosen), cards[0] if cards else None)
     return _page(cards, held)
 

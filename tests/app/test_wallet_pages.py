@@ -556,3 +556,36 @@ def test_a_forged_way_out_is_like_an_unknown_code(client):
 
     assert client.get(forged).status_code == 404
     assert client.post(forged).status_code == 404
+
+
+def test_numbers_that_no_row_can_have_and_nul_signs_are_no_failure(client, chain, code):
+    card, huge = take(client, code), 10**25
+    offer = make_offer(chain)
+
+    looked = [
+        f"/wallet/cards/{huge}",
+        f"/wallet/settings?card={huge}",
+        f"/wallet/inbox?after={huge}",
+        f"/wallet/cards/{card.id}/stores?q=%00&lat=nan&lng=1",
+        "/q/%00abc",
+        f"/wallet/cards/{card.id}?scan=%00/../x",
+    ]
+    sent = [
+        (f"/wallet/settings/{card.id}", {"name": "a\0b"}),
+        (f"/wallet/cards/{card.id}/share", {"channel": "\0"}),
+        (f"/o/{offer.token}", {"store_id": huge, "request_id": "\0"}),
+        ("/s/%00/visit", {}),
+    ]
+    statuses = {client.get(path).status_code for path in looked}
+    statuses |= {pages.post(client, path, data).status_code for path, data in sent}
+
+    assert statuses <= {200, 400, 404}
+
+
+def test_a_store_of_another_chain_cannot_be_chosen(app, chain, code):
+    offer, foreign = make_offer(chain), make_store_code(make_store(make_chain("other")))
+
+    answer = pages.post(app.test_client(), f"/o/{offer.token}", {"store_id": foreign.store_id, "request_id": "form"})
+
+    assert answer.status_code == 404
+    assert count(Card) == 0
