@@ -65,6 +65,7 @@ def set_up(*, opened_at: datetime, now: datetime) -> DemoChain:
         terms=TERMS,
         terms_en=TERMS_EN,
         face_color="#B23A48",
+        face_pattern="peaks",
         tiers=TIERS,
         by=SYSTEM,
         now=opened_at,
