@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -24,6 +25,7 @@ HOT_OPTIONS = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
 MOST_OVERFLOW = 20  # connections beyond the pool's own size
 RECYCLE_SECONDS = 1800
 STORED_MOMENT = "%Y-%m-%d %H:%M:%S.%f"  # how SQLAlchemy stores a DateTime in SQLite
+STORED_LENGTH = len("2026-05-31 12:00:00.000000")
 
 Row = Sequence[Any]
 
@@ -100,7 +102,7 @@ def moment(value: datetime | str) -> datetime:
 
 def _stored(value: object) -> object:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime(STORED_MOMENT)
+        return value.astimezone(UTC).isoformat(" ", "microseconds")[:STORED_LENGTH]
     return value
 
 
@@ -117,7 +119,7 @@ def one_action(*, durable: bool = False) -> Iterator[Hot]:
             yield Hot(driver, is_postgresql=True)
         return
     _end_reading()  # left open it would keep this thread's snapshot old
-    with _pooled(db.engine) as driver:
+    with _turn(), _pooled(db.engine) as driver:
         yield from _immediate(driver, durable=durable)
 
 
@@ -139,6 +141,20 @@ def _in_transaction() -> bool:
 def _end_reading() -> None:
     if db.session.registry.has():
         db.session.commit()
+
+
+_writer = Lock()
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """SQLite has one writer. Its threads queue here, since SQLite itself waits by sleeping ever longer."""
+    is_mine = _writer.acquire(timeout=BUSY_TIMEOUT_MS / 1000)
+    try:
+        yield  # if not, SQLite says no in its own words
+    finally:
+        if is_mine:
+            _writer.release()
 
 
 @contextmanager
@@ -187,7 +203,6 @@ def _hot_engine(engine: Engine) -> Engine:
 def _immediate(driver: Any, *, durable: bool) -> Iterator[Hot]:
     if durable:
         driver.execute("PRAGMA synchronous = FULL")
-    driver.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     driver.execute("BEGIN IMMEDIATE")
     try:
         yield Hot(driver, is_postgresql=False)
