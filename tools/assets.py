@@ -29,9 +29,7 @@ class Package(NamedTuple):
 
 PACKAGES = {
     "htmx.org": Package("2.0.11", {"dist/htmx.min.js": "htmx.min.js"}, "LICENSE"),
-    "@alpinejs/csp": Package(
-        "3.17.4", {"dist/cdn.min.js": "alpine-csp.min.js"}, "© Caleb Porzio and contributors"
-    ),
+    "@alpinejs/csp": Package("3.17.4", {"dist/cdn.min.js": "alpine-csp.min.js"}, "© Caleb Porzio and contributors"),
     "@tabler/core": Package(
         "1.6.1",
         {"dist/css/tabler.min.css": "tabler.min.css", "dist/js/tabler.min.js": "tabler.min.js"},
@@ -81,9 +79,7 @@ def problems() -> list[str]:
     for entry in locked.values():
         package = PACKAGES.get(entry["package"])
         if package is None or package.version != entry["version"]:
-            found.append(
-                f"{entry['path']}: from {entry['package']} {entry['version']}, not the version asked for"
-            )
+            found.append(f"{entry['path']}: from {entry['package']} {entry['version']}, not the version asked for")
     return found
 
 
@@ -100,9 +96,7 @@ def fetch() -> None:
             archive = pack(name, package.version, Path(folder))
             integrity = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
             if trusted.get((name, package.version), integrity) != integrity:
-                raise SystemExit(
-                    f"{name} {package.version} is not the package that assets.lock knows: {integrity}"
-                )
+                raise SystemExit(f"{name} {package.version} is not the package that assets.lock knows: {integrity}")
             for path, content in chosen_files(name, package, archive).items():
                 target = fresh / path
                 target.parent.mkdir(parents=True, exist_ok=True)

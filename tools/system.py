@@ -38,15 +38,13 @@ def has_font() -> bool:
 
 
 def has_venv() -> bool:
-    return (
-        subprocess.run([sys.executable, "-c", "import ensurepip, venv"], stderr=subprocess.DEVNULL).returncode
-        == 0
-    )
+    return subprocess.run([sys.executable, "-c", "import ensurepip, venv"], stderr=subprocess.DEVNULL).returncode == 0
 
 
 PARTS = {
     "chromium": Part("the browser tests", "chromium", has_chromium),
     "font": Part("Chinese text on posters and pictures", "fonts-wqy-microhei", has_font),
+    "sqlite3": Part("the limit of exports on SQLite", "sqlite3", lambda: shutil.which("sqlite3") is not None),
     "venv": Part("the virtual environment", "python3-venv", has_venv),
 }
 
