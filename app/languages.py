@@ -21,6 +21,8 @@ CATALOGUES = [
     "wallet/translations",
     "till/translations",
     "dashboard/translations",
+    "dashboard/translations_staffing",
+    "dashboard/translations_settings",
     "dashboard/translations_stores",
     "dashboard/translations_sharing",
     "dashboard/translations_offers",

@@ -1,9 +1,10 @@
 """Who changed what: a row for every important change."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import Model, db
@@ -65,3 +66,11 @@ def note(
             at=at,
         )
     )
+
+
+def list_entries(chain_id: int, *, before: int | None = None, limit: int = 50) -> Sequence[AuditEntry]:
+    """A chain's changes, the newest first, older than the entry ``before``."""
+    query = select(AuditEntry).where(AuditEntry.chain_id == chain_id)
+    if before is not None:
+        query = query.where(AuditEntry.id < before)
+    return db.session.scalars(query.order_by(AuditEntry.id.desc()).limit(limit)).all()

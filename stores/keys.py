@@ -99,7 +99,18 @@ def restore_key(chain_id: int, key_id: int, *, by: Author, now: datetime) -> Non
 
 
 def list_keys(chain_id: int) -> Sequence[ApiKey]:
+    """The newest first."""
     return db.session.scalars(select(ApiKey).filter_by(chain_id=chain_id).order_by(ApiKey.id.desc())).all()
+
+
+def list_keys_with_stores(chain_id: int) -> Sequence[Row[ApiKey, Store | None]]:
+    """The newest first, each with its store; head office's keys have none."""
+    return db.session.execute(
+        select(ApiKey, Store)
+        .outerjoin(Store, Store.id == ApiKey.store_id)
+        .where(ApiKey.chain_id == chain_id)
+        .order_by(ApiKey.id.desc())
+    ).all()
 
 
 def _is_store_of(chain_id: int, store_id: int) -> bool:

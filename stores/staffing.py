@@ -1,35 +1,20 @@
-"""The people of a chain: who they are, how they sign in, which stores are theirs."""
+"""The people of a chain: who they are, which stores are theirs, who may come in no more."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
-from functools import cache
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import case, delete, or_, select, update
+from sqlalchemy import delete, or_, select, update
 
 from core import audit
 from core.audit import Author
 from core.db import db
-from core.errors import Conflict, Invalid, NotFound, NotSignedIn
+from core.errors import Conflict, Invalid, NotFound
 from core.text import Text
 from stores.models import Chain, Role, Staff, StaffSession, StaffStore, Store
 
 SHORTEST_PASSWORD = 10
-TRIES = 5
-LOCKED_FOR = timedelta(minutes=5)
 hasher = PasswordHasher()
-
-
-class WrongLogin(NotSignedIn):
-    """The name or the password is wrong, or the name is locked; which of them is not told."""
-
-    code = "wrong_login"
-    sentence = Text(
-        "账号或密码不对。连续输错 5 次后，请等 5 分钟再试。",
-        "The log-in name or the password is wrong. After five wrong tries, wait five minutes.",
-    )
 
 
 class LoginTaken(Conflict):
@@ -53,6 +38,13 @@ class StaffNeedsStore(Invalid):
     sentence = Text("店长和店员至少要有一家门店。", "A manager or clerk needs at least one store.")
 
 
+class StaffNeedsName(Invalid):
+    """A person has a log-in name and a name."""
+
+    code = "staff_needs_name"
+    sentence = Text("账号和姓名都要填。", "A person needs a log-in name and a name.")
+
+
 class LastAdmin(Conflict):
     """Somebody of head office must be able to log in."""
 
@@ -67,23 +59,6 @@ class StoreNumberUnknown(NotFound):
     sentence = Text("没有编号为 {store} 的门店。", "There is no store with the number {store}.")
 
 
-class LoginTry(NamedTuple):
-    """A counted log-in of a person who may try."""
-
-    staff_id: int
-    role: str
-    password_hash: str
-
-
-class SignedIn(NamedTuple):
-    id: int
-    chain_id: int
-    role: str
-    name: str
-    language: str
-    store_ids: frozenset[int] | None
-
-
 def create_staff(
     chain_id: int,
     *,
@@ -96,9 +71,11 @@ def create_staff(
     by: Author,
     now: datetime,
 ) -> Staff:
-    """Add a person. Needs an open transaction; raises LoginTaken, PasswordTooShort, StaffNeedsStore, NotFound."""
+    """Add a person. Needs an open transaction; raises LoginTaken, PasswordTooShort and other kinds of Invalid."""
     wanted = _checked_stores(chain_id, role, store_ids)
-    login = login.strip().lower()
+    login, name = login.strip().lower(), name.strip()
+    if not login or not name:
+        raise StaffNeedsName()
     if db.session.scalar(select(Staff.id).where(Staff.login == login)) is not None:
         raise LoginTaken()
     person = Staff(
@@ -131,75 +108,6 @@ def hash_password(password: str) -> str:
     if len(password) < SHORTEST_PASSWORD:
         raise PasswordTooShort()
     return hasher.hash(password)
-
-
-def take_try(login: str, *, now: datetime) -> LoginTry | None:
-    """Count a log-in before it is looked at, so that parallel guesses are counted too. Needs an open transaction.
-
-    None for a name nobody has and for one that is locked. Every fifth wrong password locks the name for a while.
-    """
-    count = Staff.failed_logins + 1
-    row = db.session.execute(
-        update(Staff)
-        .where(
-            Staff.login == login.strip().lower(),
-            Staff.disabled_at.is_(None),
-            or_(Staff.locked_until.is_(None), Staff.locked_until <= now),
-        )
-        .values(failed_logins=count, locked_until=case((count % TRIES == 0, now + LOCKED_FOR)))
-        .returning(Staff.id, Staff.role, Staff.password_hash)
-        .execution_options(synchronize_session=False)
-    ).one_or_none()
-    return None if row is None else LoginTry(row.id, row.role, row.password_hash)
-
-
-def is_password_of(attempt: LoginTry | None, password: str) -> bool:
-    """Whether the password is right. As slow for a name nobody has. Takes long: not for an open transaction."""
-    password_hash = attempt.password_hash if attempt else _nobodys_hash()
-    try:
-        return hasher.verify(password_hash, password) and attempt is not None
-    except (VerificationError, InvalidHashError):
-        return False
-
-
-@cache
-def _nobodys_hash() -> str:
-    return hasher.hash("nobody's password")
-
-
-def begin_session(staff_id: int, *, token_hash: str, now: datetime, lasts: timedelta) -> None:
-    """Let a person in who gave the right password; the wrong ones before are forgotten. Needs an open transaction."""
-    db.session.execute(update(Staff).where(Staff.id == staff_id).values(failed_logins=0, locked_until=None))
-    db.session.add(StaffSession(staff_id=staff_id, token_hash=token_hash, created_at=now, valid_until=now + lasts))
-
-
-def end_session(token_hash: str, *, now: datetime) -> None:
-    db.session.execute(
-        update(StaffSession)
-        .where(StaffSession.token_hash == token_hash, StaffSession.ended_at.is_(None))
-        .values(ended_at=now)
-    )
-
-
-def find_signed_in(token_hash: str, *, now: datetime) -> SignedIn | None:
-    """Whoever's session this is, with the stores that are his (None: all of the chain)."""
-    rows = db.session.execute(
-        select(Staff.id, Staff.chain_id, Staff.role, Staff.name, Staff.language, StaffStore.store_id)
-        .join(StaffSession, StaffSession.staff_id == Staff.id)
-        .outerjoin(StaffStore, StaffStore.staff_id == Staff.id)
-        .where(
-            StaffSession.token_hash == token_hash,
-            StaffSession.ended_at.is_(None),
-            StaffSession.valid_until > now,
-            Staff.disabled_at.is_(None),
-        )
-    ).all()
-    if not rows:
-        return None
-    first = rows[0]
-    everywhere = first.role in (Role.HQ_ADMIN, Role.HQ_ANALYST)
-    stores = None if everywhere else frozenset(row.store_id for row in rows if row.store_id is not None)
-    return SignedIn(first.id, first.chain_id, first.role, first.name, first.language, stores)
 
 
 def list_staff(chain_id: int) -> Sequence[Staff]:
@@ -236,12 +144,30 @@ def stores_with_codes(chain_id: int, codes: Iterable[str]) -> list[int]:
     return [found[code] for code in wanted]
 
 
-def stores_of_staff(chain_id: int) -> dict[int, list[Store]]:
-    """The stores of everybody who has some, by person."""
+def find_people(
+    chain_id: int, *, search: str = "", store_ids: Collection[int] | None = None, after: int = 0, limit: int = 50
+) -> Sequence[Staff]:
+    """A page of a chain's people by id; with ``store_ids``, of those who work in one of these stores."""
+    query = select(Staff).where(Staff.chain_id == chain_id, Staff.id > after)
+    if search:
+        pattern = contains(search)
+        query = query.where(or_(Staff.name.ilike(pattern, escape="/"), Staff.login.ilike(pattern, escape="/")))
+    if store_ids is not None:
+        query = query.where(Staff.id.in_(select(StaffStore.staff_id).where(StaffStore.store_id.in_(store_ids))))
+    return db.session.scalars(query.order_by(Staff.id).limit(limit)).all()
+
+
+def contains(words: str) -> str:
+    """A LIKE pattern for texts that contain these words, with ``/`` as its escape."""
+    return "%" + words.replace("/", "//").replace("%", "/%").replace("_", "/_") + "%"
+
+
+def stores_of_staff(staff_ids: Collection[int]) -> dict[int, list[Store]]:
+    """The stores of these people, for those who have some."""
     rows = db.session.execute(
         select(StaffStore.staff_id, Store)
         .join(Store, Store.id == StaffStore.store_id)
-        .where(Store.chain_id == chain_id)
+        .where(StaffStore.staff_id.in_(staff_ids))
         .order_by(Store.code)
     )
     stores: dict[int, list[Store]] = {}
@@ -266,6 +192,8 @@ def rename_staff(chain_id: int, staff_id: int, *, name: str, language: str, by: 
     """Change what a person is called and reads. Needs an open transaction; raises NotFound."""
     person = get_staff(chain_id, staff_id)
     before = {"name": person.name, "language": person.language}
+    if language not in ("zh", "en"):
+        raise Invalid()
     after = {"name": name.strip() or person.name, "language": language}
     person.name, person.language = after["name"], after["language"]
     if before != after:
@@ -321,10 +249,21 @@ def assign_stores(chain_id: int, staff_id: int, store_ids: Iterable[int], *, by:
     """Say anew which stores are a person's. Needs an open transaction; raises NotFound, StaffNeedsStore."""
     person = get_staff(chain_id, staff_id)
     wanted = _checked_stores(chain_id, Role(person.role), store_ids)
+    present = set(db.session.scalars(select(StaffStore.store_id).filter_by(staff_id=staff_id)))
+    if wanted == present:
+        return
     db.session.execute(delete(StaffStore).where(StaffStore.staff_id == staff_id))
     db.session.add_all(StaffStore(staff_id=staff_id, store_id=store_id) for store_id in wanted)
-    after = {"stores": sorted(wanted)}
-    audit.note("staff stores", chain_id=chain_id, object_kind="staff", object_id=staff_id, by=by, at=now, after=after)
+    audit.note(
+        "staff stores",
+        chain_id=chain_id,
+        object_kind="staff",
+        object_id=staff_id,
+        by=by,
+        at=now,
+        before={"stores": sorted(present)},
+        after={"stores": sorted(wanted)},
+    )
 
 
 def _checked_stores(chain_id: int, role: Role, store_ids: Iterable[int]) -> set[int]:

@@ -9,7 +9,7 @@ from app.auth.guard import Actor
 from core.clock import utc_now
 from core.db import transaction
 from core.tokens import hashed, new_secret
-from stores import staffing
+from stores import signing_in
 
 COOKIE = "kq_staff"
 LASTS = timedelta(days=14)
@@ -26,7 +26,7 @@ def signed_in() -> Actor | None:
 
 
 def _find(token: str) -> Actor | None:
-    person = staffing.find_signed_in(hashed(token), now=utc_now())
+    person = signing_in.find_signed_in(hashed(token), now=utc_now())
     if person is None:
         return None
     return Actor("staff", person.id, person.chain_id, person.role, person.name, person.store_ids, person.language)
@@ -38,8 +38,8 @@ def begin(response: Response, staff_id: int) -> None:
     now = utc_now()
     with transaction():
         if earlier := request.cookies.get(COOKIE):
-            staffing.end_session(hashed(earlier), now=now)
-        staffing.begin_session(staff_id, token_hash=hashed(token), now=now, lasts=LASTS)
+            signing_in.end_session(hashed(earlier), now=now)
+        signing_in.begin_session(staff_id, token_hash=hashed(token), now=now, lasts=LASTS)
     response.set_cookie(
         COOKIE,
         token,
@@ -54,5 +54,5 @@ def end(response: Response) -> None:
     """Sign this browser out."""
     if token := request.cookies.get(COOKIE):
         with transaction():
-            staffing.end_session(hashed(token), now=utc_now())
+            signing_in.end_session(hashed(token), now=utc_now())
     response.delete_cookie(COOKIE)

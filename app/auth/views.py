@@ -12,7 +12,7 @@ from app.languages import LANGUAGES, keep_language, say
 from app.security import count_login
 from core.clock import utc_now
 from core.db import transaction
-from stores import staffing
+from stores import signing_in
 from stores.models import Role
 
 bp = Blueprint("auth", __name__, template_folder="templates")
@@ -43,10 +43,10 @@ def log_in() -> Response | tuple[str, int]:
     name, password = request.form.get("login", ""), request.form.get("password", "")
     wanted = local_path(request.form.get("next"))
     with transaction():
-        attempt = staffing.take_try(name, now=utc_now())
-    if not staffing.is_password_of(attempt, password):
+        attempt = signing_in.take_try(name, now=utc_now())
+    if not signing_in.is_password_of(attempt, password):
         page = render_template(
-            "auth/login.html", next=wanted or "", login=name, error=say(staffing.WrongLogin.sentence)
+            "auth/login.html", next=wanted or "", login=name, error=say(signing_in.WrongLogin.sentence)
         )
         return page, 401
     assert attempt is not None

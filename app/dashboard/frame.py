@@ -1,12 +1,15 @@
 """What stands around every staff page: the chain, the person, and the entries his role has."""
 
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from babel.dates import format_datetime
 from flask import Flask, current_app, g
 from sqlalchemy import select
 
 from app.auth.guard import Actor, allowed_roles
-from app.languages import language
+from app.languages import LANGUAGES, language
 from core.db import db
 from stores.models import Chain, Store
 
@@ -24,6 +27,26 @@ ENTRIES = {
 
 def init_app(app: Flask) -> None:
     app.context_processor(surroundings)
+    app.jinja_env.filters.update(local_time=local_time, local_day=local_day)
+
+
+def local_time(moment: datetime, zone: str | None = None) -> str:
+    """A moment as people say it, in the chain's time zone: 5月20日 12:00."""
+    shown = moment.astimezone(ZoneInfo(zone or _zone()))
+    pattern = "d MMM y, HH:mm" if language() == "en" else "y年M月d日 HH:mm"
+    return str(format_datetime(shown, pattern, locale=LANGUAGES[language()]))
+
+
+def local_day(moment: datetime, zone: str | None = None) -> str:
+    """The day of a moment in the chain's time zone: 5月20日."""
+    shown = moment.astimezone(ZoneInfo(zone or _zone()))
+    pattern = "d MMM y" if language() == "en" else "y年M月d日"
+    return str(format_datetime(shown, pattern, locale=LANGUAGES[language()]))
+
+
+def _zone() -> str:
+    chain = g.get("chain")
+    return chain.timezone if chain else "UTC"
 
 
 def surroundings() -> dict[str, Any]:

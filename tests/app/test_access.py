@@ -26,7 +26,7 @@ from core.db import db, transaction
 from core.tokens import hashed, new_secret
 from push.models import PushChannel
 from push.unsubscribing import Links
-from stores import staffing
+from stores import signing_in
 from stores.models import Chain, Role, Store
 from tests.factories import make_key, make_staff
 from tests.pages import csrf
@@ -210,7 +210,7 @@ def _staff(app: Flask, chain: Chain, store: Store, role: Role) -> Caller:
     stores = (store,) if role in STORE_ROLES else ()
     person, token = make_staff(chain, role, stores), new_secret()
     with transaction():
-        staffing.begin_session(person.id, token_hash=hashed(token), now=utc_now(), lasts=sessions.LASTS)
+        signing_in.begin_session(person.id, token_hash=hashed(token), now=utc_now(), lasts=sessions.LASTS)
     client = app.test_client()
     client.set_cookie(sessions.COOKIE, token)
     return Caller(f"staff {role}", "staff", role, client, {})

@@ -10,7 +10,7 @@ from app.auth import sessions
 from app.auth.views import local_path
 from core.clock import utc_now
 from core.db import db, transaction
-from stores import staffing
+from stores import signing_in, staffing
 from stores.models import Role, Staff, StaffSession
 from tests.concurrency.racing import race
 from tests.factories import PASSWORD, make_chain, make_staff, make_store
@@ -114,7 +114,7 @@ def test_a_right_password_forgets_the_wrong_ones(client, person):
 def test_parallel_guesses_are_counted_before_they_are_looked_at(app, person):
     def guess(_number):
         with transaction():
-            return staffing.take_try("snow@example.com", now=utc_now()) is not None
+            return signing_in.take_try("snow@example.com", now=utc_now()) is not None
 
     looked_at = race(app, guess, racers=16)
 

@@ -1,0 +1,267 @@
+"""Head office's settings: the brand, its card, tiers, manners; and who changed what."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from zoneinfo import available_timezones
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from werkzeug import Response
+
+from app.auth.guard import HQ_ADMIN, access, actor, author, require_staff
+from app.dashboard.frame import chain_of
+from app.languages import language
+from cards import programs
+from cards.models import CodeMode
+from core import audit
+from core.clock import utc_now
+from core.db import transaction
+from core.errors import DomainError, Invalid
+from core.text import Text
+from push import policies as push_policies
+from sharing import policies as sharing_policies
+from stores import chains, staffing
+from stores.models import Role
+
+bp = Blueprint("settings", __name__, url_prefix="/dashboard/settings", template_folder="templates")
+bp.before_request(require_staff)
+PAGE = 50
+COMMON_TIMEZONES = ("Asia/Shanghai", "Asia/Hong_Kong", "Asia/Taipei", "Asia/Singapore", "Asia/Tokyo", "Europe/London")
+
+
+class NumberUnreadable(Invalid):
+    """Something else than a number where a number belongs."""
+
+    code = "number_unreadable"
+    sentence = Text("这不是一个数字：{value}", "This is not a number: {value}")
+
+
+@bp.get("")
+@access(Role.HQ_ADMIN, Role.STORE_MANAGER)
+def index() -> str | Response:
+    """The brand itself; a manager has staff to look after, and nothing else here."""
+    if actor().role != Role.HQ_ADMIN:
+        return redirect(url_for("staffing.index"))
+    return _chain_page()
+
+
+@bp.post("")
+@access(*HQ_ADMIN)
+def save_chain() -> Response | tuple[str, int]:
+    form = request.form
+    try:
+        settings = chains.ChainSettings(
+            name=form.get("name", "").strip(),
+            name_en=form.get("name_en", "").strip(),
+            timezone=form.get("timezone", "").strip(),
+            cutoff_hour=_number(form.get("cutoff_hour", "")),
+            accent=form.get("accent", "").strip(),
+            language=form.get("language", ""),
+        )
+        with transaction():
+            chains.edit_chain(actor().chain_id, settings, by=author(), now=utc_now())
+    except DomainError as refusal:
+        return _chain_page(refusal), 422
+    return _saved("settings.index")
+
+
+def _chain_page(refusal: DomainError | None = None) -> str:
+    chain = chain_of(actor())
+    return render_template(
+        "dashboard/settings/chain.html",
+        chain=chain,
+        kept=_kept(chain),
+        timezones=[*COMMON_TIMEZONES, *sorted(available_timezones() - set(COMMON_TIMEZONES))],
+        error=_said(refusal),
+    )
+
+
+@bp.get("/card")
+@access(*HQ_ADMIN)
+def card() -> str:
+    """The face of the card and the words on it."""
+    return _card_page()
+
+
+@bp.post("/card")
+@access(*HQ_ADMIN)
+def save_card() -> Response | tuple[str, int]:
+    form = request.form
+    program = programs.default_program(actor().chain_id)
+    words = {
+        name: form.get(name, "").replace("\r\n", "\n").strip() for name in programs.ProgramSettings.__annotations__
+    }
+    try:
+        points = _number(words.pop("points_per_unit"))
+        settings = programs.ProgramSettings(points_per_unit=points, **words)  # type: ignore[arg-type]
+        with transaction():
+            programs.edit_program(actor().chain_id, program.id, settings, by=author(), now=utc_now())
+    except DomainError as refusal:
+        return _card_page(refusal), 422
+    return _saved("settings.card")
+
+
+def _card_page(refusal: DomainError | None = None) -> str:
+    program = programs.default_program(actor().chain_id)
+    return render_template(
+        "dashboard/settings/card.html",
+        chain=chain_of(actor()),
+        program=program,
+        first_tier=programs.tiers_of(program.id)[0],
+        kept=_kept(program),
+        patterns=programs.PATTERNS,
+        modes=list(CodeMode),
+        error=_said(refusal),
+    )
+
+
+@bp.get("/tiers")
+@access(*HQ_ADMIN)
+def tiers() -> str:
+    """What each level gives, and from how many points."""
+    program = programs.default_program(actor().chain_id)
+    return _tiers_page([_tier_row(tier) for tier in programs.tiers_of(program.id)])
+
+
+@bp.post("/tiers")
+@access(*HQ_ADMIN)
+def save_tiers() -> Response | tuple[str, int]:
+    program = programs.default_program(actor().chain_id)
+    columns = [request.form.getlist(name) for name in ("name", "name_en", "discount", "multiplier", "threshold")]
+    rows = [row for row in zip(*columns, strict=False) if any(cell.strip() for cell in row)]
+    try:
+        wanted = [_tier_of(row) for row in rows]
+        with transaction():
+            programs.set_tiers(actor().chain_id, program.id, wanted, by=author(), now=utc_now())
+    except DomainError as refusal:
+        return _tiers_page(rows, refusal), 422
+    return _saved("settings.tiers")
+
+
+def _tier_row(tier: Any) -> tuple[str, ...]:
+    return (
+        tier.name,
+        tier.name_en,
+        _plain(Decimal(tier.discount_bp) / 100),
+        _plain(Decimal(tier.points_multiplier_bp) / 10_000),
+        str(tier.threshold_points),
+    )
+
+
+def _tier_of(row: tuple[str, ...]) -> programs.NewTier:
+    name, name_en, discount, multiplier, threshold = (cell.strip() for cell in row)
+    return programs.NewTier(
+        name,
+        name_en,
+        discount_bp=_number(discount or "0", times=100),
+        points_multiplier_bp=_number(multiplier or "1", times=10_000),
+        threshold_points=_number(threshold or "0"),
+    )
+
+
+def _tiers_page(rows: list[tuple[str, ...]], refusal: DomainError | None = None) -> str:
+    return render_template("dashboard/settings/tiers.html", rows=rows, most=programs.MOST_TIERS, error=_said(refusal))
+
+
+@bp.get("/sharing")
+@access(*HQ_ADMIN)
+def sharing() -> str:
+    return _sharing_page()
+
+
+@bp.post("/sharing")
+@access(*HQ_ADMIN)
+def save_sharing() -> Response | tuple[str, int]:
+    form = request.form
+    try:
+        policy = sharing_policies.Policy(_number(form.get("window_days", "")), form.get("store_code_wins") == "yes")
+        with transaction():
+            sharing_policies.set_policy(actor().chain_id, policy, by=author(), now=utc_now())
+    except DomainError as refusal:
+        return _sharing_page(refusal), 422
+    return _saved("settings.sharing")
+
+
+def _sharing_page(refusal: DomainError | None = None) -> str:
+    policy = sharing_policies.get_policy(actor().chain_id)
+    return render_template(
+        "dashboard/settings/sharing.html",
+        policy=policy,
+        kept=_kept(policy),
+        longest=sharing_policies.LONGEST_WINDOW,
+        error=_said(refusal),
+    )
+
+
+@bp.get("/push")
+@access(*HQ_ADMIN)
+def push() -> str:
+    return _push_page()
+
+
+@bp.post("/push")
+@access(*HQ_ADMIN)
+def save_push() -> Response | tuple[str, int]:
+    try:
+        policy = push_policies.Policy(*(_number(request.form.get(name, "")) for name in push_policies.Policy._fields))
+        with transaction():
+            push_policies.set_policy(actor().chain_id, policy, by=author(), now=utc_now())
+    except DomainError as refusal:
+        return _push_page(refusal), 422
+    return _saved("settings.push")
+
+
+def _push_page(refusal: DomainError | None = None) -> str:
+    policy = push_policies.get_policy(actor().chain_id)
+    return render_template("dashboard/settings/push.html", kept=_kept(policy), error=_said(refusal))
+
+
+@bp.get("/changes")
+@access(*HQ_ADMIN)
+def changes() -> str:
+    """Who changed what, the newest first."""
+    before = request.args.get("before", type=int)
+    entries = audit.list_entries(actor().chain_id, before=min(before, 2**62) if before else None, limit=PAGE)
+    people = {f"staff:{person.id}": person.name for person in staffing.list_staff(actor().chain_id)}
+    return render_template(
+        "dashboard/settings/changes.html",
+        entries=entries,
+        people=people,
+        zone=chain_of(actor()).timezone,
+        before=before,
+        next_before=entries[-1].id if len(entries) == PAGE else None,
+    )
+
+
+def _saved(endpoint: str) -> Response:
+    flash(_("Saved."), "good")
+    return redirect(url_for(endpoint))
+
+
+def _said(refusal: DomainError | None) -> str:
+    return refusal.say(language()) if refusal else ""
+
+
+def _kept(row: object) -> Any:
+    """What a form shows: after a refusal what was typed, else what is in force."""
+    if request.method == "POST":
+        return request.form
+    if isinstance(row, tuple):
+        return row._asdict()  # type: ignore[attr-defined]
+    return {name: value for name, value in vars(row).items() if not name.startswith("_")}
+
+
+def _number(text: str, *, times: int = 1) -> int:
+    """A whole number of units of 1/``times`` from what a person typed."""
+    try:
+        value = Decimal(text.strip()) * times
+    except InvalidOperation:
+        raise NumberUnreadable(value=text) from None
+    if not value.is_finite() or value != value.to_integral_value() or abs(value) > 10**9:
+        raise NumberUnreadable(value=text)
+    return int(value)
+
+
+def _plain(value: Decimal) -> str:
+    """``5``, not ``5.00``."""
+    return f"{value.normalize():f}"
