@@ -1,0 +1,132 @@
+"""What waits for somebody at head office to decide."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from sqlalchemy import func, select
+
+from core.db import db
+from coupons.models import Offer, OfferSlot, OfferState
+from push.models import Campaign, CampaignState, Delivery, DeliveryState, Run
+from stores.models import Store, StoreCode
+
+LOW_STOCK_PERCENT = 20
+RECENT = timedelta(days=2)  # how long failed messages are worth a look
+SOON = timedelta(hours=24)
+MOST = 6  # of one kind
+
+
+class Matter(StrEnum):
+    LOW_STOCK = "low_stock"
+    ENDING = "ending"
+    MISSED = "missed"
+    FAILED = "failed"
+    GOING_OUT = "going_out"
+    NO_CODE = "no_code"
+
+
+class Decision(NamedTuple):
+    """One thing to decide: about what, and its figures."""
+
+    matter: Matter
+    object_id: int
+    name: str
+    name_en: str
+    count: int = 0
+    of: int = 0
+    at: datetime | None = None
+
+
+def list_decisions(chain_id: int, *, now: datetime) -> list[Decision]:
+    """The most pressing first."""
+    return [
+        *_missed(chain_id),
+        *_failed(chain_id, now),
+        *_low_stock(chain_id, now),
+        *_going_out(chain_id, now),
+        *_ending(chain_id, now),
+        *_without_code(chain_id),
+    ]
+
+
+def _missed(chain_id: int) -> list[Decision]:
+    query = (
+        select(Campaign.id, Campaign.name)
+        .filter_by(chain_id=chain_id, state=CampaignState.MISSED)
+        .order_by(Campaign.id.desc())
+        .limit(MOST)
+    )
+    return [Decision(Matter.MISSED, row[0], row[1], row[1]) for row in db.session.execute(query)]
+
+
+def _failed(chain_id: int, now: datetime) -> list[Decision]:
+    recent = select(Run.id).where(Run.chain_id == chain_id, Run.started_at > now - RECENT)
+    query = (
+        select(Campaign.id, Campaign.name, func.count())
+        .join(Delivery, Delivery.campaign_id == Campaign.id)
+        .where(Delivery.run_id.in_(recent), Delivery.state == DeliveryState.FAILED)
+        .group_by(Campaign.id, Campaign.name)
+        .order_by(func.count().desc())
+        .limit(MOST)
+    )
+    return [Decision(Matter.FAILED, row[0], row[1], row[1], count=row[2]) for row in db.session.execute(query)]
+
+
+def _low_stock(chain_id: int, now: datetime) -> list[Decision]:
+    left = Offer.stock - func.sum(OfferSlot.claimed)
+    query = (
+        select(Offer.id, Offer.name, Offer.name_en, left, Offer.stock)
+        .join(OfferSlot, OfferSlot.offer_id == Offer.id)
+        .where(Offer.chain_id == chain_id, Offer.state == OfferState.RUNNING, Offer.stock > 0)
+        .where((Offer.valid_until > now) | Offer.valid_until.is_(None))
+        .group_by(Offer.id, Offer.name, Offer.name_en, Offer.stock)
+        .having(left * 100 < Offer.stock * LOW_STOCK_PERCENT)
+        .order_by(left)
+        .limit(MOST)
+    )
+    return [
+        Decision(Matter.LOW_STOCK, row[0], row[1], row[2], count=int(row[3]), of=int(row[4]))
+        for row in db.session.execute(query)
+    ]
+
+
+def _going_out(chain_id: int, now: datetime) -> list[Decision]:
+    query = (
+        select(Campaign.id, Campaign.name, Campaign.next_run_at)
+        .where(
+            Campaign.chain_id == chain_id,
+            Campaign.state == CampaignState.SCHEDULED,
+            Campaign.next_run_at < now + SOON,
+        )
+        .order_by(Campaign.next_run_at)
+        .limit(MOST)
+    )
+    return [Decision(Matter.GOING_OUT, row[0], row[1], row[1], at=row[2]) for row in db.session.execute(query)]
+
+
+def _ending(chain_id: int, now: datetime) -> list[Decision]:
+    query = (
+        select(Offer.id, Offer.name, Offer.name_en, Offer.valid_until)
+        .where(
+            Offer.chain_id == chain_id,
+            Offer.state == OfferState.RUNNING,
+            Offer.valid_until > now,
+            Offer.valid_until < now + SOON,
+        )
+        .order_by(Offer.valid_until)
+        .limit(MOST)
+    )
+    return [Decision(Matter.ENDING, row[0], row[1], row[2], at=row[3]) for row in db.session.execute(query)]
+
+
+def _without_code(chain_id: int) -> list[Decision]:
+    """Stores where nobody can scan."""
+    in_use = select(StoreCode.id).where(StoreCode.store_id == Store.id, StoreCode.revoked_at.is_(None)).exists()
+    query = (
+        select(Store.id, Store.name)
+        .where(Store.chain_id == chain_id, Store.closed_at.is_(None), ~in_use)
+        .order_by(Store.id)
+        .limit(MOST)
+    )
+    return [Decision(Matter.NO_CODE, row[0], row[1], row[1]) for row in db.session.execute(query)]
