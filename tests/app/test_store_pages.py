@@ -159,6 +159,11 @@ def test_the_store_of_another_chain_is_not_there(admin):
     assert post(admin, f"/dashboard/stores/{theirs.id}/close").status_code == 404
 
 
+@pytest.mark.parametrize("path", [f"/{2**63}", f"/{10**40}/edit", f"/1/codes/{10**40}.png", f"?after={10**40}"])
+def test_a_number_that_no_row_can_have_breaks_nothing(admin, path):
+    assert admin.get(f"/dashboard/stores{path}").status_code == (200 if "after" in path else 404)
+
+
 @pytest.mark.parametrize("role", [Role.HQ_ANALYST, Role.STORE_MANAGER])
 @pytest.mark.parametrize("path", ["/new", "/import", "/{id}/edit"])
 def test_only_head_office_changes_stores(client, chain, role, path):
