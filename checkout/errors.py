@@ -59,7 +59,7 @@ class AmountInvalid(Invalid):
     """Nothing, less than nothing, or more than anybody pays."""
 
     code = "amount_invalid"
-    sentence = Text("金额要大于零，最多 1000 万。", "The amount must be above zero and at most 10 million.")
+    sentence = Text("请输入大于零的金额，最多 1000 万。", "Enter an amount above zero, at most 10 million.")
 
 
 class CouponsNotStackable(Conflict):

@@ -13,7 +13,7 @@ from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 
 from app.auth.guard import actor
 from app.security import note_wrong_code, slow_down_guessing
-from cards.rotating_code import CardCodeUnknown
+from cards.rotating_code import NUMBER_DIGITS, CardCodeUnknown
 from checkout import quoting
 from checkout.errors import CardCodeOutdated
 from checkout.quoting import Presented
@@ -32,6 +32,14 @@ def card_at_till(text: str) -> Presented:
     """The card that a code or a ticket stands for. Raises CardCodeUnknown, CardCodeOutdated."""
     text = text.strip()[:LONGEST]
     return _of_ticket(text.removeprefix(PREFIX)) if text.startswith(PREFIX) else quoting.presented(text)
+
+
+def number_in(text: str) -> str:
+    """The card number that a code or ticket speaks of, believed without a check: to tell two requests apart."""
+    if not text.startswith(PREFIX):
+        return "".join(text.split())[:NUMBER_DIGITS]
+    _, payload = _signer().loads_unsafe(text.removeprefix(PREFIX))
+    return str(payload[0]) if payload else ""
 
 
 @contextmanager
