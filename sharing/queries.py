@@ -81,6 +81,7 @@ class Branch:
 
     member_id: int
     name: str
+    number: str
     store_id: int | None
     below: int  # members in all generations below
     children: int  # direct ones, shown or not
@@ -192,7 +193,7 @@ def _nodes(chain_id: int, root: Root) -> Any:
 
 def draw_tree(chain_id: int, root: Root, *, generations: int = 3, most_children: int = 12) -> Branch:
     """The upper part of a tree, for a picture: of each member the children who brought most themselves."""
-    trunk = Branch(root.member_id, root.name, root.store_id, 0, 0)
+    trunk = Branch(root.member_id, root.name, root.number, root.store_id, 0, 0)
     level = {root.member_id: trunk}
     trunk.below = _count_each_below(chain_id, {root.member_id: root.path})[root.member_id]
     trunk.children = _count_children(chain_id, [root.member_id]).get(root.member_id, 0)
@@ -210,7 +211,7 @@ def _grow(chain_id: int, level: dict[int, Branch], parents: Sequence[int], most_
     below = _count_each_below(chain_id, {row.member_id: row.path for row in rows})
     grown = {}
     for row in rows:
-        branch = Branch(row.member_id, row.name, row.store_id, below[row.member_id], row.children)
+        branch = Branch(row.member_id, row.name, row.number, row.store_id, below[row.member_id], row.children)
         level[row.referrer_id].shown.append(branch)
         grown[row.member_id] = branch
     return grown
@@ -225,15 +226,16 @@ def _best_children(chain_id: int, parents: Collection[int], most: int) -> Sequen
         .label("children")
     )
     each = (
-        select(Referral.member_id, Referral.referrer_id, Referral.store_id, Referral.path, children)
+        select(Referral.member_id, Referral.referrer_id, Referral.card_id, Referral.store_id, Referral.path, children)
         .where(Referral.chain_id == chain_id, Referral.referrer_id.in_(parents))
         .subquery()
     )
     place = func.row_number().over(partition_by=each.c.referrer_id, order_by=(each.c.children.desc(), each.c.member_id))
     placed = select(each, place.label("place")).subquery()
     query = (
-        select(placed, Member.name)
+        select(placed, Member.name, Card.number)
         .join(Member, Member.id == placed.c.member_id)
+        .join(Card, Card.id == placed.c.card_id)
         .where(placed.c.place <= most)
         .order_by(placed.c.referrer_id, placed.c.place)
     )

@@ -65,6 +65,7 @@ class Line(NamedTuple):
     validity: Text
     left: int | None
     funnel: Funnel
+    is_over: bool  # its last day has passed
 
 
 @bp.get("")
@@ -111,7 +112,8 @@ def _csv_row(line: Line) -> list[object]:
 
 def _lines(chain: Chain, found: Sequence[Offer]) -> list[Line]:
     ids = [offer.id for offer in found]
-    left, funnels = queries.count_left(ids), queries.funnels(ids, now=utc_now())
+    now = utc_now()
+    left, funnels = queries.count_left(ids), queries.funnels(ids, now=now)
     return [
         Line(
             offer,
@@ -119,6 +121,7 @@ def _lines(chain: Chain, found: Sequence[Offer]) -> list[Line]:
             terms.offer_validity(offer, chain.timezone, cutoff_hour=chain.cutoff_hour),
             left.get(offer.id),
             funnels[offer.id],
+            offer.valid_until is not None and offer.valid_until <= now,
         )
         for offer in found
     ]

@@ -84,6 +84,7 @@ def index() -> str:
         spreaders=spreaders[:TOP],
         has_more=len(spreaders) > TOP,
         member_url=member_url,
+        called=called,
         per_cent=per_cent,
     )
 
@@ -102,6 +103,7 @@ def spreaders() -> str:
         after=after,
         next_after=_key(rows[-1]) if len(rows) == PAGE else None,
         member_url=member_url,
+        called=called,
         per_cent=per_cent,
     )
 
@@ -130,6 +132,7 @@ def tree(member_id: int) -> str:
         may_see=_may_see,
         name=_name,
         member_url=member_url,
+        called=called,
         day=lambda moment: day_shown(moment, chain.timezone, now=utc_now()),
     )
 
@@ -140,7 +143,7 @@ def picture(member_id: int) -> Response:
     """The upper part of a tree, for the drawing; each branch says how much it does not show."""
     root = _root(member_id)
     trunk = queries.draw_tree(actor().chain_id, root, generations=PICTURE_GENERATIONS, most_children=PICTURE_CHILDREN)
-    return jsonify(_branch(trunk))
+    return jsonify(_branch(trunk) | {"label": {"position": "top", "formatter": "{b}"}})
 
 
 def _branch(branch: Branch) -> dict[str, Any]:
@@ -150,11 +153,13 @@ def _branch(branch: Branch) -> dict[str, Any]:
     may_see = _may_see(branch.store_id)
     shown: dict[str, Any] = {
         "id": branch.member_id,
-        "name": _name(branch.name, branch.store_id),
+        "name": _name(branch.name, branch.number, branch.store_id),
         "value": branch.below,
         "children": children,
         "url": url_for("sharing.tree", member_id=branch.member_id) if may_see else None,
     }
+    if branch.below:
+        shown["label"] = {"formatter": "{b} · {c}"}
     if hidden and children:
         words = ngettext("%(num)d more", "%(num)d more", hidden)
         shown["children"].append({"name": words, "url": shown["url"], "value": None, "children": []})
@@ -267,8 +272,13 @@ def _may_see(store_id: int | None) -> bool:
     return actor().may_see_store(store_id)
 
 
-def _name(name: str, store_id: int | None) -> str:
-    """A member's name; a manager learns of other stores' members only that they exist."""
+def _name(name: str, number: str, store_id: int | None) -> str:
+    """What a member is called here; a manager learns of other stores' members only that they exist."""
     if not _may_see(store_id):
         return _("Member of another store")
-    return name or _("No name yet")
+    return called(name, number)
+
+
+def called(name: str, number: str) -> str:
+    """A member's name, or the end of his card number while he has given none."""
+    return name or f"···· {number[-4:]}"
