@@ -1,6 +1,7 @@
 """The reader's language: Chinese or English, chosen by him, by his browser, by the chain."""
 
 import os
+from functools import lru_cache
 from pathlib import Path
 
 from babel.messages.mofile import write_mo
@@ -8,6 +9,8 @@ from babel.messages.pofile import read_po
 from flask import Flask, current_app, g, has_request_context, request
 from flask_babel import Babel, gettext
 from werkzeug import Response
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 from core.text import Text
 
@@ -26,6 +29,7 @@ CATALOGUES = [
     "dashboard/translations_stores",
     "dashboard/translations_sharing",
     "dashboard/translations_offers",
+    "dashboard/translations_campaigns",
 ]
 
 
@@ -46,15 +50,23 @@ def language() -> str:
     """ "zh" or "en" for whoever reads this answer."""
     if not has_request_context():
         return "zh"
-    chosen = request.args.get("lang") or request.cookies.get(COOKIE)
+    chosen = request.query_string and request.args.get("lang")
+    chosen = chosen or ("HTTP_COOKIE" in request.environ and request.cookies.get(COOKIE))
     if chosen in LANGUAGES:
-        return chosen
-    # Offered as "zh-CN": Werkzeug does not match "zh_Hans_CN" with a browser's zh-CN.
-    best = request.accept_languages.best_match(["zh-CN", "zh", "en"])
+        return str(chosen)
+    best = preferred(request.headers.get("Accept-Language", ""))
     if best:
-        return best[:2]
+        return best
     chain = g.get("chain")
     return chain.language if chain else "zh"
+
+
+@lru_cache(maxsize=1024)
+def preferred(accepted: str) -> str | None:
+    """ "zh" or "en", as far as a browser's Accept-Language says."""
+    # Offered as "zh-CN": Werkzeug does not match "zh_Hans_CN" with a browser's zh-CN.
+    best = parse_accept_header(accepted, LanguageAccept).best_match(["zh-CN", "zh", "en"])
+    return best[:2] if best else None
 
 
 def keep_language(response: Response, chosen: str) -> None:

@@ -1,0 +1,480 @@
+"""Pushes: the list, the editor with its live count and phone, and what became of every message."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
+
+from app.auth.guard import HQ, HQ_ADMIN, access, actor, author, require_staff
+from app.dashboard.campaign_form import CampaignForm, form_of, fresh_form, stores_to_tick, tiers_to_tick
+from app.languages import language, say
+from app.wallet.showing import moment_shown, name_of, offer_shown
+from app.worker import names_set_up
+from cards.contacts import masked_name, masked_phone
+from core import idempotency
+from core.clock import utc_now
+from core.db import transaction
+from core.errors import DomainError, NotFound
+from core.idempotency import Answer, earlier_answer, keep_answer
+from core.text import Text
+from core.tokens import new_code
+from coupons.offers import get_offer
+from push import campaigns, queries, runs, segments, sentences
+from push.models import Campaign, CampaignState, DeliveryState, PushChannel, Run, SkipReason
+from push.policies import get_policy
+from push.runs import Sums
+from push.scheduling import WEEKDAYS
+from stores.models import Chain
+from stores.queries import get_chain
+
+bp = Blueprint("campaigns", __name__, url_prefix="/dashboard/campaigns", template_folder="templates")
+bp.before_request(require_staff)
+
+PAGE = 30
+ROWS = 50
+RUNS = 12
+LARGEST = 4611686018427387903
+ID = f"/<int(max={LARGEST}):campaign_id>"
+LIVE = (CampaignState.SCHEDULED, CampaignState.RUNNING)
+WAITING = (DeliveryState.PENDING, DeliveryState.SENDING)
+ARRIVED = (DeliveryState.SENT, DeliveryState.DELIVERED)
+
+
+class Line(NamedTuple):
+    """A campaign in the list."""
+
+    campaign: Campaign
+    schedule: Text
+    run: Run | None
+    sums: Sums
+    when: str
+
+
+# --- The list ------------------------------------------------------------------------------------------------------
+
+
+@bp.get("")
+@access(*HQ)
+def index() -> str:
+    """Every campaign, where it stands and how far its newest run came."""
+    chain, after = _chain(), request.args.get("after", type=int)
+    found = campaigns.list_campaigns(chain.id, after=after if after and after < LARGEST else None, limit=PAGE)
+    return render_template(
+        "dashboard/campaigns/index.html",
+        nav="pushes",
+        lines=_lines(chain, found),
+        after=after,
+        next_after=found[-1].id if len(found) == PAGE else None,
+        may_edit=_may_edit(),
+        share=share,
+    )
+
+
+def _lines(chain: Chain, found: Sequence[Campaign]) -> list[Line]:
+    newest = queries.newest_runs([campaign.id for campaign in found])
+    sums = runs.count_states([run.id for run in newest.values()])
+    lines = []
+    for campaign in found:
+        run = newest.get(campaign.id)
+        schedule = sentences.schedule_sentence(campaign.schedule, chain.timezone)
+        run_sums = sums[run.id] if run else Sums()
+        lines.append(Line(campaign, schedule, run, run_sums, _when(chain, campaign, run)))
+    return lines
+
+
+def _when(chain: Chain, campaign: Campaign, run: Run | None) -> str:
+    """What is next, else what was last."""
+    if campaign.state == CampaignState.SCHEDULED and campaign.next_run_at:
+        return str(_("goes out %(moment)s", moment=say(sentences.moment_text(campaign.next_run_at, chain.timezone))))
+    if run is not None:
+        moment = moment_shown(run.started_at, chain.timezone, now=utc_now())
+        return str(_("went out %(moment)s", moment=moment))
+    return ""
+
+
+def share(part: int, whole: int) -> str:
+    """A part as people say it: 42 %."""
+    return f"{part / whole:.0%}" if whole else "–"
+
+
+# --- The editor ----------------------------------------------------------------------------------------------------
+
+
+@bp.get("/new")
+@access(*HQ_ADMIN)
+def new() -> str:
+    """An empty editor, or one filled with another campaign."""
+    chain, copied = _chain(), request.args.get("copy", type=int)
+    if copied is None or copied > LARGEST:
+        return _editor(fresh_form(chain))
+    form = form_of(chain, campaigns.get_campaign(chain.id, copied))
+    form.typed["name"] = str(_("%(name)s (copy)", name=form["name"]))[:80]
+    return _editor(form)
+
+
+@bp.post("")
+@access(*HQ_ADMIN)
+def create() -> Response | tuple[str, int]:
+    """Write the draft down, and schedule it when asked; the same form sent twice is one campaign."""
+    form = _form()
+    try:
+        campaign_id = _create_once(form)
+    except DomainError as refusal:
+        return _editor(form, problem=refusal.say(language())), 422
+    return _saved(form, campaign_id)
+
+
+def _create_once(form: CampaignForm) -> int:
+    key, scope, now = form["request_id"][:80] or new_code(), f"{actor().author_name}:campaign", utc_now()
+    asked = {name: values for name, values in form.typed.lists() if name != "csrf_token"}
+    draft = form.draft()
+    with transaction():
+        earlier = earlier_answer(scope, key, fingerprint=idempotency.fingerprint(asked), now=now)
+        if earlier is not None:
+            return int(earlier.body["campaign_id"])
+        campaign = campaigns.create_campaign(form.chain.id, draft, by=author(), now=now)
+        if form["do"] == "schedule":
+            campaigns.schedule_campaign(form.chain.id, campaign.id, by=author(), now=now)
+        keep_answer(scope, key, Answer(303, {"campaign_id": campaign.id}))
+        return campaign.id
+
+
+@bp.get(f"{ID}/edit")
+@access(*HQ_ADMIN)
+def edit(campaign_id: int) -> Response | str:
+    """The editor with a draft, or with one that was missed."""
+    campaign = _campaign(campaign_id)
+    if campaign.state not in campaigns.EDITABLE:
+        return redirect(_page_of(campaign_id))
+    return _editor(form_of(_chain(), campaign), campaign)
+
+
+@bp.post(f"{ID}/edit")
+@access(*HQ_ADMIN)
+def rewrite(campaign_id: int) -> Response | tuple[str, int]:
+    """Change a draft, and schedule it when asked."""
+    form, campaign, now = _form(), _campaign(campaign_id), utc_now()
+    try:
+        with transaction():
+            campaigns.edit_campaign(form.chain.id, campaign_id, form.draft(), by=author(), now=now)
+            if form["do"] == "schedule":
+                campaigns.schedule_campaign(form.chain.id, campaign_id, by=author(), now=now)
+    except DomainError as refusal:
+        return _editor(form, campaign, problem=refusal.say(language())), 422
+    return _saved(form, campaign_id)
+
+
+def _saved(form: CampaignForm, campaign_id: int) -> Response:
+    if form["do"] == "schedule":
+        _flash_scheduled(campaign_id)
+    else:
+        flash(_("Saved as a draft. Nothing goes out before you schedule it."), "good")
+    return redirect(_page_of(campaign_id), 303)
+
+
+@bp.post("/preview")
+@access(*HQ_ADMIN)
+def preview() -> str:
+    """For what has been typed so far: whom it reaches, and how it looks on the phone."""
+    return render_template("dashboard/campaigns/_preview.html", **_preview_of(_form()))
+
+
+def _form() -> CampaignForm:
+    typed: MultiDict[str, str] = MultiDict(
+        (name, value.replace("\0", "")) for name, value in request.form.items(multi=True)
+    )
+    return CampaignForm(_chain(), typed)
+
+
+def _editor(form: CampaignForm, campaign: Campaign | None = None, *, problem: str = "") -> str:
+    chain = form.chain
+    set_up = names_set_up(current_app.extensions["settings"])
+    return render_template(
+        "dashboard/campaigns/edit.html",
+        nav="pushes",
+        form=form,
+        campaign=campaign,
+        problem=problem,
+        stores=stores_to_tick(chain.id),
+        tiers=tiers_to_tick(chain.id),
+        offers=[(offer.id, name_of(offer)) for offer in queries.offers_to_hand_out(chain.id)],
+        channels=[(str(name), str(name) in set_up) for name in PushChannel],
+        weekdays=WEEKDAYS,
+        timezone=chain.timezone,
+        chain_language=chain.language,
+        policy=get_policy(chain.id),
+        request_id=form["request_id"] or new_code(),
+        name_of=name_of,
+        **_preview_of(form),
+    )
+
+
+def _preview_of(form: CampaignForm) -> dict[str, Any]:
+    """The count, a few of those meant, and the phones; with the problem when the conditions make no sense yet."""
+    chain, now = form.chain, utc_now()
+    shown: dict[str, Any] = {"phones": _phones(chain, form.typed, _offer_shown(chain, form["offer_id"]))}
+    try:
+        audience = segments.check_audience(chain.id, form.audience())
+    except DomainError as refusal:
+        return shown | {"audience_problem": refusal.say(language())}
+    channels = [name for name in PushChannel if str(name) in form.chosen("channels")]
+    return shown | {
+        "reach": segments.count_reach(chain, audience, [str(name) for name in channels], now=now),
+        "sentence": sentences.audience_sentence(chain, audience),
+        "sample": [
+            masked_name(row.name) or f"…{row.number[-4:]}" for row in segments.sample_members(chain, audience, now=now)
+        ],
+    }
+
+
+def _phones(chain: Chain, texts: Any, ticket: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The message as each language's reader gets it, in the chain's own language first."""
+    written = {
+        "zh": (chain.name, texts.get("title", ""), texts.get("body", "")),
+        "en": (chain.name_en or chain.name, texts.get("title_en", ""), texts.get("body_en", "")),
+    }
+    order = ("zh", "en") if chain.language == "zh" else ("en", "zh")
+    return [
+        {"language": code, "chain": written[code][0], "title": title, "body": body, "ticket": ticket}
+        for code in order
+        for title, body in [written[code][1:]]
+        if title or body or code == order[0]
+    ]
+
+
+def _offer_shown(chain: Chain, offer_id: str) -> dict[str, Any] | None:
+    if not offer_id.isdecimal() or int(offer_id) > LARGEST:
+        return None
+    try:
+        return offer_shown(get_offer(chain.id, int(offer_id)), chain)
+    except DomainError:
+        return None
+
+
+# --- One campaign --------------------------------------------------------------------------------------------------
+
+
+@bp.get(ID)
+@access(*HQ)
+def show(campaign_id: int) -> str:
+    """Where it stands: every message is counted in exactly one place."""
+    chain, campaign = _chain(), _campaign(campaign_id)
+    offer = get_offer(chain.id, campaign.offer_id) if campaign.offer_id else None
+    ticket = offer_shown(offer, chain) if offer else None
+    texts = {name: getattr(campaign, name) for name in ("title", "title_en", "body", "body_en")}
+    return render_template(
+        "dashboard/campaigns/show.html",
+        nav="pushes",
+        offer=offer,
+        phones=_phones(chain, texts, ticket),
+        audience=sentences.audience_sentence(chain, campaign.audience),
+        schedule=sentences.schedule_sentence(campaign.schedule, chain.timezone),
+        stale=_stale_sentence(campaign),
+        may_edit=_may_edit(),
+        name_of=name_of,
+        **_progress_of(chain, campaign),
+        **_consequences(campaign),
+    )
+
+
+@bp.get(f"{ID}/progress")
+@access(*HQ)
+def progress(campaign_id: int) -> str:
+    """The part of the page that moves."""
+    chain, campaign = _chain(), _campaign(campaign_id)
+    return render_template("dashboard/campaigns/_progress.html", **_progress_of(chain, campaign))
+
+
+def _progress_of(chain: Chain, campaign: Campaign) -> dict[str, Any]:
+    found = runs.list_runs(chain.id, campaign.id, limit=RUNS)
+    asked = request.args.get("run", type=int)
+    run = next((each for each in found if each.id == asked), found[0] if found else None)
+    sums = runs.count_states([each.id for each in found])
+    of_run = sums[run.id] if run else Sums()
+    now = utc_now()
+    return {
+        "campaign": campaign,
+        "run": run,
+        "sums": of_run,
+        "waiting": sum(of_run.states[state] for state in WAITING),
+        "arrived": sum(of_run.states[state] for state in ARRIVED),
+        "states": list(DeliveryState),
+        "errors": runs.count_errors(run.id) if run else [],
+        "runs": [(each, sums[each.id], moment_shown(each.due_at, chain.timezone, now=now)) for each in found],
+        "went_out": moment_shown(run.started_at, chain.timezone, now=now) if run else "",
+        "goes_out": say(sentences.moment_text(campaign.next_run_at, chain.timezone)) if campaign.next_run_at else "",
+        "is_live": campaign.state in LIVE,
+        "arrived_of": lambda each: sum(each.states[state] for state in ARRIVED),
+        "share": share,
+        "seconds_left": _seconds_left(campaign),
+    }
+
+
+def _seconds_left(campaign: Campaign) -> int:
+    """How long a manual send can still be taken back."""
+    if campaign.state != CampaignState.SCHEDULED or campaign.next_run_at is None:
+        return 0
+    return max(0, int((campaign.next_run_at - utc_now()).total_seconds()))
+
+
+def _stale_sentence(campaign: Campaign) -> str:
+    hours = int(campaign.schedule.get("fresh_hours", 24))
+    return str(ngettext("%(num)d hour after its time", "%(num)d hours after its time", hours))
+
+
+def _consequences(campaign: Campaign) -> dict[str, Any]:
+    """What each button would do, in numbers."""
+    open_runs = [run for run in runs.list_runs(campaign.chain_id, campaign.id) if run.state in ("running", "paused")]
+    sums = runs.count_states([run.id for run in open_runs])
+    waiting = sum(each.states[state] for each in sums.values() for state in WAITING)
+    return {
+        "cancel_says": str(
+            ngettext(
+                "%(num)d message that has not gone will never go. What has gone stays.",
+                "%(num)d messages that have not gone will never go. What has gone stays.",
+                waiting,
+            )
+            if waiting
+            else _("It will never go out. The text stays here to be copied.")
+        ),
+        "pause_says": str(
+            ngettext("%(num)d message waits until you resume.", "%(num)d messages wait until you resume.", waiting)
+            if waiting
+            else _("It waits until you resume.")
+        ),
+    }
+
+
+@bp.get(f"{ID}/deliveries")
+@access(*HQ)
+def deliveries(campaign_id: int) -> str:
+    """The rows behind a number."""
+    chain, campaign = _chain(), _campaign(campaign_id)
+    found = runs.list_runs(chain.id, campaign_id)
+    asked = request.args.get("run", type=int)
+    run = next((each for each in found if each.id == asked), found[0] if found else None)
+    if run is None:
+        raise NotFound()
+    chosen = {name: request.args.get(name, "").replace("\0", "") for name in ("channel", "state", "reason", "error")}
+    after = request.args.get("after", 0, type=int)
+    rows = queries.list_deliveries(chain.id, run.id, **chosen, after=after if after < LARGEST else 0, limit=ROWS)
+    now = utc_now()
+    return render_template(
+        "dashboard/campaigns/deliveries.html",
+        nav="pushes",
+        campaign=campaign,
+        run=run,
+        rows=[
+            (row, masked_name(name) or _("no name"), masked_phone(phone), _moment_of(row, chain, now))
+            for row, name, phone in rows
+        ],
+        chosen=chosen,
+        channels=list(PushChannel),
+        states=list(DeliveryState),
+        reasons=list(SkipReason),
+        after=after,
+        next_after=rows[-1][0].id if len(rows) == ROWS else None,
+    )
+
+
+def _moment_of(row: Any, chain: Chain, now: Any) -> str:
+    if row.sent_at is not None:
+        return moment_shown(row.sent_at, chain.timezone, now=now)
+    if row.state == DeliveryState.PENDING:
+        return str(_("due %(moment)s", moment=moment_shown(row.due_at, chain.timezone, now=now)))
+    return ""
+
+
+# --- What can be done to it ----------------------------------------------------------------------------------------
+
+
+@bp.post(f"{ID}/schedule")
+@access(*HQ_ADMIN)
+def schedule(campaign_id: int) -> Response:
+    """Let it go out as it was written; ``now`` for one that was missed."""
+    other = {"kind": "now"} if request.form.get("now") else None
+    try:
+        with transaction():
+            campaigns.schedule_campaign(actor().chain_id, campaign_id, other, by=author(), now=utc_now())
+    except DomainError as refusal:
+        _refuse(refusal)
+    else:
+        _flash_scheduled(campaign_id)
+    return redirect(_page_of(campaign_id), 303)
+
+
+@bp.post(f"{ID}/stop")
+@access(*HQ_ADMIN)
+def stop(campaign_id: int) -> Response:
+    """Take it back before it goes out."""
+    return _move(campaign_id, campaigns.stop_campaign, _("Taken back. It is a draft again; nobody was told."))
+
+
+@bp.post(f"{ID}/pause")
+@access(*HQ_ADMIN)
+def pause(campaign_id: int) -> Response:
+    """Hold everything that has not gone."""
+    return _move(campaign_id, campaigns.pause_campaign, _("Paused. What has not gone waits."), undo="campaigns.resume")
+
+
+@bp.post(f"{ID}/resume")
+@access(*HQ_ADMIN)
+def resume(campaign_id: int) -> Response:
+    """Go on."""
+    return _move(campaign_id, campaigns.resume_campaign, _("It goes on."), undo="campaigns.pause")
+
+
+@bp.post(f"{ID}/cancel")
+@access(*HQ_ADMIN)
+def cancel(campaign_id: int) -> Response:
+    """End it for good."""
+    return _move(campaign_id, campaigns.cancel_campaign, _("Cancelled. Nothing more of it goes out."))
+
+
+def _move(campaign_id: int, change: Callable[..., Campaign], done: str, *, undo: str = "") -> Response:
+    try:
+        with transaction():
+            campaign = change(actor().chain_id, campaign_id, by=author(), now=utc_now())
+    except DomainError as refusal:
+        _refuse(refusal)
+    else:
+        can_undo = undo and campaign.state in (*LIVE, CampaignState.PAUSED)
+        message: Any = {"text": done, "undo_url": url_for(undo, campaign_id=campaign_id) if can_undo else None}
+        flash(message, "good")
+    return redirect(_page_of(campaign_id), 303)
+
+
+def _refuse(refusal: DomainError) -> None:
+    if isinstance(refusal, NotFound):
+        raise refusal
+    flash(refusal.say(language()), "bad")
+
+
+def _flash_scheduled(campaign_id: int) -> None:
+    chain, campaign = _chain(), _campaign(campaign_id)
+    if campaign.next_run_at is None:
+        return
+    moment = say(sentences.moment_text(campaign.next_run_at, chain.timezone))
+    text = _("It goes out on %(moment)s. Until then you can take it back.", moment=moment)
+    message: Any = {"text": text, "undo_url": url_for("campaigns.stop", campaign_id=campaign_id)}
+    flash(message, "good")
+
+
+def _page_of(campaign_id: int) -> str:
+    return url_for("campaigns.show", campaign_id=campaign_id)
+
+
+def _chain() -> Chain:
+    return get_chain(actor().chain_id)
+
+
+def _campaign(campaign_id: int) -> Campaign:
+    return campaigns.get_campaign(actor().chain_id, campaign_id)
+
+
+def _may_edit() -> bool:
+    return actor().role in HQ_ADMIN
