@@ -65,7 +65,7 @@ def test_an_empty_page_says_how_it_begins(hq):
 
     assert page.status_code == 200
     assert "Nobody joined in this period." in page.text
-    assert "Share with a friend" in page.text
+    assert "Here stands who brought whom." in page.text
 
 
 def test_the_numbers_stand_with_their_definitions_in_both_languages(hq, family):

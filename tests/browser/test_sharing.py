@@ -1,0 +1,117 @@
+"""A card is shared on one phone and taken on another; head office sees the edge and walks through the tree."""
+
+import re
+
+from playwright.sync_api import Page, expect
+from sqlalchemy import select
+
+from cards.models import Card, Member
+from core.clock import utc_now
+from core.db import db, transaction
+from core.hot import one_action
+from sharing import joining, linking
+from sharing.models import Referral, ShareLink, ShareVisit
+from tests.browser.conftest import Site
+from tests.factories import (
+    make_card,
+    make_chain,
+    make_offer,
+    make_staff,
+    make_store,
+    make_store_code,
+    make_wallet,
+    program_of,
+)
+
+
+def test_a_shared_card_is_taken_on_a_friends_phone(site: Site, phone: Page, friends_phone: Page):
+    chain = make_chain()
+    make_offer(chain, program_id=program_of(chain).id, is_public=False)
+    code = make_store_code(make_store(chain))
+
+    phone.goto(f"{site.url}/q/{code.token}")
+    phone.click(".action button")
+    phone.wait_for_url("**/wallet/cards/*")
+    phone.click("[data-opens=share]")
+    phone.click("#share button[value=copy]")
+    link = phone.locator("#share-link input")
+    expect(link).to_have_value(re.compile(re.escape(f"{site.url}/s/") + r"\w{13}"))
+    url = link.input_value()
+
+    friends_phone.goto(url)
+    expect(friends_phone.locator("h1")).to_contain_text("送你")
+    expect(friends_phone.locator("body")).to_contain_text("满30元减5元")
+    friends_phone.wait_for_timeout(2_500)  # the page tells that it was really seen
+    friends_phone.click(".action button")
+    friends_phone.wait_for_url("**/wallet/cards/*")
+
+    with transaction():
+        edge = db.session.scalars(select(Referral)).one()
+        shared = db.session.scalars(select(ShareLink)).one()
+        visits = db.session.scalars(select(ShareVisit)).all()
+    assert (edge.share_link_id, edge.channel, edge.depth) == (shared.id, "copy", 1)
+    assert len(visits) == shared.visits == 1
+
+
+def test_head_office_walks_through_the_tree_by_mouse_and_keyboard(site: Site, desktop: Page):
+    chain = make_chain()
+    root = make_card(make_store_code(make_store(chain)), now=utc_now())
+    child = accept(root)
+    accept(accept(accept(accept(child))))
+    rename(root, "林小雪")
+    rename(child, "周大海")
+
+    site.sign_in(desktop, make_staff(chain))
+    desktop.goto(f"{site.url}/dashboard/sharing")
+    expect(desktop.locator(".sentence")).to_contain_text("朋友带来的")
+    desktop.click("text=打开传播树")
+    picture = desktop.locator("[data-chart=tree][tabindex]")
+    says = desktop.locator("[data-tree-says]")
+    picture.focus()
+    expect(says).to_contain_text("林小雪")
+    for _ in range(5):  # the picture holds three generations, the others are fetched
+        picture.press("ArrowRight")
+        desktop.wait_for_timeout(300)
+    expect(says).to_contain_text("····")
+    picture.press("ArrowLeft")
+    picture.press("ArrowLeft")
+    picture.press("ArrowLeft")
+    picture.press("ArrowLeft")
+    expect(says).to_contain_text("周大海")
+    picture.press("Enter")
+    desktop.wait_for_url(f"**/tree/{child.member_id}")
+    expect(desktop.locator("h1")).to_contain_text("周大海")
+
+
+def test_the_editor_shows_the_coupon_while_it_is_typed(site: Site, desktop: Page):
+    chain = make_chain()
+    site.sign_in(desktop, make_staff(chain))
+    desktop.goto(f"{site.url}/dashboard/offers/new")
+
+    desktop.fill("[name=name]", "夏日券")
+    desktop.fill("[name=value]", "8")
+    desktop.fill("[name=minimum]", "50")
+    expect(desktop.locator("#preview")).to_contain_text("满50元减8元")
+    desktop.check("[name=kind][value=percent]")
+    desktop.fill("[name=percent]", "15")
+    expect(desktop.locator("#preview")).to_contain_text("满50元打85折")
+    expect(desktop.locator("[name=value]")).to_be_hidden()
+    desktop.click("button.button--primary:has-text('存为草稿')")
+    desktop.wait_for_url("**/dashboard/offers/*")
+    desktop.click(".confirm summary:has-text('发布')")
+    desktop.click(".confirm__panel button:has-text('发布')")
+    expect(desktop.locator(".notice")).to_contain_text("可以领取了")
+
+
+def accept(card: Card) -> Card:
+    with transaction():
+        link = linking.create_link(card.chain_id, card.id, "friend", now=utc_now())
+    wallet_id = make_wallet()
+    with one_action() as hot:
+        joined = joining.join_by_link(hot, link.token, wallet_id=wallet_id, visitor="v", language="zh", now=utc_now())
+    return db.session.get_one(Card, joined.card_id)
+
+
+def rename(card: Card, name: str) -> None:
+    with transaction():
+        db.session.get_one(Member, card.member_id).name = name
