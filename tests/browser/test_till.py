@@ -72,8 +72,7 @@ def test_a_scanner_may_type_into_the_amount(site, desktop, shop, clerk):
     desktop.locator("#sale-amount").press_sequentially("58")
     desktop.wait_for_timeout(200)  # people are slower than scanners
 
-    desktop.keyboard.type(shown_code(shop))
-    desktop.keyboard.press("Enter")
+    desktop.keyboard.type(f"{shown_code(shop)}\n")
 
     expect(desktop.locator("#sale-member")).to_contain_text("银卡")
     expect(desktop.locator("#sale-amount")).to_have_value("58")

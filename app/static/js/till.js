@@ -7,6 +7,7 @@ const amount = document.getElementById("sale-amount");
 const cameraBox = document.getElementById("sale-camera");
 const offline = document.getElementById("sale-offline");
 const CODE_DIGITS = 24;
+const SLOW_SCAN = /^([\d.]*?)(\d{24})$/; // an amount and a code behind it: no amount is that long
 const SHORTEST_CODE = 6; // of what a scanner reads
 const LONGEST_AMOUNT = 9;
 const TYPING = 250; // ms of rest before the bill is asked for
@@ -96,7 +97,11 @@ amount.addEventListener("keydown", (event) => {
   }
   lastKeyAt = now;
   clearTimeout(ended);
-  if (event.key === "Enter" && burst.length >= SHORTEST_CODE) {
+  if (event.key === "Enter" && SLOW_SCAN.test(amount.value)) {
+    event.preventDefault();
+    [, before, burst] = SLOW_SCAN.exec(amount.value);
+    takeBurst();
+  } else if (event.key === "Enter" && burst.length >= SHORTEST_CODE) {
     event.preventDefault();
     takeBurst();
   } else if (event.key.length === 1 && !event.ctrlKey && !event.metaKey) {
