@@ -133,11 +133,8 @@ def get_staff_by_login(chain_id: int, login: str) -> Staff:
 def stores_with_codes(chain_id: int, codes: Iterable[str]) -> list[int]:
     """The ids of a chain's stores by head office's numbers, in that order. Raises StoreNumberUnknown."""
     wanted = list(codes)
-    found = dict(
-        db.session.execute(select(Store.code, Store.id).where(Store.chain_id == chain_id, Store.code.in_(wanted)))
-        .tuples()
-        .all()
-    )
+    rows = db.session.execute(select(Store.code, Store.id).where(Store.chain_id == chain_id, Store.code.in_(wanted)))
+    found = {row.code: row.id for row in rows}
     for code in wanted:
         if code not in found:
             raise StoreNumberUnknown(store=code)

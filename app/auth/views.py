@@ -1,4 +1,4 @@
-"""Log-in, log-out, the reader's language, and the address without a path."""
+"""Log-in, log-out, one's own account, the reader's language, and the address without a path."""
 
 from urllib.parse import urlsplit
 
@@ -7,15 +7,17 @@ from flask_babel import gettext as _
 from werkzeug import Response
 
 from app.auth import sessions
-from app.auth.guard import PUBLIC, access
+from app.auth.guard import EVERYBODY, PUBLIC, Actor, access, actor, author, require_staff
 from app.languages import LANGUAGES, keep_language, say
 from app.security import count_login
 from core.clock import utc_now
 from core.db import transaction
-from stores import signing_in
+from core.errors import DomainError
+from stores import signing_in, staffing
 from stores.models import Role
 
 bp = Blueprint("auth", __name__, template_folder="templates")
+bp.before_request(require_staff)
 
 
 @bp.get("/")
@@ -62,6 +64,47 @@ def logout() -> Response:
     sessions.end(answer)
     flash(_("You are signed out."), "good")
     return answer
+
+
+@bp.get("/account")
+@access(*EVERYBODY)
+def account() -> str:
+    """One's own name, role and password."""
+    return _account_page()
+
+
+@bp.post("/account")
+@access(*EVERYBODY)
+def change_password() -> Response | tuple[str, int]:
+    """A new password for oneself; every other browser is signed out."""
+    with transaction():
+        attempt = signing_in.take_try(_login_of(actor()), now=utc_now())
+    if not signing_in.is_password_of(attempt, request.form.get("password", "")):
+        return _account_page(signing_in.WrongLogin()), 401
+    try:
+        with transaction():
+            new = request.form.get("new_password", "")
+            staffing.set_password(actor().chain_id, actor().id, new, by=author(), now=utc_now())
+    except DomainError as refusal:
+        return _account_page(refusal), 422
+    answer = redirect(_home_of(actor().role))
+    sessions.begin(answer, actor().id)
+    flash(_("You have a new password. Every other browser is signed out."), "good")
+    return answer
+
+
+def _login_of(person: Actor) -> str:
+    return staffing.get_staff(person.chain_id, person.id).login
+
+
+def _account_page(refusal: DomainError | None = None) -> str:
+    return render_template(
+        "auth/account.html",
+        login=_login_of(actor()),
+        shortest=staffing.SHORTEST_PASSWORD,
+        home=_home_of(actor().role),
+        error=say(refusal.sentence) if refusal else "",
+    )
 
 
 @bp.post("/language")

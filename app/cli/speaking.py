@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -85,13 +86,18 @@ def show_list(rows: Iterable[dict[str, Any]], *, columns: Sequence[str], as_json
     """Print these entries of the rows."""
     listed = list(rows)
     if as_json:
-        click.echo(json.dumps(listed, ensure_ascii=False, default=str))
+        click.echo(json.dumps(listed, ensure_ascii=False, default=_spelled))
         return
     lines = [list(columns), *(["" if row[c] is None else str(row[c]) for c in columns] for row in listed)]
     widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         cells = (cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True))
         click.echo("  ".join(cells).rstrip())
+
+
+def _spelled(value: object) -> str:
+    """Times as ISO 8601."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _width(text: str) -> int:

@@ -11,7 +11,7 @@ from app.auth.views import local_path
 from core.clock import utc_now
 from core.db import db, transaction
 from stores import signing_in, staffing
-from stores.models import Role, Staff, StaffSession
+from stores.models import Chain, Role, Staff, StaffSession
 from tests.concurrency.racing import race
 from tests.factories import PASSWORD, make_chain, make_staff, make_store
 from tests.pages import csrf, post, sign_in
@@ -129,6 +129,7 @@ def test_an_address_that_tries_too_often_has_to_wait(client, app):
 
 
 def test_somebody_who_left_is_let_in_no_more_and_is_out_at_once(client, person, app):
+    make_staff(db.session.get_one(Chain, person.chain_id))  # somebody of head office stays
     sign_in(client, person)
     with transaction():
         staffing.disable_staff(person.chain_id, person.id, by=staffing.audit.SYSTEM, now=utc_now())
@@ -209,3 +210,27 @@ def test_an_unknown_language_changes_nothing(client, app):
     post(client, "/language", {"language": "xx"})
 
     assert "Log in" in client.get("/login").text
+
+
+def change(client, old=PASSWORD, new="a new and long one"):
+    return post(client, "/account", {"password": old, "new_password": new})
+
+
+def test_a_person_changes_his_own_password_and_every_other_browser_is_signed_out(app, client, person):
+    elsewhere = sign_in(app.test_client(), person)
+    sign_in(client, person)
+
+    assert change(client).location == "/dashboard/"
+    assert client.get("/").location == "/dashboard/"
+    assert elsewhere.get("/").location == "/login"
+    assert log_in(app.test_client(), person.login, "a new and long one").status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "status"), [("wrong wrong wrong", "long enough 1", 401), (PASSWORD, "short", 422)]
+)
+def test_a_wrong_or_short_password_changes_nothing(client, person, old, new, status):
+    sign_in(client, person)
+
+    assert change(client, old, new).status_code == status
+    assert log_in(client.application.test_client(), person.login).status_code == 302

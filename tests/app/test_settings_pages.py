@@ -1,0 +1,205 @@
+"""Head office's settings: what is saved, what is refused, what is written down."""
+
+import re
+
+import pytest
+from sqlalchemy import select
+
+from cards.models import Tier
+from core.audit import AuditEntry
+from core.db import db
+from push import policies as push_policies
+from sharing import policies as sharing_policies
+from stores.models import Chain, Role
+from tests.factories import make_card, make_chain, make_staff, make_store, make_store_code, program_of
+from tests.pages import post, sign_in
+
+BRAND = {
+    "name": "雪山",
+    "name_en": "Snow",
+    "timezone": "Asia/Tokyo",
+    "cutoff_hour": "4",
+    "accent": "#112233",
+    "language": "en",
+}
+CARD = {
+    "name": "白金卡",
+    "name_en": "Platinum",
+    "benefits": "一\r\n二",
+    "benefits_en": "one",
+    "terms": "条款",
+    "terms_en": "terms",
+    "face_color": "#112233",
+    "face_pattern": "peaks",
+    "code_mode": "static",
+    "points_per_unit": "3",
+}
+
+
+@pytest.fixture
+def chain(app):
+    return make_chain()
+
+
+@pytest.fixture
+def hq(client, chain):
+    return sign_in(client, make_staff(chain))
+
+
+def newest() -> AuditEntry:
+    return db.session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc()).limit(1)).one()
+
+
+def tiers(chain) -> list[tuple]:
+    columns = (Tier.name, Tier.discount_bp, Tier.points_multiplier_bp, Tier.threshold_points)
+    return [tuple(row) for row in db.session.execute(select(*columns).order_by(Tier.rank))]
+
+
+def test_the_brand_is_changed_and_the_change_is_written_down(hq, chain):
+    assert post(hq, "/dashboard/settings", BRAND).status_code == 302
+
+    kept = db.session.get_one(Chain, chain.id, populate_existing=True)
+    assert (kept.name, kept.timezone, kept.cutoff_hour, kept.accent) == ("雪山", "Asia/Tokyo", 4, "#112233")
+    assert (newest().action, newest().before["name"], newest().after["name"]) == ("chain changed", "雪山冰品", "雪山")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"name": " "}, "请把中英文名称都写上"),
+        ({"timezone": "Mars/Olympus"}, "没有这个时区"),
+        ({"cutoff_hour": "13"}, "营业日要在"),
+        ({"cutoff_hour": "four"}, "这不是一个数字：four"),
+        ({"accent": "red"}, "颜色要写成"),
+        ({"language": "fr"}, "提交的内容有误"),
+    ],
+)
+def test_a_brand_that_makes_no_sense_is_refused_with_its_reason(hq, chain, change, words):
+    page = post(hq, "/dashboard/settings", BRAND | change)
+
+    assert (page.status_code, words in page.text) == (422, True)
+    assert db.session.get_one(Chain, chain.id, populate_existing=True).name == "雪山冰品"
+
+
+def test_saving_the_same_writes_nothing_down(hq, chain):
+    before = newest().id
+    post(
+        hq,
+        "/dashboard/settings",
+        BRAND
+        | {"name": chain.name, "name_en": chain.name_en, "timezone": chain.timezone}
+        | {"cutoff_hour": "0", "accent": chain.accent, "language": "zh"},
+    )
+
+    assert newest().id == before
+
+
+def test_the_card_is_changed(hq, chain):
+    assert post(hq, "/dashboard/settings/card", CARD).status_code == 302
+
+    program = program_of(chain)
+    db.session.refresh(program)
+    assert (program.name, program.benefits, program.code_mode, program.points_per_unit) == (
+        "白金卡",
+        "一\n二",
+        "static",
+        3,
+    )
+    assert "白金卡" in hq.get("/dashboard/settings/card").text
+
+
+@pytest.mark.parametrize(
+    "change", [{"name": ""}, {"face_color": "x"}, {"face_pattern": "stars"}, {"points_per_unit": "-1"}]
+)
+def test_a_card_that_makes_no_sense_is_refused(hq, chain, change):
+    assert post(hq, "/dashboard/settings/card", CARD | change).status_code == 422
+
+
+def rows(*lines: str) -> dict[str, list[str]]:
+    cells = [line.split(",") for line in lines]
+    names = ("name", "name_en", "discount", "multiplier", "threshold")
+    return {name: [row[column] for row in cells] for column, name in enumerate(names)}
+
+
+def test_tiers_are_changed_added_and_taken_away(hq, chain):
+    post(
+        hq,
+        "/dashboard/settings/tiers",
+        rows("普卡,Basic,0,1,0", "金卡,Gold,7.5,1.5,800", "黑卡,Black,10,2,5000", ",,,,"),
+    )
+    grown = tiers(chain)
+    post(hq, "/dashboard/settings/tiers", rows("普卡,Basic,0,1,0", ",,,,", ",,,,"))
+
+    assert grown == [("普卡", 0, 10_000, 0), ("金卡", 750, 15_000, 800), ("黑卡", 1000, 20_000, 5000)]
+    assert tiers(chain) == [("普卡", 0, 10_000, 0)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (("A,A,0,1,0", "B,B,5,1,0"), "一级比一级高"),
+        (("A,A,0,1,10",), "一级比一级高"),
+        (("A,A,101,1,0",), "优惠在 0 到 100%"),
+        (("A,,5,1,0",), "中英文名称"),
+        (("A,A,x,1,0",), "这不是一个数字"),
+        (("A,A,5.123,1,0",), "这不是一个数字"),
+        ((",,,,",), "1 到 8 个等级"),
+    ],
+)
+def test_tiers_that_make_no_sense_are_refused(hq, chain, lines, words):
+    before = tiers(chain)
+
+    page = post(hq, "/dashboard/settings/tiers", rows(*lines))
+    assert (page.status_code, words in page.text) == (422, True)
+    assert tiers(chain) == before
+
+
+def test_a_tier_on_which_members_stand_stays(hq, chain):
+    card = make_card(make_store_code(make_store(chain)))
+    top = db.session.scalars(select(Tier).order_by(Tier.rank.desc()).limit(1)).one()
+    card.tier_id = top.id
+    db.session.commit()
+
+    assert post(hq, "/dashboard/settings/tiers", rows("A,A,0,1,0")).status_code == 422
+    assert len(tiers(chain)) == 2
+
+
+def test_the_sharing_rules_are_changed(hq, chain):
+    post(hq, "/dashboard/settings/sharing", {"window_days": "30", "store_code_wins": "yes"})
+
+    db.session.expire_all()
+    assert sharing_policies.get_policy(chain.id) == (30, True)
+    assert post(hq, "/dashboard/settings/sharing", {"window_days": "91"}).status_code == 422
+
+
+def test_the_push_rules_are_changed(hq, chain):
+    fields = {"quiet_from": "22", "quiet_until": "8", "cap_per_day": "2", "cap_per_week": "5"}
+    post(hq, "/dashboard/settings/push", fields)
+
+    db.session.expire_all()
+    assert push_policies.get_policy(chain.id) == (22, 8, 2, 5)
+    assert post(hq, "/dashboard/settings/push", fields | {"cap_per_week": "1"}).status_code == 422
+
+
+def test_a_store_manager_finds_his_staff_behind_settings(app, chain):
+    manager = sign_in(app.test_client(), make_staff(chain, Role.STORE_MANAGER, (make_store(chain),)))
+
+    assert manager.get("/dashboard/settings").location == "/dashboard/staff"
+    assert manager.get("/dashboard/settings/card").status_code == 403
+
+
+def test_changes_page_by_key_and_name_who_did_them(hq, chain):
+    for number in range(60):
+        post(hq, "/dashboard/settings", BRAND | {"language": "zh", "cutoff_hour": str(number % 2)})
+
+    first = hq.get("/dashboard/settings/changes").text
+    older = re.search(r"/dashboard/settings/changes\?before=\d+", first)[0]
+    rest = hq.get(older).text
+    assert (first.count("修改品牌"), rest.count("修改品牌")) == (50, 10)
+    assert "王小雪" in first
+
+
+def test_every_page_is_there_in_english_too(hq):
+    pages = ["", "/card", "/tiers", "/sharing", "/push", "/changes"]
+
+    assert all("Settings" in hq.get(f"/dashboard/settings{page}?lang=en").text for page in pages)
