@@ -30,6 +30,9 @@ CATALOGUES = [
     "dashboard/translations_sharing",
     "dashboard/translations_offers",
     "dashboard/translations_campaigns",
+    "dashboard/translations_home",
+    "dashboard/translations_members",
+    "dashboard/translations_reports",
 ]
 
 

@@ -92,10 +92,10 @@ class Question:
         place = f"_{_file_safe(self.store.code)}" if self.store else ""
         return f"{self.report.name}{place}_{period}.csv"
 
-    def spelling(self) -> Spelling:
+    def spelling(self, *, is_for_spreadsheets: bool = True) -> Spelling:
         zone = "COALESCE(s.timezone, :zone)" if len(self.zones) > 1 else ":zone"
         spell = PostgresqlSpelling if db.engine.dialect.name == "postgresql" else SqliteSpelling
-        return spell(zone, common_offset(self.zones), self.shows_personal)
+        return spell(zone, common_offset(self.zones), self.shows_personal, is_for_spreadsheets)
 
     def select(self, sql: Spelling) -> str:
         """The rows of the file, in its order."""

@@ -29,6 +29,7 @@ class Spelling(ABC):
     zone: str
     offset: timedelta | None
     shows_personal: bool
+    is_for_spreadsheets: bool = True  # not so on a page, where nothing runs as a formula
 
     def cell(self, column: Column, sql: str) -> str:
         """The value of a column as it stands in the file."""
@@ -52,6 +53,8 @@ class Spelling(ABC):
 
     def _guarded(self, sql: str) -> str:
         """Text with a ' in front where a spreadsheet would take it for a formula; nothing for an empty one."""
+        if not self.is_for_spreadsheets:
+            return f"NULLIF({sql}, '')"
         return f"CASE WHEN {self._first_letter(sql)} IN ({SIGNS}) THEN '''' || {sql} ELSE NULLIF({sql}, '') END"
 
     @property

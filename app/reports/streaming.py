@@ -21,12 +21,12 @@ ROWS = 1000  # fetched together on SQLite
 class Export:
     """An answer being sent: its lines once, and then what it was."""
 
-    def __init__(self, question: Question, driver: Any) -> None:
+    def __init__(self, question: Question, driver: Any, *, is_for_spreadsheets: bool = True) -> None:
         self.question = question
         self.rows = 0
         self.size = 0
         self._digest = hashlib.sha256()
-        self._sql = question.spelling()
+        self._sql = question.spelling(is_for_spreadsheets=is_for_spreadsheets)
         self._is_postgresql = isinstance(self._sql, PostgresqlSpelling)
         self._driver = driver
         self._prepare()
@@ -48,13 +48,21 @@ class Export:
             self.size += len(piece)
             yield piece
 
+    def first_rows(self, limit: int) -> list[tuple[Any, ...]]:
+        """The beginning of the file, as rows."""
+        select = f"{self.question.select(self._sql)} LIMIT {limit}"
+        return [tuple(row) for row in self._run(select)]
+
     def totals(self) -> dict[str, int]:
         """The number of rows and the sums, counted by the database itself in the same snapshot."""
-        sql = Sql(self.question.select_totals(self._sql))
-        text = sql.postgresql if self._is_postgresql else sql.sqlite
-        row = self._driver.execute(text, self.question.values(self._sql)).fetchone()
+        (row,) = self._run(self.question.select_totals(self._sql))
         names = ["rows", *(column.header for column in self.question.report.totals)]
         return {name: int(value) for name, value in zip(names, row, strict=True)}
+
+    def _run(self, select: str) -> list[Any]:
+        sql = Sql(select)
+        text = sql.postgresql if self._is_postgresql else sql.sqlite
+        return self._driver.execute(text, self.question.values(self._sql)).fetchall()  # type: ignore[no-any-return]
 
     @property
     def sha256(self) -> str:
@@ -97,12 +105,12 @@ class Export:
 
 
 @contextmanager
-def export(question: Question) -> Iterator[Export]:
+def export(question: Question, *, is_for_spreadsheets: bool = True) -> Iterator[Export]:
     """An export on a connection of its own, given back however it ends."""
     db.session.commit()  # the asking is over; a reading left open would hold its snapshot
     connection = db.engine.raw_connection()
     try:
-        yield Export(question, connection.driver_connection)
+        yield Export(question, connection.driver_connection, is_for_spreadsheets=is_for_spreadsheets)
     finally:
         connection.rollback()
         connection.close()

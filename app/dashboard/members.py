@@ -1,0 +1,207 @@
+"""Members: the list with its filters, one member, freezing a card."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext, ngettext
+from markupsafe import Markup, escape
+from sqlalchemy import select
+from werkzeug.wrappers import Response
+
+from app.auth.guard import MANAGERS, access, actor, author, require_staff
+from app.dashboard import personal
+from app.dashboard.frame import chain_of
+from app.languages import language
+from app.reports import people
+from app.reports.people import Filters, Person
+from app.reports.question import Reader
+from app.reports.views import reader_of
+from cards import freezing
+from cards.models import CardState, Program, Tier
+from core.clock import utc_now
+from core.db import db, transaction
+from core.errors import NotFound
+from core.money import money
+from stores.models import Role, Store
+
+bp = Blueprint("members", __name__, url_prefix="/dashboard/members", template_folder="templates")
+bp.before_request(require_staff)
+bp.record_once(lambda state: personal.init_app(state.app))
+
+PAGE = 50
+MOST_STORES = 500  # in the select
+LONGEST_SEARCH = 80
+NAMES = ("search", "tier", "store", "state", "joined_from", "joined_to")
+ID = "<int(max=4611686018427387903):member_id>"
+CARD = f"{ID}/cards/<int(max=4611686018427387903):card_id>"
+FREEZERS = (Role.HQ_ADMIN, Role.STORE_MANAGER)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the list is asked for: as written in the address, and as understood."""
+
+    words: dict[str, str]
+    filters: Filters
+    stores: list[tuple[str, str]]
+
+
+@bp.get("")
+@access(*MANAGERS)
+def index() -> str:
+    """The members of the chain, or of a manager's stores; newest first."""
+    who, chain = actor(), chain_of(actor())
+    asked, reader = _asked(), reader_of(who)
+    after = request.args.get("after", type=int)
+    found = people.list_people(reader, asked.filters, chain=chain, after=after, limit=PAGE + 1)
+    total = people.count_people(reader, asked.filters, chain=chain)
+    return render_template(
+        "dashboard/members/index.html",
+        nav="members",
+        reader=reader,
+        people=found[:PAGE],
+        next_after=found[PAGE - 1].id if len(found) > PAGE else None,
+        after=after,
+        total=total,
+        count_words=_count_words(total),
+        filters=asked.filters,
+        asked=asked.words,
+        tiers=_tiers(chain.id),
+        stores=asked.stores,
+        csv_url=_csv_url(asked.words),
+    )
+
+
+@bp.get(f"/{ID}")
+@access(*MANAGERS)
+def show(member_id: int) -> str:
+    """One member with everything that is known."""
+    reader = reader_of(actor())
+    person = people.find_person(reader, member_id, now=utc_now())
+    chain = chain_of(actor())
+    return render_template(
+        "dashboard/members/show.html",
+        nav="members",
+        reader=reader,
+        person=person,
+        name=_name(person, reader),
+        came_through=_came_through(person, reader),
+        consents=_consents(person),
+        may_freeze=actor().role in FREEZERS,
+        cash=lambda cents: money(cents, chain.currency, language()),
+    )
+
+
+@bp.post(f"/{CARD}/freeze")
+@access(*FREEZERS)
+def freeze(member_id: int, card_id: int) -> Response:
+    """Stop a card, with a way back."""
+    _change(freezing.freeze, member_id, card_id)
+    undo = url_for("members.unfreeze", member_id=member_id, card_id=card_id)
+    flash({"text": gettext("The card is frozen."), "undo_url": undo}, "good")
+    return redirect(url_for("members.show", member_id=member_id))
+
+
+@bp.post(f"/{CARD}/unfreeze")
+@access(*FREEZERS)
+def unfreeze(member_id: int, card_id: int) -> Response:
+    """Let a frozen card go."""
+    _change(freezing.unfreeze, member_id, card_id)
+    flash(gettext("The card works again."), "good")
+    return redirect(url_for("members.show", member_id=member_id))
+
+
+def _change(change: Callable[..., bool], member_id: int, card_id: int) -> None:
+    now = utc_now()
+    person = people.find_person(reader_of(actor()), member_id, now=now)
+    if card_id not in [held.card.id for held in person.cards]:
+        raise NotFound()
+    chain_id, by = actor().chain_id, author()
+    with transaction():
+        change(chain_id, card_id, by=by, now=now)
+
+
+def _asked() -> Asked:
+    """The filters of this request. What makes no sense is left out."""
+    given = {name: request.args.get(name, "").replace("\0", "").strip()[:LONGEST_SEARCH] for name in NAMES}
+    stores = _stores()
+    ids = {code: store_id for store_id, code, _ in stores}
+    filters = Filters(
+        search=given["search"],
+        tier_id=int(given["tier"]) if given["tier"].isascii() and given["tier"].isdecimal() else None,
+        store_id=ids.get(given["store"]) if given["store"] else None,
+        state=given["state"] if given["state"] in [*CardState] else "",
+        joined_from=_day(given["joined_from"]),
+        joined_to=_day(given["joined_to"]),
+    )
+    words = {name: word for name, word in given.items() if word}
+    return Asked(words, filters, [(code, name) for _, code, name in stores])
+
+
+def _day(text: str) -> date | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if 1970 <= day.year <= 2100 else None
+
+
+def _stores() -> list[tuple[int, str, str]]:
+    query = select(Store.id, Store.code, Store.name).filter_by(chain_id=actor().chain_id)
+    if (store_ids := actor().store_ids) is not None:
+        query = query.where(Store.id.in_(store_ids))
+    return [(row[0], row[1], row[2]) for row in db.session.execute(query.order_by(Store.code).limit(MOST_STORES))]
+
+
+def _tiers(chain_id: int) -> list[tuple[int, str]]:
+    query = (
+        select(Tier.id, Tier.name, Tier.name_en)
+        .join(Program, Program.id == Tier.program_id)
+        .where(Tier.chain_id == chain_id, Program.is_default)
+        .order_by(Tier.rank)
+    )
+    return [(row[0], row[2] if language() == "en" else row[1]) for row in db.session.execute(query)]
+
+
+def _count_words(total: int) -> str:
+    if total > people.MOST_COUNTED:
+        return gettext("more than %(count)s members", count=f"{people.MOST_COUNTED:,}")
+    return ngettext("%(num)d member", "%(num)d members", total)
+
+
+def _csv_url(asked: dict[str, str]) -> str:
+    period = {"from": asked.get("joined_from"), "to": asked.get("joined_to"), "store": asked.get("store")}
+    return url_for("report_files.csv_file", name="members", **{name: word for name, word in period.items() if word})
+
+
+def _name(person: Person, reader: Reader) -> str:
+    number = person.cards[0].card.number if person.cards else ""
+    return personal.called(Called(person.member.name, number), reader)
+
+
+class Called(NamedTuple):
+    """What somebody can be called by."""
+
+    name: str
+    number: str
+
+
+def _came_through(person: Person, reader: Reader) -> str | Markup:
+    """Who brought him, as a link where the reader may follow it."""
+    friend = person.came_through
+    if friend is None:
+        return ""
+    if not people.may_see(reader, friend):
+        return gettext("a member of another store")
+    url = url_for("members.show", member_id=friend.member_id)
+    return Markup('<a href="{}">{}</a>').format(url, escape(personal.called(friend, reader)))
+
+
+def _consents(person: Person) -> str:
+    """The channels he agreed to."""
+    words = {"inbox": gettext("Inbox"), "email": gettext("E-mail"), "gateway": gettext("SMS and WeChat")}
+    wanted = [words[channel] for channel, granted in person.consents.items() if granted and channel in words]
+    return ", ".join(wanted) or gettext("wants none")
