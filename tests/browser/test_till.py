@@ -45,6 +45,9 @@ def checkouts(state):
 def test_a_clerk_scans_takes_the_payment_and_undoes_it(site, phone, shop, clerk):
     at_till(site, phone, clerk)
 
+    phone.fill("#sale-code", "62001234")
+    expect(phone.locator("#sale-code")).to_have_value("6200 1234")
+    expect(phone.locator("#sale-member")).to_contain_text("还差 16 位")
     phone.fill("#sale-code", shown_code(shop))
     expect(phone.locator("#sale-member")).to_contain_text("银卡")
     for key in "58":

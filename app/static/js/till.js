@@ -63,8 +63,22 @@ form.addEventListener("change", (event) => {
 });
 
 form.addEventListener("input", (event) => {
-  if (event.target.id === "sale-code" && event.target.value.replace(/\s/g, "").length >= CODE_DIGITS) readCode(event.target.value);
+  if (event.target.id === "sale-code") typeCode(event.target);
 });
+
+/* Typed by hand, the digits stand in fours, and how many are missing is said. */
+function typeCode(field) {
+  const digits = field.value.replace(/\s/g, "");
+  if (!/^\d+$/.test(digits) || field.selectionStart < field.value.length) return sayMissing(0);
+  field.value = digits.match(/.{1,4}/g).join(" ");
+  if (digits.length >= CODE_DIGITS) readCode(digits);
+  else sayMissing(CODE_DIGITS - digits.length);
+}
+
+function sayMissing(count) {
+  const words = document.querySelector("[data-missing]");
+  words.textContent = count ? words.dataset.missing.replace("{count}", count) : words.dataset.words;
+}
 
 /* --- the amount -------------------------------------------------------------------------------------------------- */
 
