@@ -1,4 +1,4 @@
-"""Offers: the list with stock and funnel, the editor with its live coupon, one offer and what can be done to it."""
+"""Offers: the list with stock and funnel, one offer and what can be done to it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -9,19 +9,16 @@ from flask_babel import ngettext
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.auth.guard import HQ_ADMIN, MANAGERS, access, actor, author, require_staff
-from app.dashboard.offer_form import FRESH, OfferForm, currency_sign, typed_of
+from app.dashboard import offer_editor
+from app.dashboard.offer_editor import OFFER, program_names, shown_on_phone
 from app.languages import language, say
 from app.reports.cells import cell
 from app.reports.small import csv_response
-from app.wallet.showing import name_of, offer_shown, picture, public_url
-from cards.programs import list_programs
-from core import idempotency
+from app.wallet.showing import name_of, picture, public_url
 from core.clock import utc_now
 from core.db import transaction
 from core.errors import DomainError, Invalid
-from core.idempotency import Answer, earlier_answer, keep_answer
 from core.text import Text
-from core.tokens import new_code
 from coupons import errors, offers, queries, terms
 from coupons.models import Offer, OfferKind, OfferState
 from coupons.queries import Funnel
@@ -31,9 +28,9 @@ from stores.queries import get_chain
 
 bp = Blueprint("offers", __name__, url_prefix="/dashboard/offers", template_folder="templates")
 bp.before_request(require_staff)
+offer_editor.add_routes(bp)
 
 PAGE = 50
-LONGEST_KEY = 80
 CSV_COLUMNS = (
     "id",
     "state",
@@ -127,148 +124,10 @@ def _lines(chain: Chain, found: Sequence[Offer]) -> list[Line]:
     ]
 
 
-# --- The editor ----------------------------------------------------------------------------------------------------
-
-
-@bp.get("/new")
-@access(*HQ_ADMIN)
-def new() -> str:
-    """An empty editor, or one with the rules of another offer."""
-    chain, copied = _chain(), request.args.get("copy", type=int)
-    if copied is None:
-        return _editor(OfferForm(chain, FRESH))
-    original = offers.get_offer(chain.id, _within(copied) or 0)
-    typed = typed_of(offers.draft_of(original), chain)
-    typed["name"] = _("%(name)s (copy)", name=original.name)[:60]
-    return _editor(OfferForm(chain, typed))
-
-
-@bp.post("")
-@access(*HQ_ADMIN)
-def create() -> AnyResponse | str | tuple[str, int]:
-    """Write the draft down; the same form sent twice is one offer."""
-    form = _form()
-    draft = form.draft()
-    if "preview" in request.form:
-        form.errors.clear()
-        return _editor(form)
-    if form.errors:
-        return _editor(form), 422
-    try:
-        offer_id = _create_once(form, draft)
-    except DomainError as refusal:
-        return _editor(form, problem=refusal.say(language())), 422
-    flash(_("Saved as a draft. Nobody can claim it before it is published."), "good")
-    return redirect(url_for("offers.show", offer_id=offer_id), 303)
-
-
-def _create_once(form: OfferForm, draft: offers.Draft) -> int:
-    key, scope, now = form["request_id"][:LONGEST_KEY] or new_code(), f"{actor().author_name}:offer", utc_now()
-    asked = {name: value for name, value in form.typed.items() if name != "csrf_token"}
-    with transaction():
-        earlier = earlier_answer(scope, key, fingerprint=idempotency.fingerprint(asked), now=now)
-        if earlier is not None:
-            return int(earlier.body["offer_id"])
-        _check_program(draft)
-        offer = offers.create_offer(form.chain.id, draft, by=author(), now=now)
-        keep_answer(scope, key, Answer(303, {"offer_id": offer.id}))
-        return offer.id
-
-
-@bp.get("/<int(max=4611686018427387903):offer_id>/edit")
-@access(*HQ_ADMIN)
-def edit(offer_id: int) -> AnyResponse | str:
-    """The rules of a draft."""
-    chain, offer = _chain(), _offer(offer_id)
-    if offer.state != OfferState.DRAFT:
-        return redirect(url_for("offers.show", offer_id=offer_id))
-    return _editor(OfferForm(chain, typed_of(offers.draft_of(offer), chain)), offer)
-
-
-@bp.post("/<int(max=4611686018427387903):offer_id>")
-@access(*HQ_ADMIN)
-def rewrite(offer_id: int) -> AnyResponse | str | tuple[str, int]:
-    """Change a draft."""
-    form, offer = _form(), _offer(offer_id)
-    draft = form.draft()
-    if "preview" in request.form:
-        form.errors.clear()
-        return _editor(form, offer)
-    if form.errors:
-        return _editor(form, offer), 422
-    try:
-        with transaction():
-            _check_program(draft)
-            offers.rewrite(form.chain.id, offer_id, draft, by=author(), now=utc_now())
-    except DomainError as refusal:
-        return _editor(form, offer, problem=refusal.say(language())), 422
-    flash(_("Saved."), "good")
-    return redirect(url_for("offers.show", offer_id=offer_id), 303)
-
-
-@bp.post("/preview")
-@access(*HQ_ADMIN)
-def preview() -> str:
-    """The coupon as the phone would show it, for what has been typed so far."""
-    return render_template("dashboard/offers/_preview.html", shown=_preview_of(_form()))
-
-
-def _form() -> OfferForm:
-    return OfferForm(_chain(), {name: value.replace("\0", "") for name, value in request.form.items()})
-
-
-def _check_program(draft: offers.Draft) -> None:
-    """A welcome gift belongs to a program of this chain."""
-    if draft.program_id is not None and draft.program_id not in dict(_programs()):
-        offers.refuse_program()
-
-
-def _editor(form: OfferForm, offer: Offer | None = None, *, problem: str = "") -> str:
-    return render_template(
-        "dashboard/offers/edit.html",
-        nav="coupons",
-        form=form,
-        offer=offer,
-        problem=problem,
-        shown=_preview_of(form),
-        sign=currency_sign(form.chain.currency),
-        programs=[("", _("No, members claim it")), *_programs()],
-        request_id=form["request_id"] or new_code(),
-        OfferKind=OfferKind,
-    )
-
-
-def _programs() -> list[tuple[int, str]]:
-    return [(program.id, name_of(program)) for program in list_programs(actor().chain_id)]
-
-
-def _preview_of(form: OfferForm) -> dict[str, Any] | None:
-    """What the phone would show; None while the figures do not make a coupon yet."""
-    trial = OfferForm(form.chain, form.typed)
-    draft = trial.draft()
-    if {"value", "percent", "cap", "minimum"} & set(trial.errors):
-        return None
-    draft_is_whole = not ({"valid_days", "valid_from", "valid_to", "per_member_limit"} & set(trial.errors))
-    return _shown(draft, form.chain, with_conditions=draft_is_whole)
-
-
-def _shown(rules: Any, chain: Chain, *, with_conditions: bool = True) -> dict[str, Any]:
-    cutoff = chain.cutoff_hour
-    validity = say(terms.offer_validity(rules, chain.timezone, cutoff_hour=cutoff)) if with_conditions else ""
-    ticket = offer_shown(rules, chain, validity)
-    return {
-        "ticket": ticket | {"title": ticket["title"] or _("Name of the offer")},
-        "sentence": say(terms.sentence(rules, chain.currency)),
-        "conditions": [say(text) for text in terms.conditions(rules, chain.timezone, cutoff_hour=cutoff)]
-        if with_conditions
-        else [],
-    }
-
-
 # --- One offer -----------------------------------------------------------------------------------------------------
 
 
-@bp.get("/<int(max=4611686018427387903):offer_id>")
+@bp.get(OFFER)
 @access(*MANAGERS)
 def show(offer_id: int) -> str:
     """One offer: its numbers, its rules, its claim link, and what can be done to it."""
@@ -284,10 +143,10 @@ def _page(offer_id: int, *, stock: str | None = None, problem: str = "") -> str:
         nav="coupons",
         offer=offer,
         line=line,
-        shown=_shown(offer, chain),
+        shown=shown_on_phone(offer, chain),
         sources=queries.count_by_source(offer.id),
         used_share=_per_cent(line.funnel.redeemed, line.funnel.claimed),
-        program=dict(_programs()).get(offer.program_id) if offer.program_id else None,
+        program=dict(program_names()).get(offer.program_id) if offer.program_id else None,
         url=url,
         qr=picture(url),
         stock=stock,
@@ -298,21 +157,21 @@ def _page(offer_id: int, *, stock: str | None = None, problem: str = "") -> str:
     )
 
 
-@bp.post("/<int(max=4611686018427387903):offer_id>/publish")
+@bp.post(f"{OFFER}/publish")
 @access(*HQ_ADMIN)
 def publish(offer_id: int) -> AnyResponse:
     """Let members claim it."""
     return _move(offer_id, offers.publish, _("It is running."), undo="offers.pause")
 
 
-@bp.post("/<int(max=4611686018427387903):offer_id>/pause")
+@bp.post(f"{OFFER}/pause")
 @access(*HQ_ADMIN)
 def pause(offer_id: int) -> AnyResponse:
     """Stop claiming for now."""
     return _move(offer_id, offers.pause, _("It is paused. Coupons already out stay good."), undo="offers.publish")
 
 
-@bp.post("/<int(max=4611686018427387903):offer_id>/end")
+@bp.post(f"{OFFER}/end")
 @access(*HQ_ADMIN)
 def end(offer_id: int) -> AnyResponse:
     """Stop claiming for good."""
@@ -337,7 +196,7 @@ def _state_refusal(refusal: DomainError) -> str:
     return refusal.say(language())
 
 
-@bp.post("/<int(max=4611686018427387903):offer_id>/stock")
+@bp.post(f"{OFFER}/stock")
 @access(*HQ_ADMIN)
 def change_stock(offer_id: int) -> AnyResponse | tuple[str, int]:
     """Set the stock anew, if it still is what this page showed."""
@@ -358,7 +217,7 @@ def change_stock(offer_id: int) -> AnyResponse | tuple[str, int]:
     return redirect(url_for("offers.show", offer_id=offer_id), 303)
 
 
-@bp.get("/<int(max=4611686018427387903):offer_id>/code.<any(png, svg):kind>")
+@bp.get(f"{OFFER}/code.<any(png, svg):kind>")
 @access(*MANAGERS)
 def code_picture(offer_id: int, kind: str) -> Response:
     """The QR of the claim page, to be printed."""

@@ -10,6 +10,8 @@ from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
 from app.auth.guard import MANAGERS, access, actor, require_staff
+from app.dashboard import personal
+from app.reports.views import reader_of
 from app.wallet.showing import day_shown
 from core.clock import business_day, day_start, utc_now
 from sharing import errors, propagation, queries
@@ -170,7 +172,7 @@ def _branch(branch: Branch) -> dict[str, Any]:
 
 def member_url(member_id: int) -> str:
     """The page of a member."""
-    return f"/dashboard/members/{member_id}"
+    return url_for("members.show", member_id=member_id)
 
 
 def per_cent(part: float) -> str:
@@ -274,11 +276,16 @@ def _may_see(store_id: int | None) -> bool:
 
 def _name(name: str, number: str, store_id: int | None) -> str:
     """What a member is called here; a manager learns of other stores' members only that they exist."""
-    if not _may_see(store_id):
-        return _("Member of another store")
-    return called(name, number)
+    return called(name, number) if _may_see(store_id) else _("Member of another store")
 
 
 def called(name: str, number: str) -> str:
-    """A member's name, or the end of his card number while he has given none."""
-    return name or f"···· {number[-4:]}"
+    """A member's name as far as the reader may know it."""
+    return personal.called(Called(name, number), reader_of(actor()))
+
+
+class Called(NamedTuple):
+    """What somebody can be called by."""
+
+    name: str
+    number: str

@@ -118,7 +118,7 @@ def test_the_picture_is_a_tree_of_names_and_counts(hq, family):
     assert (picture["name"], picture["value"]) == ("林小雪", 3)
     assert (first["id"], first["value"], len(first["children"])) == (family["child"].member_id, 1, 1)
     assert (second["value"], second["children"]) == (0, [])
-    assert first["name"] == f"···· {family['child'].number[-4:]}"
+    assert first["name"] == f"会员 {family['child'].number[-4:]}"
 
 
 def test_a_wide_tree_shows_some_and_counts_the_others(hq, chain, family):

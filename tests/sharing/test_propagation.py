@@ -226,3 +226,19 @@ def test_drawing_a_tree_takes_few_queries(chain, family, count_queries):
     queries.draw_tree(chain.id, root_of(family["root"]))
 
     assert len(count_queries) <= 10
+
+
+def test_a_subtree_is_a_range_of_an_index(chain, family):
+    """Without it a tree of a hundred thousand members is walked edge by edge."""
+    root = root_of(family["root"])
+    count = db.select(db.func.count()).where(queries.is_below(chain.id, root.path))
+    sql = str(count.compile(db.engine, compile_kwargs={"literal_binds": True}))
+
+    if db.engine.dialect.name == "postgresql":
+        db.session.execute(db.text("SET LOCAL enable_seqscan = off"))
+        plan = db.session.execute(db.text(f"EXPLAIN {sql}")).scalars().all()
+    else:
+        plan = [row[3] for row in db.session.execute(db.text(f"EXPLAIN QUERY PLAN {sql}"))]
+
+    assert "ix_referrals_chain_id_path" in " ".join(plan)
+    assert "path" in " ".join(plan).split("ix_referrals_chain_id_path", 1)[1]
