@@ -56,10 +56,18 @@ csrf = CSRFProtect()
 migrate = Migrate()
 
 
+class Application(Flask):
+    """Flask without coroutines: nothing of ours is async, so no hook of any request needs to be asked."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+
 def create_app(**overrides: object) -> Flask:
     """The application, from settings (see app/config.py); overrides are for tests."""
     settings = load_settings(**overrides)
-    app = Flask("app", root_path=str(ROOT / "app"))
+    app = Application("app", root_path=str(ROOT / "app"))
+    app.url_map.strict_slashes = False  # people type addresses with and without a last slash
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.config.from_mapping(_flask_config(settings))
     app.extensions["settings"] = settings

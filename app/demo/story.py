@@ -3,7 +3,8 @@
 The same seed tells the same story; only codes and secrets differ, for they are never drawn from a seed.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import heapq
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -19,7 +20,7 @@ from cards.rotating_code import shown_code
 from cards.tiering import recompute_tiers
 from checkout import quoting, settling, voiding
 from core.audit import SYSTEM, Author
-from core.clock import business_day
+from core.clock import business_day, day_start
 from core.db import db
 from core.errors import DomainError
 from core.hot import Hot, this_transaction
@@ -35,6 +36,7 @@ SCANS_A_DAY = 34
 TAKES_CARD = 0.68  # of those who scan for the first time
 PROMOTION_DAYS = {61: 3.2, 20: 2.4, 1: 1.6}  # days ago: times the usual crowd
 BUYS_AT_ONCE = 0.72
+WAKING_HOUR = 8
 UNDONE = 0.012
 
 
@@ -46,6 +48,8 @@ class Story:
     now: datetime  # the real one: nothing is told beyond it
     random: Random = field(default_factory=lambda: Random(SEED))
     people: list[Person] = field(default_factory=list)
+    ahead: list[tuple[datetime, int, Callable[[datetime], None]]] = field(default_factory=list)  # a heap
+    planned: int = 0
     strangers: int = 0
     receipts: int = 0
 
@@ -77,35 +81,51 @@ def tell(story: Story, days_ago: Sequence[int], *, told: Callable[[int], None]) 
 
 
 def _live(story: Story, day: date, ago: int) -> None:
-    """One day: people scan, join, buy, share, and their friends come."""
-    for at, act in sorted(_plan(story, day, ago), key=lambda step: step[0]):
+    """One day: people scan, join, buy, share, and their friends come, each thing in its time."""
+    _plan(story, day, ago)
+    tomorrow = day_start(day + timedelta(days=1), story.demo.chain.timezone)
+    while story.ahead and story.ahead[0][0] < tomorrow:
+        at, _, act = heapq.heappop(story.ahead)
         act(at)
 
 
-def _plan(story: Story, day: date, ago: int) -> Iterator[tuple[datetime, Callable[[datetime], None]]]:
+def _then(story: Story, at: datetime, act: Callable[[datetime], None]) -> None:
+    """Let something happen later, if that is not in the future of the person who looks at the demo."""
+    if at <= story.now:
+        story.planned += 1
+        heapq.heappush(story.ahead, (at, story.planned, act))
+
+
+def _plan(story: Story, day: date, ago: int) -> None:
     growth = 0.55 + 0.45 * (DAYS - ago) / DAYS
-    crowd = SCANS_A_DAY * people.WEEKDAY_WEIGHTS[day.weekday()] * growth * PROMOTION_DAYS.get(ago, 1)
-    for _ in range(_about(story.random, crowd)):
-        if at := _moment(story, day):
-            yield at, lambda at: _scan(story, at)
-    for person in list(story.people):
-        if story.random.random() < person.habits.visits_a_week / 7 * people.WEEKDAY_WEIGHTS[day.weekday()]:
-            if at := _moment(story, day):
-                yield at, lambda at, person=person: _visit_store(story, person, at)
-        if person.habits.likes_sharing and story.random.random() < 0.03 and (at := _moment(story, day)):
-            yield at, lambda at, person=person: _share(story, person, at)
+    weekday = people.WEEKDAY_WEIGHTS[day.weekday()]
+    for _ in range(_about(story.random, SCANS_A_DAY * weekday * growth * PROMOTION_DAYS.get(ago, 1))):
+        _then(story, _moment(story, day), lambda at: _scan(story, at))
+    for person in story.people:
+        if story.random.random() < person.habits.visits_a_week / 7 * weekday:
+            _then(story, _moment(story, day), lambda at, person=person: _visit_store(story, person, at))  # type: ignore[misc]
+        if person.habits.likes_sharing and story.random.random() < 0.03:
+            _then(story, _moment(story, day), lambda at, person=person: _share(story, person, at))  # type: ignore[misc]
 
 
 def _about(random: Random, mean: float) -> int:
     return max(0, round(random.gauss(mean, mean**0.5)))
 
 
-def _moment(story: Story, day: date) -> datetime | None:
-    """A time of that day while stores are open; None when it lies ahead of us."""
+def _moment(story: Story, day: date) -> datetime:
+    """A time of that day while stores are open. Today's crowd comes by now, so that the board has something to show."""
     hour = story.random.choices(people.HOURS, people.HOUR_WEIGHTS)[0]
     second = story.random.randrange(3600)
-    at = datetime(day.year, day.month, day.day, hour, second // 60, second % 60, tzinfo=story.zone)
-    return at.astimezone(UTC) if at <= story.now else None
+    local = story.now.astimezone(story.zone)
+    if day == local.date() and local.hour < people.HOURS[-1]:
+        return story.now - (story.now - day_start(day, story.demo.chain.timezone)) * (second / 3600)
+    return datetime(day.year, day.month, day.day, hour, second // 60, second % 60, tzinfo=story.zone).astimezone(UTC)
+
+
+def _by_day(story: Story, at: datetime) -> datetime:
+    """Nobody opens links in the middle of the night: those wait until the morning."""
+    hour = at.astimezone(story.zone).hour
+    return at if hour >= WAKING_HOUR else at + timedelta(hours=WAKING_HOUR - hour)
 
 
 def _scan(story: Story, at: datetime) -> None:
@@ -118,9 +138,9 @@ def _scan(story: Story, at: datetime) -> None:
         return
     person = _join(story, secret, store, at, token=code.token)
     if story.random.random() < BUYS_AT_ONCE:
-        _visit_store(story, person, at + timedelta(minutes=4))
+        _then(story, at + timedelta(minutes=4), lambda at: _visit_store(story, person, at))
     if person.habits.likes_sharing and story.random.random() < 0.6:
-        _share(story, person, at + timedelta(minutes=9))
+        _then(story, at + timedelta(minutes=9), lambda at: _share(story, person, at))
 
 
 def _stranger(story: Story) -> str:
@@ -154,7 +174,6 @@ def _introduce(story: Story, person: Person, at: datetime) -> None:
 
 def _visit_store(story: Story, person: Person, at: datetime) -> None:
     """A purchase: usually at the store where the member joined; a few are undone."""
-    at = min(at, story.now)
     random, demo = story.random, story.demo
     store = person.store if random.random() < 0.8 else random.randrange(len(demo.stores))
     _claim_something(story, person, at)
@@ -189,19 +208,22 @@ def _claim_something(story: Story, person: Person, at: datetime) -> None:
 def _share(story: Story, person: Person, at: datetime) -> None:
     """Send the card to friends: some open the link, some of those take the card, and share in their turn."""
     random = story.random
-    at = min(at, story.now)
     channel = random.choices(people.SHARE_CHANNELS, people.SHARE_WEIGHTS)[0]
     try:
         link = linking.create_link(story.demo.chain.id, person.card_id, channel, now=at)
     except DomainError:  # his card is no longer active
         return
     for _ in range(_about(random, people.OPENINGS[channel])):
-        opened_at = at + timedelta(minutes=random.randrange(1, 600))
-        if opened_at > story.now:
-            continue
-        secret = _stranger(story)
-        visiting.count_visit(this_transaction(), link.token, visitor=hashed(secret), now=opened_at)
-        if random.random() < people.CONVERSION[channel]:
-            friend = _join(story, secret, person.store, opened_at, link=link.token)
-            if friend.habits.likes_sharing and random.random() < 0.5:
-                _share(story, friend, opened_at + timedelta(minutes=20))
+        opened_at = _by_day(story, at + timedelta(minutes=random.randrange(1, 600)))
+        _then(story, opened_at, lambda at: _open_link(story, person, link.token, channel, at))
+
+
+def _open_link(story: Story, sharer: Person, token: str, channel: str, at: datetime) -> None:
+    """A friend looks; some take the card, and share in their turn."""
+    random, secret = story.random, _stranger(story)
+    visiting.count_visit(this_transaction(), token, visitor=hashed(secret), now=at)
+    if random.random() >= people.CONVERSION[channel]:
+        return
+    friend = _join(story, secret, sharer.store, at, link=token)
+    if friend.habits.likes_sharing and random.random() < 0.5:
+        _then(story, at + timedelta(minutes=20), lambda at: _share(story, friend, at))
