@@ -84,6 +84,14 @@ def earn_stepwise(
     )
 
 
+def hold(card_id: int) -> None:
+    """Lock a card before the rest of an undo: settling takes it first too, and two orders would end in a deadlock.
+
+    Needs an open transaction.
+    """
+    db.session.execute(select(Card.id).where(Card.id == card_id).with_for_update(key_share=True))
+
+
 def take_back(card_id: int, points: int, *, cause: str, now: datetime) -> TakenBack:
     """Take earned points back, as far as they are still there. Needs an open transaction.
 

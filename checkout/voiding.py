@@ -78,6 +78,7 @@ def void(
     found = _find(chain_id, checkout_id, store_ids)
     if refusal := _untimely(found, role, now):
         raise refusal
+    ledger.hold(found.card_id)
     _take(found, by, now)
     coupons = _give_coupons_back(checkout_id, now)
     points = ledger.take_back(found.card_id, found.points_earned, cause=f"void:{checkout_id}", now=now)
