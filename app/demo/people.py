@@ -8,8 +8,8 @@ GIVEN = (
     "小雪 子涵 雨桐 浩然 欣怡 一诺 思远 佳怡 梓萱 俊杰 晓明 静 磊 婷 敏 芳 洋 勇 艳 杰 娟 涛 明 超 霞 平 刚 桂英"
 ).split()
 STORE_WEIGHTS = [18, 13, 12, 11, 10, 8, 8, 6, 5, 4, 3, 2]  # the first store is the busy one
-HOURS = list(range(10, 22))
-HOUR_WEIGHTS = [2, 3, 5, 6, 7, 9, 8, 7, 8, 10, 9, 5]
+HOURS = list(range(7, 22))  # the stores also sell breakfast
+HOUR_WEIGHTS = [2, 3, 3, 3, 4, 6, 6, 7, 9, 8, 7, 8, 10, 9, 5]
 WEEKDAY_WEIGHTS = [0.75, 0.75, 0.8, 0.9, 1.2, 1.55, 1.45]  # Monday first
 SHARE_CHANNELS = ["friend", "group", "moments", "poster", "copy"]
 SHARE_WEIGHTS = [42, 25, 18, 5, 10]

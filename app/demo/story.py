@@ -99,7 +99,10 @@ def _then(story: Story, at: datetime, act: Callable[[datetime], None]) -> None:
 def _plan(story: Story, day: date, ago: int) -> None:
     growth = 0.55 + 0.45 * (DAYS - ago) / DAYS
     weekday = people.WEEKDAY_WEIGHTS[day.weekday()]
-    for _ in range(_about(story.random, SCANS_A_DAY * weekday * growth * PROMOTION_DAYS.get(ago, 1))):
+    crowd = SCANS_A_DAY * weekday * growth * PROMOTION_DAYS.get(ago, 1)
+    if ago == 0:
+        crowd *= (story.now - day_start(day, story.demo.chain.timezone)) / timedelta(days=1)
+    for _ in range(_about(story.random, crowd)):
         _then(story, _moment(story, day), lambda at: _scan(story, at))
     for person in story.people:
         if story.random.random() < person.habits.visits_a_week / 7 * weekday:
