@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row, func, select
 
-from cards.models import Member
+from cards.models import Card, Member
 from core.db import db
 from coupons.models import Offer, OfferState
 from push.models import Delivery, Run
@@ -29,10 +29,11 @@ def list_deliveries(
     after: int = 0,
     limit: int = 50,
 ) -> Sequence[Row[*tuple[Any, ...]]]:
-    """Deliveries of a run in the order they were written: the row, the member's name and phone."""
+    """Deliveries of a run in the order they were written: the row, the member's name and phone, his card's number."""
     query = (
-        select(Delivery, Member.name, Member.phone)
+        select(Delivery, Member.name, Member.phone, Card.number)
         .join(Member, Member.id == Delivery.member_id)
+        .join(Card, Card.id == Delivery.card_id)
         .where(Delivery.chain_id == chain_id, Delivery.run_id == run_id, Delivery.id > after)
         .order_by(Delivery.id)
         .limit(limit)

@@ -17,7 +17,7 @@ DAYS_ZH = dict(zip(WEEKDAYS, "一二三四五六日", strict=True))
 DAYS_EN = dict(zip(WEEKDAYS, "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split(), strict=True))
 NAMES_SHOWN = 3
 EVERYBODY = Text("全体会员", "All members")
-NOW = Text("马上发，先等 10 分钟，可以撤回", "At once, after ten minutes in which it can be taken back")
+NOW = Text("马上发（先等 10 分钟）", "At once, after ten minutes")
 DAYS = {
     ("joined", "within_days"): Text("最近 {n} 天入会", "joined in the last {n} days"),
     ("joined", "before_days"): Text("入会超过 {n} 天", "joined more than {n} days ago"),
@@ -35,7 +35,11 @@ def schedule_sentence(schedule: dict[str, Any], timezone: str) -> Text:
     if schedule["kind"] == "at":
         return moment_text(datetime.fromisoformat(schedule["at"]), timezone)
     clock = schedule["time"]
-    zh = "每天" if len(schedule["weekdays"]) == 7 else "每周" + "、".join(DAYS_ZH[day] for day in schedule["weekdays"])
+    zh = (
+        "每天"
+        if len(schedule["weekdays"]) == 7
+        else "每" + "、".join(f"周{DAYS_ZH[day]}" for day in schedule["weekdays"])
+    )
     en = "day" if len(schedule["weekdays"]) == 7 else _and([DAYS_EN[day] for day in schedule["weekdays"]])
     if "until" not in schedule:
         return Text(f"{zh} {clock}", f"Every {en} at {clock}")

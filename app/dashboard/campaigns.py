@@ -1,7 +1,9 @@
 """Pushes: the list, the editor with its live count and phone, and what became of every message."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
@@ -11,12 +13,12 @@ from werkzeug.wrappers import Response
 
 from app.auth.guard import HQ, HQ_ADMIN, access, actor, author, require_staff
 from app.dashboard.campaign_form import CampaignForm, form_of, fresh_form, stores_to_tick, tiers_to_tick
-from app.languages import language, say
+from app.languages import language
 from app.wallet.showing import moment_shown, name_of, offer_shown
 from app.worker import names_set_up
 from cards.contacts import masked_name, masked_phone
 from core import idempotency
-from core.clock import utc_now
+from core.clock import business_day, utc_now
 from core.db import transaction
 from core.errors import DomainError, NotFound
 from core.idempotency import Answer, earlier_answer, keep_answer
@@ -88,12 +90,22 @@ def _lines(chain: Chain, found: Sequence[Campaign]) -> list[Line]:
 
 def _when(chain: Chain, campaign: Campaign, run: Run | None) -> str:
     """What is next, else what was last."""
+    if campaign.state == CampaignState.MISSED and campaign.send_at:
+        return str(_("should have gone out %(moment)s", moment=_planned(campaign.send_at, chain)))
     if campaign.state == CampaignState.SCHEDULED and campaign.next_run_at:
-        return str(_("goes out %(moment)s", moment=say(sentences.moment_text(campaign.next_run_at, chain.timezone))))
+        return str(_("goes out %(moment)s", moment=_planned(campaign.next_run_at, chain)))
     if run is not None:
         moment = moment_shown(run.started_at, chain.timezone, now=utc_now())
         return str(_("went out %(moment)s", moment=moment))
     return ""
+
+
+def _planned(moment: datetime, chain: Chain) -> str:
+    """A moment near now as people say it: tomorrow 18:00."""
+    now = utc_now()
+    if business_day(moment, chain.timezone) == business_day(now, chain.timezone) + timedelta(days=1):
+        return str(_("tomorrow %(time)s", time=f"{moment.astimezone(ZoneInfo(chain.timezone)):%H:%M}"))
+    return moment_shown(moment, chain.timezone, now=now)
 
 
 def share(part: int, whole: int) -> str:
@@ -169,9 +181,7 @@ def rewrite(campaign_id: int) -> Response | tuple[str, int]:
 
 
 def _saved(form: CampaignForm, campaign_id: int) -> Response:
-    if form["do"] == "schedule":
-        _flash_scheduled(campaign_id)
-    else:
+    if form["do"] != "schedule":  # what is scheduled says so on its page, with the way back
         flash(_("Saved as a draft. Nothing goes out before you schedule it."), "good")
     return redirect(_page_of(campaign_id), 303)
 
@@ -283,9 +293,11 @@ def show(campaign_id: int) -> str:
 
 @bp.get(f"{ID}/progress")
 @access(*HQ)
-def progress(campaign_id: int) -> str:
-    """The part of the page that moves."""
+def progress(campaign_id: int) -> str | Response:
+    """The part of the page that moves; the whole page anew when the campaign has come into another state."""
     chain, campaign = _chain(), _campaign(campaign_id)
+    if request.args.get("seen", campaign.state) != campaign.state:
+        return Response(status=204, headers={"HX-Refresh": "true"})
     return render_template("dashboard/campaigns/_progress.html", **_progress_of(chain, campaign))
 
 
@@ -306,7 +318,8 @@ def _progress_of(chain: Chain, campaign: Campaign) -> dict[str, Any]:
         "errors": runs.count_errors(run.id) if run else [],
         "runs": [(each, sums[each.id], moment_shown(each.due_at, chain.timezone, now=now)) for each in found],
         "went_out": moment_shown(run.started_at, chain.timezone, now=now) if run else "",
-        "goes_out": say(sentences.moment_text(campaign.next_run_at, chain.timezone)) if campaign.next_run_at else "",
+        "goes_out": _planned(campaign.next_run_at, chain) if campaign.next_run_at else "",
+        "missed_at": _planned(campaign.send_at, chain) if campaign.send_at else "",
         "is_live": campaign.state in LIVE,
         "arrived_of": lambda each: sum(each.states[state] for state in ARRIVED),
         "share": share,
@@ -369,8 +382,8 @@ def deliveries(campaign_id: int) -> str:
         campaign=campaign,
         run=run,
         rows=[
-            (row, masked_name(name) or _("no name"), masked_phone(phone), _moment_of(row, chain, now))
-            for row, name, phone in rows
+            (row, masked_name(name) or f"…{number[-4:]}", masked_phone(phone), _moment_of(row, chain, now))
+            for row, name, phone, number in rows
         ],
         chosen=chosen,
         channels=list(PushChannel),
@@ -381,7 +394,7 @@ def deliveries(campaign_id: int) -> str:
     )
 
 
-def _moment_of(row: Any, chain: Chain, now: Any) -> str:
+def _moment_of(row: Any, chain: Chain, now: datetime) -> str:
     if row.sent_at is not None:
         return moment_shown(row.sent_at, chain.timezone, now=now)
     if row.state == DeliveryState.PENDING:
@@ -402,8 +415,6 @@ def schedule(campaign_id: int) -> Response:
             campaigns.schedule_campaign(actor().chain_id, campaign_id, other, by=author(), now=utc_now())
     except DomainError as refusal:
         _refuse(refusal)
-    else:
-        _flash_scheduled(campaign_id)
     return redirect(_page_of(campaign_id), 303)
 
 
@@ -452,16 +463,6 @@ def _refuse(refusal: DomainError) -> None:
     if isinstance(refusal, NotFound):
         raise refusal
     flash(refusal.say(language()), "bad")
-
-
-def _flash_scheduled(campaign_id: int) -> None:
-    chain, campaign = _chain(), _campaign(campaign_id)
-    if campaign.next_run_at is None:
-        return
-    moment = say(sentences.moment_text(campaign.next_run_at, chain.timezone))
-    text = _("It goes out on %(moment)s. Until then you can take it back.", moment=moment)
-    message: Any = {"text": text, "undo_url": url_for("campaigns.stop", campaign_id=campaign_id)}
-    flash(message, "good")
 
 
 def _page_of(campaign_id: int) -> str:
