@@ -139,7 +139,7 @@ class VoidedCheckoutSchema(Schema):
 
 
 @bp.post("/checkouts/quote")
-@bp.arguments(PriceCheckoutSchema)
+@bp.arguments(PriceCheckoutSchema())
 @bp.alt_response(200, schema=QuoteSchema)
 @access(*TILL)
 def quote_checkout(body: dict[str, Any]) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def quote_checkout(body: dict[str, Any]) -> dict[str, Any]:
 
 
 @bp.post("/checkouts")
-@bp.arguments(SettleCheckoutSchema)
+@bp.arguments(SettleCheckoutSchema())
 @bp.doc(parameters=[IDEMPOTENCY_HEADER])
 @bp.alt_response(201, schema=CheckoutSchema)
 @access(*TILL)
