@@ -4,8 +4,9 @@ import logging
 import re
 import sys
 import time
+from functools import cache
+from random import getrandbits
 from typing import Any
-from uuid import uuid4
 
 import structlog
 from flask import Blueprint, Flask, Response, current_app, g, request
@@ -19,6 +20,7 @@ from core.db import db
 bp = Blueprint("observing", __name__)
 REQUESTS = Counter("kaquan_requests", "Answered requests", ["endpoint", "method", "status"])
 SECONDS = Histogram("kaquan_request_seconds", "Time to answer", ["endpoint"])
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}  # others would be a series each
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{6,64}")
 PHONE = re.compile(r"(?<!\d)(\+?\d{0,3}1\d{2})\d{4}(\d{4})(?!\d)")
 log = structlog.get_logger("kaquan.request")
@@ -55,15 +57,16 @@ def mask_phones(_logger: object, _name: str, entry: dict[str, Any]) -> dict[str,
 
 def _begin() -> None:
     offered = request.headers.get("X-Request-Id", "")
-    g.request_id = offered if REQUEST_ID.fullmatch(offered) else uuid4().hex
+    g.request_id = offered if REQUEST_ID.fullmatch(offered) else f"{getrandbits(128):032x}"
     g.begun_at = time.perf_counter()
 
 
 def _end(response: Response) -> Response:
     endpoint = request.endpoint or "none"
     seconds = time.perf_counter() - g.get("begun_at", time.perf_counter())
-    REQUESTS.labels(endpoint, request.method, response.status_code).inc()
-    SECONDS.labels(endpoint).observe(seconds)
+    method = request.method if request.method in METHODS else "other"
+    _counter(endpoint, method, response.status_code).inc()
+    _timer(endpoint).observe(seconds)
     response.headers["X-Request-Id"] = g.get("request_id", "")
     if response.status_code >= 500 or current_app.extensions["settings"].log_level.upper() == "DEBUG":
         # The endpoint, not the path: paths of customers carry tokens.
@@ -76,6 +79,16 @@ def _end(response: Response) -> Response:
             request_id=g.get("request_id"),
         )
     return response
+
+
+@cache
+def _counter(endpoint: str, method: str, status: int) -> Counter:
+    return REQUESTS.labels(endpoint, method, status)
+
+
+@cache
+def _timer(endpoint: str) -> Histogram:
+    return SECONDS.labels(endpoint)
 
 
 @bp.get("/healthz")

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from flask import Flask, Response, abort, current_app, request
+from flask import Flask, Request, Response, abort, current_app, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from limits import parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
@@ -25,6 +26,12 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
+STRICT_HEADERS = [
+    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(self), geolocation=(self), microphone=()"),
+]
 GUESSES = parse("20/minute")  # wrong codes from one address
 LOGINS = parse("30/minute")  # log-in attempts from one address
 LARGEST = 2**63 - 1  # a row's number in either database
@@ -33,8 +40,20 @@ LARGEST = 2**63 - 1  # a row's number in either database
 def init_app(app: Flask) -> None:
     app.extensions["limiter"] = MovingWindowRateLimiter(MemoryStorage())
     app.url_map.converters["int"] = RowNumber
+    app.session_interface = PageSessions()
     app.before_request(_refuse_nul)
     app.after_request(_add_headers)
+
+
+class PageSessions(SecureCookieSessionInterface):
+    """Pages have a session, the API has none: to open one there would cost as much as to find the card."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        return self.session_class() if request.path.startswith("/api/") else super().open_session(app, request)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        if session.accessed or session.modified:
+            super().save_session(app, session, response)
 
 
 class RowNumber(IntegerConverter):
@@ -60,18 +79,20 @@ def _refuse_nul() -> None:
     said = [text for texts in request.form.listvalues() for text in texts] if is_form else []
     if b"%00" in request.query_string or any("\0" in text for text in said):
         abort(400)
+    if request.is_json and any(nul in request.get_data() for nul in (b"\0", b"\\u0000")):
+        abort(400)
 
 
 def _add_headers(response: Response) -> Response:
     headers = response.headers
-    headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Referrer-Policy", "same-origin")
-    headers.setdefault("Permissions-Policy", "camera=(self), geolocation=(self), microphone=()")
+    given = {name.lower() for name, _ in headers}
+    for name, value in STRICT_HEADERS:
+        if name.lower() not in given:
+            headers.add(name, value)
     if current_app.extensions["settings"].is_https:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-    if request.endpoint != "static" and not request.path.startswith("/accent/"):
-        headers.setdefault("Cache-Control", "private, no-store")
+    if "cache-control" not in given and request.endpoint != "static" and not request.path.startswith("/accent/"):
+        headers.add("Cache-Control", "private, no-store")
     return response
 
 

@@ -4,12 +4,17 @@ import hashlib
 import secrets
 
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # no 0/o, 1/l/i: people read these aloud
-CODE_LENGTH = 13  # 31^13 is 64 bits
+CODE_LENGTH = 13
+CODES = len(ALPHABET) ** CODE_LENGTH  # 64 bits
 
 
 def new_code() -> str:
     """A code for people and QR pictures: 13 letters and digits, 64 bits."""
-    return "".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH))
+    rest, letters = secrets.randbelow(CODES), ""
+    for _ in range(CODE_LENGTH):
+        rest, letter = divmod(rest, len(ALPHABET))
+        letters += ALPHABET[letter]
+    return letters
 
 
 def new_secret() -> str:

@@ -10,6 +10,7 @@ from core import audit
 from core.audit import Author
 from core.db import db
 from core.errors import Invalid, NotFound
+from core.hot import Sql, reading
 from core.text import Text
 from core.tokens import hashed, new_secret
 from stores.models import ApiKey, Role, Store
@@ -39,13 +40,22 @@ class NewKey(NamedTuple):
     secret: str  # shown once
 
 
-def find_key(key_hash: str) -> Row[int, int, int | None, str, str] | None:
-    """The key in force with this hash: id, chain_id, store_id, role, name."""
-    return db.session.execute(
-        select(ApiKey.id, ApiKey.chain_id, ApiKey.store_id, ApiKey.role, ApiKey.name).where(
-            ApiKey.key_hash == key_hash, ApiKey.revoked_at.is_(None)
-        )
-    ).one_or_none()
+class FoundKey(NamedTuple):
+    id: int
+    chain_id: int
+    store_id: int | None
+    role: str
+    name: str
+
+
+FIND = Sql("SELECT id, chain_id, store_id, role, name FROM api_keys WHERE key_hash = :key_hash AND revoked_at IS NULL")
+
+
+def find_key(key_hash: str) -> FoundKey | None:
+    """The key in force with this hash."""
+    with reading() as hot:
+        row = hot.row(FIND, key_hash=key_hash)
+    return None if row is None else FoundKey(*row)
 
 
 def create_key(chain_id: int, *, name: str, role: Role, store_id: int | None, by: Author, now: datetime) -> NewKey:
