@@ -234,10 +234,11 @@ def _consequences(chain: Chain, line: Line) -> dict[str, str]:
     kept = ngettext("%(num)d coupon that is out stays good.", "%(num)d coupons that are out stay good.", out)
     left = _("%(left)s of %(stock)s are left.", left=f"{line.left:,}", stock=f"{offer.stock:,}") if offer.stock else ""
     stops = _("Nobody can claim it from then on.")
+    joint = "" if language() == "zh" else " "
     return {
-        "publish": " ".join(filter(None, [_can_claim(offer, line.left), _costs(chain, line)])),
-        "pause": " ".join(filter(None, [stops, kept, left, _("You can let it run again.")])),
-        "end": " ".join(filter(None, [stops, kept, left, _("An offer that has ended cannot run again.")])),
+        "publish": joint.join(filter(None, [_can_claim(offer, line.left), _costs(chain, line)])),
+        "pause": joint.join(filter(None, [stops, kept, left, _("You can let it run again.")])),
+        "end": joint.join(filter(None, [stops, kept, left, _("An offer that has ended cannot run again.")])),
     }
 
 
