@@ -1,0 +1,183 @@
+"""The API answers as its description says: every call, every refusal, and the description is whole."""
+
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from flask.testing import FlaskClient
+
+from app.api.document import METHODS, PROBLEM, document
+from stores.models import Role
+from tests.factories import make_chain, make_key, make_offer, make_store, make_store_code
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class Api:
+    """A client that holds each answer against the description, and remembers what was asked."""
+
+    def __init__(self, client: FlaskClient, spec: dict[str, Any]) -> None:
+        self.client = client
+        self.spec = spec
+        self.asked: set[tuple[str, str]] = set()
+
+    def ask(self, call: str, *, status: int = 200, by: str = "", body: Any = None, **values: Any) -> Any:
+        """``call`` is "POST /offers/{offer_id}/coupons"; values fill the path, the rest are asked after the ?."""
+        method, _, path = call.partition(" ")
+        template = f"/api/v1{path}"
+        operation = self.spec["paths"][template][method.lower()]
+        query = {name: value for name, value in values.items() if f"{{{name}}}" not in template}
+        options: dict[str, Any] = {} if body is None else {"json": body}
+        headers = {"Authorization": f"Bearer {by}"} if by else {}
+        answer = self.client.open(
+            template.format(**values), method=method, query_string=query, headers=headers, **options
+        )
+        assert answer.status_code == status, (call, answer.status, answer.text)
+        self._check(operation, answer)
+        if status < 300:
+            self.asked.add((method.lower(), template))
+        return answer.get_json() if answer.data else None
+
+    def _check(self, operation: dict[str, Any], answer: Any) -> None:
+        said = operation["responses"].get(str(answer.status_code))
+        assert said, f"{operation['operationId']} does not speak of {answer.status_code}"
+        if "$ref" in said:
+            said = self.spec["components"]["responses"][said["$ref"].rpartition("/")[2]]
+        if not answer.data:
+            assert "content" not in said
+            return
+        kind = answer.content_type.partition(";")[0]
+        assert kind in said["content"], (operation["operationId"], kind)
+        schema = said["content"][kind]["schema"]
+        jsonschema_rs.validate({"$schema": DRAFT, "components": self.spec["components"], **schema}, answer.get_json())
+
+
+@pytest.fixture
+def api(app, client) -> Api:
+    return Api(client, document(app))
+
+
+def operations(spec: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {
+        (method, path): item[method] for path, item in spec["paths"].items() for method in METHODS if method in item
+    }
+
+
+def references(part: Any) -> set[str]:
+    if isinstance(part, list):
+        return {name for one in part for name in references(one)}
+    if isinstance(part, dict):
+        own = {part["$ref"]} if isinstance(part.get("$ref"), str) else set()
+        return own.union(*(references(one) for one in part.values()))
+    return set()
+
+
+def test_it_is_openapi_3_1_with_everything_it_refers_to(api):
+    components = api.spec["components"]
+    known = {f"#/components/{kind}/{name}" for kind, parts in components.items() for name in parts}
+
+    assert api.spec["openapi"].startswith("3.1")
+    assert references(api.spec) <= known
+
+
+def test_every_schema_is_a_json_schema(api):
+    for schema in api.spec["components"]["schemas"].values():
+        jsonschema_rs.meta.validate({"$schema": DRAFT, **schema})
+
+
+def test_every_call_of_the_api_is_described(app, api):
+    served = {
+        (method.lower(), rule.endpoint)
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/api/v1/") and rule.endpoint != "api_description.openapi"
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+
+    assert len(operations(api.spec)) == len(served)
+
+
+def test_every_call_says_who_may_call_it_what_it_does_and_how_it_refuses(api):
+    ids = [operation["operationId"] for operation in operations(api.spec).values()]
+    for (method, path), operation in operations(api.spec).items():
+        assert operation.get("summary"), path
+        assert operation["security"], path
+        assert operation["tags"][0] in {tag["name"] for tag in api.spec["tags"]}
+        assert any(code < "300" for code in operation["responses"]), path
+        if operation["security"] != [{}]:
+            assert {"401", "403"} <= set(operation["responses"]), path
+        if method != "get":
+            assert {"$ref": "#/components/parameters/IdempotencyKey"} in operation["parameters"], path
+    assert len(ids) == len(set(ids))
+
+
+def test_every_call_answers_as_it_is_described(api):
+    """One walk through the whole product; a new call has to be walked too."""
+    chain = make_chain()
+    store = make_store(chain, "SH001")
+    code = make_store_code(store)
+    welcome = make_offer(chain)
+    hq, till = make_key(chain), make_key(chain, Role.CLERK, store)
+
+    wallet = api.ask("POST /wallets", status=201)["token"]
+    card = api.ask("POST /store-codes/{token}/cards", status=201, by=wallet, token=code.token)
+    again = api.ask("POST /store-codes/{token}/cards", by=wallet, token=code.token)
+    number = card["number"]
+    assert (again["number"], again["is_new"]) == (number, False)
+    api.ask("GET /cards/{number}", by=wallet, number=number)
+    shown = api.ask("GET /cards/{number}/code", by=wallet, number=number)["value"]
+    api.ask("GET /cards/{number}", by=till, number=number, card_code=shown)
+
+    claimed = api.ask("POST /offers/{offer_id}/coupons", status=201, by=wallet, offer_id=welcome.id)
+    api.ask("POST /offers/{offer_id}/coupons", status=409, by=wallet, offer_id=welcome.id)
+    purchase = {"card_code": shown, "amount_cents": 5800}
+    quote = api.ask("POST /checkouts/quote", by=till, body=purchase)
+    settle = {"card_code": quote["card_ticket"], "amount_cents": 5800, "coupons": quote["best"]}
+    checkout = api.ask("POST /checkouts", status=201, by=till, body=settle)
+    assert checkout["coupons"] == [claimed["id"]]
+    api.ask("POST /checkouts/{checkout_id}/void", by=till, checkout_id=checkout["id"])
+
+    link = api.ask("POST /cards/{number}/share-links", status=201, by=wallet, number=number, body={"channel": "friend"})
+    friend = api.ask("POST /wallets", status=201)["token"]
+    api.ask("POST /share-links/{token}/visits", status=204, token=link["token"])
+    joined = api.ask("POST /share-links/{token}/cards", status=201, by=friend, token=link["token"])
+    assert joined["referral"]["depth"] == 1
+    api.ask("GET /referrals/tree", by=hq, card=number)
+
+    draft = {
+        "name": "周末",
+        "title": "周末",
+        "title_en": "Weekend",
+        "body": "来",
+        "body_en": "Come",
+        "channels": ["inbox"],
+    }
+    campaign = api.ask("POST /campaigns", status=201, by=hq, body=draft)["id"]
+    api.ask("GET /campaigns", by=hq)
+    api.ask("GET /campaigns/{campaign_id}", by=hq, campaign_id=campaign)
+    for change in ("schedule", "pause", "resume", "cancel"):
+        api.ask(f"POST /campaigns/{{campaign_id}}/{change}", by=hq, campaign_id=campaign)
+    api.ask("GET /campaigns/{campaign_id}/runs", by=hq, campaign_id=campaign)
+
+    for listed in sorted(path for method, path in operations(api.spec) if method == "get" and "{" not in path):
+        if ("get", listed) not in api.asked:
+            api.ask(f"GET {listed.removeprefix('/api/v1')}", by=hq)
+    assert set(operations(api.spec)) - api.asked == set()
+
+
+@pytest.mark.parametrize(
+    ("by", "status"), [pytest.param("", 401, id="nobody"), pytest.param("kq_wrong", 401, id="a wrong key")]
+)
+def test_a_stranger_is_refused_as_described(api, by, status):
+    api.ask("GET /stores", status=status, by=by)
+
+
+def test_the_wrong_role_and_the_wrong_thing_are_refused_as_described(api):
+    chain = make_chain()
+    clerk = make_key(chain, Role.CLERK, make_store(chain))
+
+    api.ask("GET /campaigns", status=403, by=clerk)
+    api.ask("POST /checkouts/quote", status=422, by=clerk, body={"amount_cents": "much"})
+    api.ask("POST /checkouts/{checkout_id}/void", status=404, by=clerk, checkout_id=987)
+    for _ in range(21):
+        answer = api.client.get("/api/v1/stores", headers={"Authorization": "Bearer guess"})
+    assert (answer.status_code, answer.content_type) == (429, PROBLEM)
