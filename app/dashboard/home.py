@@ -190,7 +190,9 @@ def _decided(each: Decision) -> dict[str, object]:
             "bad",
         ),
         Matter.LOW_STOCK: (
-            gettext("“%(name)s”: %(count)s of %(of)s left.", name=name, count=f"{each.count:,}", of=f"{each.of:,}"),
+            gettext("“%(name)s”: %(count)s of %(of)s left.", name=name, count=f"{each.count:,}", of=f"{each.of:,}")
+            if each.count
+            else gettext("“%(name)s”: all %(of)s are gone.", name=name, of=f"{each.of:,}"),
             gettext("Add stock"),
             "warn",
         ),

@@ -106,8 +106,8 @@ class Board:
         return max(round((self.now - self.first_card_at).total_seconds() / cards), 1)
 
     def line(self, name: str) -> list[int]:
-        """One figure over the days, oldest first."""
-        return [getattr(self.days[day], name) for day in sorted(self.days)]
+        """One figure over the days that are over, oldest first."""
+        return [getattr(self.days[day], name) for day in sorted(self.days) if day != self.today]
 
 
 def read_board(reader: Reader, *, now: datetime) -> Board:
@@ -130,7 +130,7 @@ def read_board(reader: Reader, *, now: datetime) -> Board:
         first_card_at=firsts,
         stores=shown[:SHOWN_STORES],
         more_stores=max(len(shown) - SHOWN_STORES, 0),
-        new_cards=_new_cards(reader, today),
+        new_cards=_new_cards(reader, today, now),
     )
 
 
@@ -227,12 +227,12 @@ def _name(shown: list[StoreToday]) -> None:
         _, store.name, store.code = names[store.store_id]
 
 
-def _new_cards(reader: Reader, today: date) -> list[NewCard]:
+def _new_cards(reader: Reader, today: date, now: datetime) -> list[NewCard]:
     query = (
         select(Card.issued_at, Store.name, Store.timezone, Card.channel)
         .outerjoin(Store, Store.id == Card.store_id)
-        .where(Card.issued_on == today)
-        .order_by(Card.id.desc())
+        .where(Card.issued_on == today, Card.issued_at <= now)
+        .order_by(Card.issued_at.desc(), Card.id.desc())
         .limit(SHOWN_CARDS)
     )
     return [NewCard(*row) for row in db.session.execute(_of(reader, Card, query))]

@@ -12,7 +12,7 @@ from cards.models import Card
 from checkout.models import Checkout, CheckoutState
 from core.db import db
 
-MOST_ROWS = 100
+MOST_ROWS = 50
 MOST_DAYS = 92  # of a chart
 
 

@@ -4,12 +4,17 @@ import csv
 import hashlib
 import io
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
+from app.reports.control import quick_totals
 from app.reports.dictionary import dictionary
+from app.reports.pack import REPORTS
+from app.reports.question import Reader, ask
+from app.reports.reading import by_day
 from core.audit import AuditEntry
 from core.db import db
 from stores.models import Chain, Role, Store
@@ -144,3 +149,70 @@ def test_the_dictionary_is_up_to_date():
     assert DICTIONARY.read_text(encoding="utf-8") == dictionary(), (
         "flask --app wsgi reports dictionary --out docs/reports.md"
     )
+
+
+def test_the_page_of_reports_offers_every_file(chain, client):
+    sign_in(client, make_staff(chain))
+
+    page = client.get("/dashboard/reports?from=2026-05-19&to=2026-05-20").text
+
+    for name in REPORTS:
+        assert f"/reports/{name}.csv?from=2026-05-19&amp;to=2026-05-20" in page, name
+
+
+def test_a_manager_is_not_offered_what_is_for_head_office(chain, client):
+    sign_in(client, make_staff(chain, Role.STORE_MANAGER, (db.session.get_one(Store, 1),)))
+
+    page = client.get("/dashboard/reports").text
+
+    assert "/reports/campaigns.csv" not in page
+    assert client.get("/dashboard/reports/campaigns").status_code == 403
+    assert client.get("/dashboard/reports/members").status_code == 200
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_report_can_be_read_on_a_page(chain, client, name):
+    sign_in(client, make_staff(chain))
+
+    page = client.get(f"/dashboard/reports/{name}?from=2026-05-19&to=2026-05-21").text
+
+    assert all(f"<code>{column.header}</code>" in page for column in REPORTS[name].columns)
+
+
+def test_a_page_shows_text_as_it_is(chain, client):
+    """Nothing runs as a formula there."""
+    sign_in(client, make_staff(chain))
+
+    page = client.get("/dashboard/reports/redemptions?from=2026-05-19&to=2026-05-21").text
+
+    assert ">满30减5<" in page
+    assert ">@金卡<" in client.get("/dashboard/reports/cards?from=2026-05-19&to=2026-05-21").text
+
+
+def test_the_charts_add_up_to_the_files(chain):
+    days = by_day(Reader(chain.id), date(2026, 5, 19), date(2026, 5, 20))
+
+    totals = quick_totals(
+        ask("stores_daily", Reader(chain.id), first="2026-05-19", last="2026-05-20", now=story.hours(48))
+    )
+
+    assert sum(each.cards for each in days) == totals["cards"]
+    assert sum(each.payable_cents for each in days) == totals["payable_cents"]
+
+
+def test_head_office_sees_who_took_what(chain, client):
+    sign_in(client, make_staff(chain, name="沈雪"))
+    client.get("/reports/members.csv?from=2026-05-19&to=2026-05-20").get_data()
+
+    page = client.get("/dashboard/reports").text
+
+    assert "members_2026-05-19_2026-05-20.csv" in page
+    assert "沈雪" in page
+
+
+@pytest.mark.parametrize("asked", ["from=x", "from=2026-05-20&to=2026-05-01", "store=nowhere", "from=0001-01-01"])
+def test_a_page_of_reports_answers_odd_questions(chain, client, asked):
+    sign_in(client, make_staff(chain))
+
+    assert client.get(f"/dashboard/reports?{asked}").status_code == 200
+    assert client.get(f"/dashboard/reports/cards?{asked}").status_code == 200

@@ -1,0 +1,141 @@
+"""The members' pages: the list, one member, freezing."""
+
+import pytest
+from sqlalchemy import select
+
+from cards.models import Card
+from core.audit import AuditEntry
+from core.db import db
+from stores.models import Chain, Role, Store
+from tests.factories import make_chain, make_staff
+from tests.pages import post, sign_in
+from tests.reports import story
+
+
+@pytest.fixture
+def chain(app) -> Chain:
+    return story.tell()
+
+
+@pytest.fixture
+def head_office(chain, client):
+    return sign_in(client, make_staff(chain))
+
+
+@pytest.fixture
+def manager(chain, client):
+    """Of the store in Nanjing Road."""
+    return sign_in(client, make_staff(chain, Role.STORE_MANAGER, (db.session.get_one(Store, 1),)))
+
+
+def test_head_office_lists_everybody(head_office):
+    page = head_office.get("/dashboard/members?lang=en").text
+
+    assert "4 members" in page
+    assert "+8613800000000" in page
+    assert "别家的人" not in page
+
+
+def test_a_manager_lists_his_own_members_masked(manager):
+    page = manager.get("/dashboard/members").text
+
+    assert "138****0000" in page
+    assert "林**" in page
+    assert "+8613800000000" not in page
+    assert "HYPERLINK" not in page
+
+
+def test_the_list_pages_by_key(head_office, monkeypatch):
+    monkeypatch.setattr("app.dashboard.members.PAGE", 3)
+
+    page = head_office.get("/dashboard/members?state=&lang=en").text
+
+    assert "after=2" in page
+    assert "/dashboard/members/1" in head_office.get("/dashboard/members?after=2").text
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        pytest.param({"tier": "2"}, {1}, id="a tier"),
+        pytest.param({"store": "-S002"}, {2}, id="a store"),
+        pytest.param({"state": "closed"}, {2}, id="a state"),
+        pytest.param({"joined_from": "2026-05-21"}, {5}, id="from a day"),
+        pytest.param({"joined_to": "2026-05-20", "search": "再见"}, {3}, id="a name until a day"),
+        pytest.param({"joined_from": "whenever", "tier": "gold"}, {1, 2, 3, 5}, id="nothing that makes sense"),
+    ],
+)
+def test_the_list_can_be_filtered(head_office, asked, found):
+    page = head_office.get("/dashboard/members", query_string=asked).text
+
+    assert {number for number in range(1, 6) if f'"/dashboard/members/{number}"' in page} == found
+
+
+def test_the_list_takes_few_queries(head_office, count_queries):
+    count_queries.clear()
+
+    head_office.get("/dashboard/members")
+
+    assert len(count_queries) <= 7
+
+
+def test_a_chain_without_members_says_how_the_first_comes(app, client):
+    sign_in(client, make_staff(make_chain()))
+
+    assert "takes the card" in client.get("/dashboard/members?lang=en").text
+
+
+def test_the_page_of_a_member_tells_everything(head_office):
+    page = head_office.get("/dashboard/members/1?lang=en").text
+
+    for words in ("林小雪", "6200 0000 0000 0016", "5 off 30", "南京东路店", "@周末", "¥109.00", "+100"):
+        assert words in page, words
+    assert 'href="/dashboard/members/2"' in page  # whom he brought
+
+
+def test_the_page_of_a_friend_names_who_brought_him(head_office):
+    assert 'href="/dashboard/members/1"' in head_office.get("/dashboard/members/2").text
+
+
+@pytest.mark.parametrize("member_id", [2, 3, 4, 99])
+def test_a_manager_opens_no_member_of_another_store(manager, member_id):
+    assert manager.get(f"/dashboard/members/{member_id}").status_code == 404
+
+
+def test_a_manager_does_not_learn_who_the_friends_in_other_stores_are(manager):
+    page = manager.get("/dashboard/members/1?lang=en").text
+
+    assert "a member of another store" in page
+    assert "/dashboard/members/2" not in page
+
+
+def test_a_card_is_frozen_and_let_go(head_office):
+    answer = post(head_office, "/dashboard/members/1/cards/1/freeze", follow_redirects=True)
+    frozen = db.session.scalar(select(Card.state).filter_by(id=1))
+    post(head_office, "/dashboard/members/1/cards/1/unfreeze")
+
+    assert frozen == "frozen"
+    assert "/dashboard/members/1/cards/1/unfreeze" in answer.text
+    assert db.session.scalar(select(Card.state).filter_by(id=1)) == "active"
+    assert [entry.action for entry in db.session.scalars(select(AuditEntry).filter_by(object_kind="card"))] == [
+        "card frozen",
+        "card unfrozen",
+    ]
+
+
+def test_a_closed_card_cannot_be_frozen(head_office):
+    assert post(head_office, "/dashboard/members/2/cards/2/freeze").status_code == 409
+
+
+@pytest.mark.parametrize(
+    "path", ["/dashboard/members/2/cards/2", "/dashboard/members/1/cards/2", "/dashboard/members/4/cards/4"]
+)
+def test_a_manager_freezes_his_own_members_cards_only(manager, path):
+    assert post(manager, f"{path}/freeze").status_code == 404
+
+
+def test_an_analyst_only_looks(chain, client):
+    sign_in(client, make_staff(chain, Role.HQ_ANALYST))
+
+    assert "/freeze" not in client.get("/dashboard/members/1").text
+    assert post(client, "/dashboard/members/1/cards/1/freeze").status_code == 403
