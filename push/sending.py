@@ -12,15 +12,14 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import update
-
-from core.db import db, transaction
+from core.db import transaction
 from core.errors import DomainError
+from core.hot import Sql, one_action
 from coupons.errors import CardNeeded, OfferLimitReached
 from push.channels import Channel, Message, PermanentError, RetryError
 from push.deciding import MAX_ATTEMPTS, Facts, change_leased, take_batch
 from push.handing_out import Carrier, hand_out
-from push.models import Delivery, DeliveryState, PushChannel, SkipReason
+from push.models import DeliveryState, PushChannel, SkipReason
 from push.unsubscribing import Links
 
 BATCH = 50
@@ -138,34 +137,35 @@ def _hand_over(
 # --- noting: one transaction a row ----------------------------------------------------------------------------------
 
 
+# A newer result by somebody who took the row after us stands; only that it went is news at any time.
+WENT = Sql("""
+    UPDATE deliveries SET state = 'sent', sent_at = :now, leased_until = NULL, error = NULL
+    WHERE id = :id AND state IN ('sending', 'pending')
+""")
+DID_NOT = Sql("""
+    UPDATE deliveries SET state = :state, attempts = :attempts, due_at = :due_at, error = :error, leased_until = NULL
+    WHERE id = :id AND state = 'sending' AND attempts = :attempt
+""")
+
+
 def _note(row: Facts, problem: BaseException | None, *, now: datetime) -> None:
-    """Write the result down, unless somebody who took the row after us has a newer one."""
+    """Write the result of one attempt down."""
+    if problem is None:
+        with one_action() as hot:
+            hot.run(WENT, id=row.id, now=now)
+        return
     attempt = row.attempts + 1
-    with transaction():
-        if problem is None:
-            _settle(row.id, (DeliveryState.SENDING, DeliveryState.PENDING), state=DeliveryState.SENT, sent_at=now)
-        elif isinstance(problem, NotTried):
-            _settle_attempt(row.id, attempt, state=DeliveryState.PENDING, attempts=row.attempts)
-        elif isinstance(problem, PermanentError) or attempt >= MAX_ATTEMPTS:
-            _settle_attempt(row.id, attempt, state=DeliveryState.FAILED, error=_words(problem, row.id))
-        else:
-            after = problem.after if isinstance(problem, RetryError) else None
-            due_at = min(now + max(wait_before(attempt, row.id), after or timedelta()), row.send_until)
-            error = _words(problem, row.id)
-            _settle_attempt(row.id, attempt, state=DeliveryState.PENDING, due_at=due_at, error=error)
-
-
-def _settle(delivery_id: int, states: tuple[DeliveryState, ...], *more: Any, **values: Any) -> None:
-    db.session.execute(
-        update(Delivery)
-        .where(Delivery.id == delivery_id, Delivery.state.in_(states), *more)
-        .values(**({"leased_until": None, "error": None} | values))
-        .execution_options(synchronize_session=False)
-    )
-
-
-def _settle_attempt(delivery_id: int, attempt: int, **values: Any) -> None:
-    _settle(delivery_id, (DeliveryState.SENDING,), Delivery.attempts == attempt, **values)
+    values: dict[str, Any] = {"state": DeliveryState.PENDING, "attempts": attempt, "due_at": now, "error": None}
+    if isinstance(problem, NotTried):
+        values["attempts"] = row.attempts
+    elif isinstance(problem, PermanentError) or attempt >= MAX_ATTEMPTS:
+        values |= {"state": DeliveryState.FAILED, "error": _words(problem, row.id)}
+    else:
+        after = problem.after if isinstance(problem, RetryError) else None
+        due_at = min(now + max(wait_before(attempt, row.id), after or timedelta()), row.send_until)
+        values |= {"due_at": due_at, "error": _words(problem, row.id)}
+    with one_action() as hot:
+        hot.run(DID_NOT, id=row.id, attempt=attempt, **values)
 
 
 def _words(problem: BaseException, delivery_id: int) -> str:
