@@ -102,7 +102,7 @@ def _each(module: str, name: str, use: Callable[[Any], object]) -> None:
 
 
 def _flask_config(settings: Settings) -> dict[str, object]:
-    engine_options: dict[str, object] = {"pool_pre_ping": False}
+    engine_options: dict[str, object] = {"pool_pre_ping": False, "hide_parameters": True}
     if settings.is_sqlite:
         engine_options["connect_args"] = {"check_same_thread": False}
     else:

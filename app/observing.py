@@ -6,10 +6,10 @@ import sys
 import time
 from functools import cache
 from random import getrandbits
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
-from flask import Blueprint, Flask, Response, current_app, g, request
+from flask import Blueprint, Flask, Response, current_app, g, has_request_context, request
 from flask_migrate import Migrate
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from sqlalchemy import text
@@ -22,37 +22,85 @@ REQUESTS = Counter("kaquan_requests", "Answered requests", ["endpoint", "method"
 SECONDS = Histogram("kaquan_request_seconds", "Time to answer", ["endpoint"])
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}  # others would be a series each
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{6,64}")
-PHONE = re.compile(r"(?<!\d)(\+?\d{0,3}1\d{2})\d{4}(\d{4})(?!\d)")
+DIGITS = re.compile(r"(?<!\d)(\d{3})\d{4,17}(\d{4})(?!\d)")  # phones, card numbers, shown codes
+EMAIL = re.compile(r"[\w.+-]+@([\w-]+\.[\w.-]+)")
 log = structlog.get_logger("kaquan.request")
 
 
 def init_app(app: Flask) -> None:
     _configure_logging(app.extensions["settings"].log_level)
+    app.log_exception = _log_exception  # type: ignore[method-assign]
     app.before_request(_begin)
     app.after_request(_end)
     app.register_blueprint(bp)
 
 
+class ToStderr(logging.StreamHandler[TextIO]):
+    """One JSON line per entry, wherever standard error is at that moment."""
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self.setFormatter(formatter)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 def _configure_logging(level: str) -> None:
+    """Our own entries and those of other packages, all as JSON lines without personal data."""
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_request_id,
+    ]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            mask_phones,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(level=level.upper(), format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            mask_people,
+            structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+        ],
+    )
+    root = logging.getLogger()
+    root.handlers = [handler for handler in root.handlers if not isinstance(handler, ToStderr)]
+    root.addHandler(ToStderr(formatter))
+    root.setLevel(level.upper())
 
 
-def mask_phones(_logger: object, _name: str, entry: dict[str, Any]) -> dict[str, Any]:
-    """No phone number reaches a log whole."""
-    return {k: PHONE.sub(r"\1****\2", v) if isinstance(v, str) else v for k, v in entry.items()}
+def add_request_id(_logger: object, _name: str, entry: dict[str, Any]) -> dict[str, Any]:
+    """So that an entry finds its way back to the answer that somebody complains about."""
+    if has_request_context() and "request_id" in g:
+        entry.setdefault("request_id", g.request_id)
+    return entry
+
+
+def mask_people(_logger: object, _name: str, entry: dict[str, Any]) -> dict[str, Any]:
+    """No phone, card number, code or e-mail address reaches a log whole."""
+    return {name: _masked(value) if name != "request_id" else value for name, value in entry.items()}
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return EMAIL.sub(r"***@\1", DIGITS.sub(r"\1****\2", value))
+    if isinstance(value, dict):
+        return {name: _masked(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_masked(one) for one in value]
+    return _masked(str(value)) if isinstance(value, int) and abs(value) >= 10**10 else value
+
+
+def _log_exception(exc_info: Any) -> None:
+    """What broke, by endpoint: paths of customers carry tokens."""
+    log.error("broken", endpoint=request.endpoint, method=request.method, exc_info=exc_info)
 
 
 def _begin() -> None:

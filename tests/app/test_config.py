@@ -1,0 +1,92 @@
+"""Settings: read once, typed, refused when they make no sense, printed without secrets."""
+
+import json
+import stat
+
+import pytest
+
+from app import config
+from app.config import SettingsError, load_settings, masked
+
+GOOD_SECRET = "s" * 40
+
+
+@pytest.fixture(autouse=True)
+def _own_place(monkeypatch, tmp_path):
+    """No .env and no environment of whoever runs the tests."""
+    for field in config.fields(config.Settings):
+        monkeypatch.delenv(field.name.upper(), raising=False)
+    monkeypatch.setattr(config, "_from_file", set())
+    monkeypatch.setattr(config, "ROOT", tmp_path)
+    monkeypatch.setenv("KAQUAN_VAR", str(tmp_path / "var"))
+
+
+def test_without_settings_it_runs_on_sqlite_with_a_secret_of_its_own(tmp_path):
+    first, second = load_settings(), load_settings()
+
+    assert first.database_url == f"sqlite:///{tmp_path}/var/kaquan.db"
+    assert first.secret_key == second.secret_key
+    assert len(first.secret_key) > 40
+    assert stat.S_IMODE((tmp_path / "var/secret_key").stat().st_mode) == 0o600
+
+
+def test_the_environment_is_read_with_its_types(monkeypatch):
+    monkeypatch.setenv("PORT", "8123")
+    monkeypatch.setenv("PRODUCTION", "yes")
+    monkeypatch.setenv("SECRET_KEY", GOOD_SECRET)
+
+    settings = load_settings()
+    assert (settings.port, settings.production, settings.public_url) == (8123, True, "http://localhost:8123")
+
+
+def test_an_override_wins_over_the_environment(monkeypatch):
+    monkeypatch.setenv("PORT", "8123")
+
+    assert load_settings(port=9).port == 9
+
+
+@pytest.mark.parametrize("url", ["postgres://u:p@h/d", "postgresql://u:p@h/d", "postgresql+psycopg://u:p@h/d"])
+def test_postgresql_is_reached_by_one_driver(url):
+    settings = load_settings(database_url=url)
+
+    assert (settings.database_url, settings.is_sqlite) == ("postgresql+psycopg://u:p@h/d", False)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "word"),
+    [
+        ({"database_url": "mysql://x"}, "DATABASE_URL"),
+        ({"production": True, "secret_key": "short"}, "SECRET_KEY"),
+        ({"production": True, "secret_key": "changeme"}, "SECRET_KEY"),
+        ({"public_url": "ftp://x"}, "PUBLIC_URL"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_the_name_of_the_setting(overrides, word):
+    with pytest.raises(SettingsError, match=word):
+        load_settings(**overrides)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("port", 8000, "8000"),
+        ("secret_key", GOOD_SECRET, "***"),
+        ("smtp_url", "", ""),
+        ("database_url", "postgresql+psycopg://user:pass@db:5433/kaquan", "postgresql+psycopg://***@db:5433/kaquan"),
+        ("smtp_url", "smtps://me:pw@mail.example.com", "smtps://***@mail.example.com"),
+        ("database_url", "sqlite:////var/kaquan.db", "sqlite:////var/kaquan.db"),
+    ],
+)
+def test_secrets_are_masked(name, value, shown):
+    assert masked(name, value) == shown
+
+
+def test_the_command_prints_every_setting_with_its_source(app, monkeypatch):
+    monkeypatch.setenv("SMTP_URL", "smtps://me:hunter2@mail.example.com")
+    result = app.test_cli_runner().invoke(args=["config", "--json"])
+
+    shown = json.loads(result.output)
+    assert set(shown) == {field.name.upper() for field in config.fields(config.Settings)}
+    assert shown["SECRET_KEY"]["value"] == "***"
+    assert (shown["SMTP_URL"]["source"], shown["PORT"]["source"]) == ("environment", "default")
+    assert "hunter2" not in result.output

@@ -1,0 +1,77 @@
+"""Headers that keep browsers strict, and counters that slow guessing down."""
+
+import pytest
+import time_machine
+
+from app.auth.views import local_path
+from core.clock import utc_now
+from tests.factories import make_chain, make_staff, make_store, make_store_code
+from tests.pages import sign_in
+
+PAGES = ["/login", "/healthz", "/nowhere", "/api/docs", "/wallet/", "/api/v1/openapi.json"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_answer_keeps_the_browser_strict(client, path):
+    headers = client.get(path).headers
+    rules = dict(rule.split(" ", 1) for rule in headers["Content-Security-Policy"].split("; "))
+
+    assert rules["default-src"] == "'self'"
+    assert rules["style-src"] == "'self'"
+    assert "unsafe-inline" not in headers["Content-Security-Policy"]
+    assert rules["frame-ancestors"] == "'none'"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["Cache-Control"] == "private, no-store"
+
+
+def test_files_that_never_change_may_be_kept(client):
+    with client.get("/static/css/base.css") as answer:
+        assert "no-store" not in answer.headers["Cache-Control"]
+
+
+def test_cookies_are_for_https_only_where_the_site_is(app, client, monkeypatch):
+    chain = make_chain()
+    monkeypatch.setattr(type(app.extensions["settings"]), "is_https", True)
+    monkeypatch.setitem(app.config, "SESSION_COOKIE_SECURE", True)
+    staff = make_staff(chain)
+    sign_in(client, staff)
+
+    answer = client.get("/login?lang=en")
+    assert answer.headers["Strict-Transport-Security"]
+    assert all("Secure" in cookie for cookie in answer.headers.getlist("Set-Cookie"))
+
+
+def test_guessing_codes_is_slowed_down_and_forgotten_after_a_minute(client):
+    start = utc_now()
+    with time_machine.travel(start) as clock:
+        answers = [client.get(f"/q/guess{number}").status_code for number in range(22)]
+        clock.shift(61)
+        later = client.get("/q/guess").status_code
+
+    assert answers == [404] * 20 + [429] * 2
+    assert later == 404
+
+
+def test_known_codes_are_no_guesses(client):
+    code = make_store_code(make_store(make_chain()))
+
+    assert {client.get(f"/q/{code.token}").status_code for _ in range(25)} == {200}
+
+
+def test_wrong_bearers_are_guesses(client):
+    headers = [{"Authorization": f"Bearer kq_guess{number}"} for number in range(21)]
+
+    assert [client.get("/api/v1/stores", headers=one).status_code for one in headers] == [401] * 20 + [429]
+
+
+@pytest.mark.parametrize("target", ["/till/", "/dashboard/offers?state=running#x", "/"])
+def test_local_paths_are_local(target):
+    assert local_path(target) == target
+
+
+@pytest.mark.parametrize("body", [b'{"channel": "a\\u0000b"}', b'{"channel": "\x00"}'])
+def test_a_text_no_database_can_hold_is_refused(client, body):
+    answer = client.post("/api/v1/cards/1/share-links", data=body, content_type="application/json")
+
+    assert answer.status_code == 400
