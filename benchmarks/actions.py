@@ -15,7 +15,7 @@ from benchmarks.load import post
 from cards import issuing, ledger
 from checkout import quoting, settling
 from core.clock import utc_now
-from core.hot import STORED_MOMENT, Hot, Sql
+from core.hot import STORED_MOMENT, Hot
 from coupons import claiming, redeeming, welcome
 from sharing import attribution, joining
 
@@ -38,6 +38,7 @@ class Action:
     counted: str  # how many have taken effect, as SQL
     pgbench: Pgbench
     in_sqlite: Callable[[Any, int], None]
+    by_application: Callable[[Hot, int], object]
 
     def requests(self, numbers: Iterator[int]) -> Iterator[bytes]:
         return (self.request(n) for n in numbers)
@@ -104,6 +105,11 @@ def issue_in_sqlite(connection: Any, n: int) -> None:
     connection.execute(attribution.LAST_VISIT.sqlite, values).fetchone()
 
 
+def issue_by_application(hot: Hot, n: int) -> object:
+    token = world.store_token(1 + n % world.STORES)
+    return joining.join_by_code(hot, token, wallet_id=free_wallet(n), visitor=VISITOR, language="zh", now=utc_now())
+
+
 ISSUE = Action(
     name="issue a card",
     request=issue_request,
@@ -114,6 +120,7 @@ ISSUE = Action(
         {"language": "zh", "visitor": VISITOR, "code_secret": "\\x" + "00" * 20},
     ),
     in_sqlite=issue_in_sqlite,
+    by_application=issue_by_application,
 )
 
 # --- claim --------------------------------------------------------------------------------------------------------
@@ -158,6 +165,11 @@ def claim_in_sqlite(connection: Any, n: int) -> None:
     connection.execute(claiming.TOLD.sqlite, values)
 
 
+def claim_by_application(hot: Hot, n: int) -> object:
+    offer_id, wallet_id = spread(n)
+    return claiming.claim(hot, offer_id, wallet_id=wallet_id, now=utc_now())
+
+
 CLAIMED = "SELECT count(*) FROM coupons WHERE offer_id > 1"
 CLAIM_DEFINES: dict[str, object] = {"source": "claim_page", "store_id": 1}
 CLAIM_SPREAD = Action(
@@ -171,6 +183,7 @@ CLAIM_SPREAD = Action(
         CLAIM_DEFINES,
     ),
     in_sqlite=claim_in_sqlite,
+    by_application=claim_by_application,
 )
 
 
@@ -187,6 +200,7 @@ def claim_hot(offer: int) -> Action:
             CLAIM_DEFINES,
         ),
         in_sqlite=claim_in_sqlite,
+        by_application=claim_by_application,
     )
 
 
@@ -259,6 +273,20 @@ def settle_in_sqlite(connection: Any, n: int) -> None:
     connection.execute(settling.TOLD.sqlite, values)
 
 
+def settle_by_application(hot: Hot, n: int) -> object:
+    sale = settling.Sale(
+        chain_id=1,
+        store_id=1,
+        card=quoting.presented(world.card_code(1 + n % world.MEMBERS)),
+        amount_cents=AMOUNT_CENTS,
+        request_id=f"bench-{n}",
+        fingerprint="f" * 64,
+        settled_by="key:1",
+        coupon_ids=(n + 1,),
+    )
+    return settling.settle(hot, sale, now=utc_now())
+
+
 SETTLE = Action(
     name="settle with a coupon",
     request=settle_request,
@@ -274,18 +302,37 @@ SETTLE = Action(
         },
     ),
     in_sqlite=settle_in_sqlite,
+    by_application=settle_by_application,
 )
 
 # --- what both must agree on --------------------------------------------------------------------------------------
 
 
-class Recorder(Hot):
-    """Notes which statements an action runs on SQLite."""
+class Listening:
+    """A SQLite connection that notes what is run on it."""
 
-    def __init__(self, driver: Any) -> None:
-        super().__init__(driver, is_postgresql=False)
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
         self.ran: list[str] = []
 
-    def _execute(self, sql: Sql, values: dict[str, object]) -> Any:
-        self.ran.append(sql.sqlite)
-        return super()._execute(sql, values)
+    def execute(self, text: str, values: object) -> Any:
+        self.ran.append(text)
+        return self._connection.execute(text, values)
+
+
+def check_same_statements(action: Action, connection: Any, n: int) -> None:
+    """Refuse to measure when the limit on SQLite runs other statements than the application does."""
+    ours, limit = Listening(connection), Listening(connection)
+    for listening, act in (
+        (ours, lambda: action.by_application(Hot(ours, is_postgresql=False), n)),
+        (limit, lambda: action.in_sqlite(limit, n)),
+    ):
+        connection.execute("BEGIN")
+        try:
+            act()
+        finally:
+            connection.execute("ROLLBACK")
+        assert listening.ran
+    if sorted(ours.ran) != sorted(limit.ran):
+        lacking = [text for text in ours.ran if text not in limit.ran]
+        raise RuntimeError(f"{action.name}: benchmarks/actions.py is out of date; it lacks {lacking}")

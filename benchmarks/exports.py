@@ -2,7 +2,6 @@
 
 import hashlib
 import http.client
-import os
 import re
 import shutil
 import statistics
@@ -17,7 +16,7 @@ import psycopg
 
 from app.factory import create_app
 from app.reports.question import Question, Reader, ask
-from app.reports.spelling import Spelling, SqliteSpelling
+from app.reports.spelling import PostgresqlSpelling
 from benchmarks import world
 from benchmarks.figures import Figure
 from benchmarks.rounds import NoEffect, say
@@ -28,7 +27,6 @@ from tests.postgres_server import plain_url
 
 REPORT = "members"
 BLOCK = 1 << 20
-LIKE_THE_APPLICATION = "-c jit=off -c DateStyle=ISO -c work_mem=32MB"
 
 
 @dataclass(frozen=True)
@@ -53,9 +51,9 @@ def over_http(served: Serving) -> Written:
     return written
 
 
-def by_tool(command: list[str], **environment: str) -> Written:
+def by_tool(command: list[str]) -> Written:
     begin = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | environment) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         written = _read(process.stdout, begin)
     if process.returncode:
@@ -71,16 +69,6 @@ def _read(file: Any, begin: float) -> Written:
     return Written(time.perf_counter() - begin, lines, digest.hexdigest())
 
 
-class ShellSpelling(SqliteSpelling):
-    """As the application's, with functions that the sqlite3 shell has: all of the chain is in one zone, UTC+8."""
-
-    def local_time(self, sql: str) -> str:
-        return f"strftime('%Y-%m-%dT%H:%M:%S', {sql}, '+8 hours') || CASE WHEN {sql} IS NOT NULL THEN '+08:00' END"
-
-    def day_of(self, sql: str) -> str:
-        return f"date({sql}, '+4 hours')"
-
-
 @contextmanager
 def asked(database_url: str) -> Iterator[Question]:
     app = create_app(database_url=database_url, secret_key="benchmarks" * 5, testing=True)
@@ -90,17 +78,25 @@ def asked(database_url: str) -> Iterator[Question]:
 
 def postgresql_command(bench: Any) -> list[str]:
     with asked(bench.url) as question, psycopg.connect(plain_url(bench.url)) as connection:
-        sql: Spelling = question.spelling()
+        sql = question.spelling()
+        assert isinstance(sql, PostgresqlSpelling)
         select = psycopg.ClientCursor(connection).mogrify(
             Sql(question.select(sql)).postgresql.encode(), question.values(sql)
         )
     psql = str(bench.pgbench.parent / "psql")
-    return [psql, "-X", "-q", "-c", f"COPY ({select}) TO STDOUT (FORMAT csv)", plain_url(bench.url)]
+    return [
+        psql,
+        "-X",
+        "-q",
+        "-c",
+        f"BEGIN; {sql.session}; COPY ({select}) TO STDOUT (FORMAT csv)",
+        plain_url(bench.url),
+    ]
 
 
 def sqlite_command(bench: Any) -> list[str]:
     with asked(bench.url) as question:
-        sql = ShellSpelling(zone=question.spelling().zone, shows_personal=True)
+        sql = question.spelling()
         values = question.values(sql)
         select = NAMED.sub(lambda found: _literal(values[found[1]]), question.select(sql))
     shell = shutil.which("sqlite3")
@@ -118,13 +114,12 @@ def figures(bench: Any) -> list[Figure]:
     """Speed against the tool, and the most memory that a web process held meanwhile."""
     on_postgresql = bench.pgbench is not None
     command = postgresql_command(bench) if on_postgresql else sqlite_command(bench)
-    options = {"PGOPTIONS": LIKE_THE_APPLICATION} if on_postgresql else {}
-    over_http(bench.served)
     before = bench.served.resident_mib()
     bench.served.forget_peak()
+    over_http(bench.served)
     ratios, ours, theirs = [], [], []
     for _ in range(bench.rounds):
-        http, tool = over_http(bench.served), by_tool(command, **options)
+        http, tool = over_http(bench.served), by_tool(command)
         if http.lines != tool.lines or http.lines != world.count(bench.url, "SELECT count(*) FROM members"):
             raise NoEffect(f"{http.lines} lines over HTTP, {tool.lines} by the tool")
         if on_postgresql and http.sha256 != tool.sha256:
