@@ -17,6 +17,7 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 from flask import Flask
 from sqlalchemy import select
 
+from cards.tiering import recompute_tiers
 from core.clock import utc_now
 from core.db import db, transaction
 from core.leases import take_lease
@@ -39,7 +40,12 @@ def expire_coupons(chain_id: int, now: datetime) -> None:
         pass
 
 
-NIGHTLY: list[Callable[[int, datetime], None]] = [expire_coupons]  # in this order, for each chain
+def fit_tiers(chain_id: int, now: datetime) -> None:
+    with transaction():
+        recompute_tiers(chain_id)
+
+
+NIGHTLY: list[Callable[[int, datetime], None]] = [fit_tiers, expire_coupons]  # in this order, for each chain
 
 
 class Clock:
@@ -112,7 +118,7 @@ def build_scheduler(clock: Clock) -> BlockingScheduler:
     scheduler = BlockingScheduler(
         timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 60}
     )
-    begin = datetime.now(UTC)
+    begin = utc_now()
     scheduler.add_job(_told(clock.tick), "interval", seconds=TICK_SECONDS, id="tick", next_run_time=begin)
     scheduler.add_job(_told(clock.night), "interval", seconds=NIGHT_CHECK_SECONDS, id="night", next_run_time=begin)
     return scheduler
