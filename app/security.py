@@ -34,6 +34,7 @@ STRICT_HEADERS = [
 ]
 GUESSES = parse("20/minute")  # wrong codes from one address
 LOGINS = parse("30/minute")  # log-in attempts from one address
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 LARGEST = 2**63 - 1  # a row's number in either database
 
 
@@ -41,6 +42,7 @@ def init_app(app: Flask) -> None:
     app.extensions["limiter"] = MovingWindowRateLimiter(MemoryStorage())
     app.url_map.converters["int"] = RowNumber
     app.session_interface = PageSessions()
+    app.before_request_funcs.setdefault(None, []).insert(0, _limit_bodies)  # before anybody reads a form
     app.before_request(_refuse_nul)
     app.after_request(_add_headers)
 
@@ -71,15 +73,19 @@ def row_number(text: str) -> int:
     return number
 
 
+def _limit_bodies() -> None:
+    """Only files may be large; a form or a JSON body is read into memory whole."""
+    if request.content_length and request.mimetype != FORMS[1]:
+        request.max_content_length = current_app.config["MAX_FORM_MEMORY_SIZE"]
+
+
 def _refuse_nul() -> None:
     """No text in a database can hold a NUL, and no page has a reason to send one."""
     if "\0" in request.path:
         abort(404)
-    is_form = request.mimetype == "application/x-www-form-urlencoded"
+    is_form = request.mimetype in FORMS
     said = [text for texts in request.form.listvalues() for text in texts] if is_form else []
     if b"%00" in request.query_string or any("\0" in text for text in said):
-        abort(400)
-    if request.is_json and any(nul in request.get_data() for nul in (b"\0", b"\\u0000")):
         abort(400)
 
 

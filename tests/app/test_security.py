@@ -5,7 +5,7 @@ import time_machine
 
 from app.auth.views import local_path
 from core.clock import utc_now
-from tests.factories import make_chain, make_staff, make_store, make_store_code
+from tests.factories import make_chain, make_key, make_staff, make_store, make_store_code
 from tests.pages import sign_in
 
 PAGES = ["/login", "/healthz", "/nowhere", "/api/docs", "/wallet/", "/api/v1/openapi.json"]
@@ -70,8 +70,19 @@ def test_local_paths_are_local(target):
     assert local_path(target) == target
 
 
-@pytest.mark.parametrize("body", [b'{"channel": "a\\u0000b"}', b'{"channel": "\x00"}'])
-def test_a_text_no_database_can_hold_is_refused(client, body):
-    answer = client.post("/api/v1/cards/1/share-links", data=body, content_type="application/json")
+@pytest.mark.parametrize("text", [b"a\\u0000b", b"\x00"])
+def test_a_text_no_database_can_hold_is_refused(client, text):
+    headers = {"Authorization": f"Bearer {make_key(make_chain())}"}
+    body = b'{"card_code": "' + text + b'", "amount_cents": 1, "store_code": "x"}'
+    answer = client.post("/api/v1/checkouts/quote", data=body, headers=headers, content_type="application/json")
 
     assert answer.status_code == 400
+
+
+def test_only_files_may_be_large(app, client):
+    size = app.config["MAX_FORM_MEMORY_SIZE"] + 1
+    headers = {"Authorization": f"Bearer {make_key(make_chain())}"}
+
+    for kind in ("application/json", "application/x-www-form-urlencoded"):
+        answer = client.post("/api/v1/checkouts/quote", data=b" " * size, headers=headers, content_type=kind)
+        assert answer.status_code in (413, 422)
