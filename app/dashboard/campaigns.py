@@ -1,9 +1,7 @@
 """Pushes: the list, the editor with its live count and phone, and what became of every message."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
@@ -13,19 +11,29 @@ from werkzeug.wrappers import Response
 
 from app.auth.guard import HQ, HQ_ADMIN, access, actor, author, require_staff
 from app.dashboard.campaign_form import CampaignForm, form_of, fresh_form, stores_to_tick, tiers_to_tick
+from app.dashboard.campaign_showing import (
+    LARGEST,
+    moment_of,
+    phones_of,
+    planned,
+    preview_of,
+    seconds_left,
+    share,
+    stale_sentence,
+)
 from app.languages import language
 from app.wallet.showing import moment_shown, name_of, offer_shown
 from app.worker import names_set_up
 from cards.contacts import masked_name, masked_phone
 from core import idempotency
-from core.clock import business_day, utc_now
+from core.clock import utc_now
 from core.db import transaction
 from core.errors import DomainError, NotFound
 from core.idempotency import Answer, earlier_answer, keep_answer
 from core.text import Text
 from core.tokens import new_code
 from coupons.offers import get_offer
-from push import campaigns, queries, runs, segments, sentences
+from push import campaigns, queries, runs, sentences
 from push.models import Campaign, CampaignState, DeliveryState, PushChannel, Run, SkipReason
 from push.policies import get_policy
 from push.runs import Sums
@@ -39,7 +47,6 @@ bp.before_request(require_staff)
 PAGE = 30
 ROWS = 50
 RUNS = 12
-LARGEST = 4611686018427387903
 ID = f"/<int(max={LARGEST}):campaign_id>"
 LIVE = (CampaignState.SCHEDULED, CampaignState.RUNNING)
 WAITING = (DeliveryState.PENDING, DeliveryState.SENDING)
@@ -91,26 +98,13 @@ def _lines(chain: Chain, found: Sequence[Campaign]) -> list[Line]:
 def _when(chain: Chain, campaign: Campaign, run: Run | None) -> str:
     """What is next, else what was last."""
     if campaign.state == CampaignState.MISSED and campaign.send_at:
-        return str(_("should have gone out %(moment)s", moment=_planned(campaign.send_at, chain)))
+        return str(_("should have gone out %(moment)s", moment=planned(campaign.send_at, chain)))
     if campaign.state == CampaignState.SCHEDULED and campaign.next_run_at:
-        return str(_("goes out %(moment)s", moment=_planned(campaign.next_run_at, chain)))
+        return str(_("goes out %(moment)s", moment=planned(campaign.next_run_at, chain)))
     if run is not None:
         moment = moment_shown(run.started_at, chain.timezone, now=utc_now())
         return str(_("went out %(moment)s", moment=moment))
     return ""
-
-
-def _planned(moment: datetime, chain: Chain) -> str:
-    """A moment near now as people say it: tomorrow 18:00."""
-    now = utc_now()
-    if business_day(moment, chain.timezone) == business_day(now, chain.timezone) + timedelta(days=1):
-        return str(_("tomorrow %(time)s", time=f"{moment.astimezone(ZoneInfo(chain.timezone)):%H:%M}"))
-    return moment_shown(moment, chain.timezone, now=now)
-
-
-def share(part: int, whole: int) -> str:
-    """A part as people say it: 42 %."""
-    return f"{part / whole:.0%}" if whole else "–"
 
 
 # --- The editor ----------------------------------------------------------------------------------------------------
@@ -190,7 +184,7 @@ def _saved(form: CampaignForm, campaign_id: int) -> Response:
 @access(*HQ_ADMIN)
 def preview() -> str:
     """For what has been typed so far: whom it reaches, and how it looks on the phone."""
-    return render_template("dashboard/campaigns/_preview.html", **_preview_of(_form()))
+    return render_template("dashboard/campaigns/_preview.html", **preview_of(_form()))
 
 
 def _form() -> CampaignForm:
@@ -219,50 +213,8 @@ def _editor(form: CampaignForm, campaign: Campaign | None = None, *, problem: st
         policy=get_policy(chain.id),
         request_id=form["request_id"] or new_code(),
         name_of=name_of,
-        **_preview_of(form),
+        **preview_of(form),
     )
-
-
-def _preview_of(form: CampaignForm) -> dict[str, Any]:
-    """The count, a few of those meant, and the phones; with the problem when the conditions make no sense yet."""
-    chain, now = form.chain, utc_now()
-    shown: dict[str, Any] = {"phones": _phones(chain, form.typed, _offer_shown(chain, form["offer_id"]))}
-    try:
-        audience = segments.check_audience(chain.id, form.audience())
-    except DomainError as refusal:
-        return shown | {"audience_problem": refusal.say(language())}
-    channels = [name for name in PushChannel if str(name) in form.chosen("channels")]
-    return shown | {
-        "reach": segments.count_reach(chain, audience, [str(name) for name in channels], now=now),
-        "sentence": sentences.audience_sentence(chain, audience),
-        "sample": [
-            masked_name(row.name) or f"…{row.number[-4:]}" for row in segments.sample_members(chain, audience, now=now)
-        ],
-    }
-
-
-def _phones(chain: Chain, texts: Any, ticket: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """The message as each language's reader gets it, in the chain's own language first."""
-    written = {
-        "zh": (chain.name, texts.get("title", ""), texts.get("body", "")),
-        "en": (chain.name_en or chain.name, texts.get("title_en", ""), texts.get("body_en", "")),
-    }
-    order = ("zh", "en") if chain.language == "zh" else ("en", "zh")
-    return [
-        {"language": code, "chain": written[code][0], "title": title, "body": body, "ticket": ticket}
-        for code in order
-        for title, body in [written[code][1:]]
-        if title or body or code == order[0]
-    ]
-
-
-def _offer_shown(chain: Chain, offer_id: str) -> dict[str, Any] | None:
-    if not offer_id.isdecimal() or int(offer_id) > LARGEST:
-        return None
-    try:
-        return offer_shown(get_offer(chain.id, int(offer_id)), chain)
-    except DomainError:
-        return None
 
 
 # --- One campaign --------------------------------------------------------------------------------------------------
@@ -280,10 +232,10 @@ def show(campaign_id: int) -> str:
         "dashboard/campaigns/show.html",
         nav="pushes",
         offer=offer,
-        phones=_phones(chain, texts, ticket),
+        phones=phones_of(chain, texts, ticket),
         audience=sentences.audience_sentence(chain, campaign.audience),
         schedule=sentences.schedule_sentence(campaign.schedule, chain.timezone),
-        stale=_stale_sentence(campaign),
+        stale=stale_sentence(campaign),
         may_edit=_may_edit(),
         name_of=name_of,
         **_progress_of(chain, campaign),
@@ -318,25 +270,13 @@ def _progress_of(chain: Chain, campaign: Campaign) -> dict[str, Any]:
         "errors": runs.count_errors(run.id) if run else [],
         "runs": [(each, sums[each.id], moment_shown(each.due_at, chain.timezone, now=now)) for each in found],
         "went_out": moment_shown(run.started_at, chain.timezone, now=now) if run else "",
-        "goes_out": _planned(campaign.next_run_at, chain) if campaign.next_run_at else "",
-        "missed_at": _planned(campaign.send_at, chain) if campaign.send_at else "",
+        "goes_out": planned(campaign.next_run_at, chain) if campaign.next_run_at else "",
+        "missed_at": planned(campaign.send_at, chain) if campaign.send_at else "",
         "is_live": campaign.state in LIVE,
         "arrived_of": lambda each: sum(each.states[state] for state in ARRIVED),
         "share": share,
-        "seconds_left": _seconds_left(campaign),
+        "seconds_left": seconds_left(campaign),
     }
-
-
-def _seconds_left(campaign: Campaign) -> int:
-    """How long a manual send can still be taken back."""
-    if campaign.state != CampaignState.SCHEDULED or campaign.next_run_at is None:
-        return 0
-    return max(0, int((campaign.next_run_at - utc_now()).total_seconds()))
-
-
-def _stale_sentence(campaign: Campaign) -> str:
-    hours = int(campaign.schedule.get("fresh_hours", 24))
-    return str(ngettext("%(num)d hour after its time", "%(num)d hours after its time", hours))
 
 
 def _consequences(campaign: Campaign) -> dict[str, Any]:
@@ -382,7 +322,7 @@ def deliveries(campaign_id: int) -> str:
         campaign=campaign,
         run=run,
         rows=[
-            (row, masked_name(name) or f"…{number[-4:]}", masked_phone(phone), _moment_of(row, chain, now))
+            (row, masked_name(name) or f"…{number[-4:]}", masked_phone(phone), moment_of(row, chain, now))
             for row, name, phone, number in rows
         ],
         chosen=chosen,
@@ -392,14 +332,6 @@ def deliveries(campaign_id: int) -> str:
         after=after,
         next_after=rows[-1][0].id if len(rows) == ROWS else None,
     )
-
-
-def _moment_of(row: Any, chain: Chain, now: datetime) -> str:
-    if row.sent_at is not None:
-        return moment_shown(row.sent_at, chain.timezone, now=now)
-    if row.state == DeliveryState.PENDING:
-        return str(_("due %(moment)s", moment=moment_shown(row.due_at, chain.timezone, now=now)))
-    return ""
 
 
 # --- What can be done to it ----------------------------------------------------------------------------------------
