@@ -315,9 +315,10 @@ class Listening:
         self._connection = connection
         self.ran: list[str] = []
 
-    def execute(self, text: str, values: object) -> Any:
-        self.ran.append(text)
-        return self._connection.execute(text, values)
+    def execute(self, text: str, *values: object) -> Any:
+        if values:  # not SAVEPOINT and RELEASE, which guard the steps of a refusal
+            self.ran.append(text)
+        return self._connection.execute(text, *values)
 
 
 def check_same_statements(action: Action, connection: Any, n: int) -> None:
