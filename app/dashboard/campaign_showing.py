@@ -9,16 +9,21 @@ from flask_babel import ngettext
 
 from app.dashboard.campaign_form import CampaignForm
 from app.languages import language
-from app.wallet.showing import moment_shown, offer_shown
+from app.wallet.showing import moment_shown
 from cards.contacts import masked_name
 from core.clock import business_day, utc_now
 from core.errors import DomainError
+from core.text import Text
+from coupons import terms
+from coupons.models import Offer
 from coupons.offers import get_offer
 from push import segments, sentences
 from push.models import Campaign, CampaignState, DeliveryState, PushChannel
 from stores.models import Chain
 
 LARGEST = 4611686018427387903  # an id that every database holds
+INBOX = Text("消息", "Inbox")  # on a phone of that language, whatever this page's is
+FROM = Text("满{amount}可用", "from {amount}")
 
 
 def planned(moment: datetime, chain: Chain) -> str:
@@ -37,7 +42,7 @@ def share(part: int, whole: int) -> str:
 def preview_of(form: CampaignForm) -> dict[str, Any]:
     """The count, a few of those meant, and the phones; with the problem when the conditions make no sense yet."""
     chain, now = form.chain, utc_now()
-    shown: dict[str, Any] = {"phones": phones_of(chain, form.typed, ticket_of(chain, form["offer_id"]))}
+    shown: dict[str, Any] = {"phones": phones_of(chain, form.typed, find_offer(chain, form["offer_id"]))}
     try:
         audience = segments.check_audience(chain.id, form.audience())
     except DomainError as refusal:
@@ -52,7 +57,7 @@ def preview_of(form: CampaignForm) -> dict[str, Any]:
     }
 
 
-def phones_of(chain: Chain, texts: Any, ticket: dict[str, Any] | None) -> list[dict[str, Any]]:
+def phones_of(chain: Chain, texts: Any, offer: Offer | None) -> list[dict[str, Any]]:
     """The message as each language's reader gets it, in the chain's own language first."""
     written = {
         "zh": (chain.name, texts.get("title", ""), texts.get("body", "")),
@@ -60,18 +65,36 @@ def phones_of(chain: Chain, texts: Any, ticket: dict[str, Any] | None) -> list[d
     }
     order = ("zh", "en") if chain.language == "zh" else ("en", "zh")
     return [
-        {"language": code, "chain": written[code][0], "title": title, "body": body, "ticket": ticket}
+        {
+            "language": code,
+            "chain": written[code][0],
+            "inbox": INBOX.say(code),
+            "title": title,
+            "body": body,
+            "ticket": _ticket(offer, chain, code) if offer else None,
+        }
         for code in order
         for title, body in [written[code][1:]]
         if title or body or code == order[0]
     ]
 
 
-def ticket_of(chain: Chain, offer_id: str) -> dict[str, Any] | None:
+def _ticket(offer: Offer, chain: Chain, code: str) -> dict[str, Any]:
+    """The coupon that comes with it, for the macro coupon_row."""
+    least = terms.amount(offer.min_cents, chain.currency).say(code)
+    return {
+        "value": terms.worth(offer, chain.currency).say(code),
+        "kind": FROM.say(code, amount=least) if offer.min_cents else "",
+        "title": Text(offer.name, offer.name_en or offer.name).say(code),
+    }
+
+
+def find_offer(chain: Chain, offer_id: str) -> Offer | None:
+    """The offer that was chosen in the form, if it is one."""
     if not offer_id.isdecimal() or int(offer_id) > LARGEST:
         return None
     try:
-        return offer_shown(get_offer(chain.id, int(offer_id)), chain)
+        return get_offer(chain.id, int(offer_id))
     except DomainError:
         return None
 

@@ -22,7 +22,7 @@ from app.dashboard.campaign_showing import (
     stale_sentence,
 )
 from app.languages import language
-from app.wallet.showing import moment_shown, name_of, offer_shown
+from app.wallet.showing import moment_shown, name_of
 from app.worker import names_set_up
 from cards.contacts import masked_name, masked_phone
 from core import idempotency
@@ -226,13 +226,12 @@ def show(campaign_id: int) -> str:
     """Where it stands: every message is counted in exactly one place."""
     chain, campaign = _chain(), _campaign(campaign_id)
     offer = get_offer(chain.id, campaign.offer_id) if campaign.offer_id else None
-    ticket = offer_shown(offer, chain) if offer else None
     texts = {name: getattr(campaign, name) for name in ("title", "title_en", "body", "body_en")}
     return render_template(
         "dashboard/campaigns/show.html",
         nav="pushes",
         offer=offer,
-        phones=phones_of(chain, texts, ticket),
+        phones=phones_of(chain, texts, offer),
         audience=sentences.audience_sentence(chain, campaign.audience),
         schedule=sentences.schedule_sentence(campaign.schedule, chain.timezone),
         stale=stale_sentence(campaign),

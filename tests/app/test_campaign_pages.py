@@ -295,7 +295,7 @@ def test_another_chains_campaign_is_not_there(hq):
 
 def test_every_word_is_there_in_english(hq, chain):
     campaign = make_campaign(chain)
-    written = (campaign.title, campaign.body, campaign.name, "中文", "卡券")
+    written = (campaign.title, campaign.body, campaign.name, "中文", "消息")
 
     for path in ("", "/new", f"/{campaign.id}", f"/{campaign.id}/edit"):
         page = hq.get(f"/dashboard/campaigns{path}?lang=en").text
