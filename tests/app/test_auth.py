@@ -55,6 +55,13 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_the_database_holds_its_hash_o
     assert token not in db.session.scalars(select(StaffSession.token_hash)).one()
 
 
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data"])
+def test_a_name_with_a_nul_is_a_bad_request(client, person, kind):
+    data = {"csrf_token": csrf(client, "/login"), "login": "snow\0@example.com", "password": PASSWORD}
+
+    assert client.post("/login", data=data, content_type=kind).status_code == 400
+
+
 def test_unknown_names_and_wrong_passwords_get_one_answer(client, person):
     unknown = log_in(client, "nobody@example.com", "wrong password")
     wrong = log_in(client, "snow@example.com", "wrong password")
