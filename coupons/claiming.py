@@ -16,12 +16,22 @@ from coupons import errors
 from coupons.models import CouponSource, OfferState
 
 ATTEMPTS = 50  # more rounds than a slot can be missed for by bad luck
+# ``day``: the end on the clock of the wall. Where clocks are put back that hour comes twice, and PostgreSQL takes the
+# second; a business day begins at the first (core.clock.day_start).
 VALIDITY_POSTGRESQL = """
     COALESCE(f.valid_from, :now) AS valid_from,
     COALESCE(f.valid_until,
-             ((((:now ::timestamptz AT TIME ZONE c.timezone) - make_interval(hours => c.cutoff_hour::int))::date
-               + f.valid_days::int)::timestamp + make_interval(hours => c.cutoff_hour::int))
-             AT TIME ZONE c.timezone) AS valid_until"""
+             CASE WHEN day.sooner AT TIME ZONE c.timezone = day.ends THEN LEAST(day.sooner, day.later)
+                  ELSE day.later END) AS valid_until"""
+VALIDITY_DAY = """
+    CROSS JOIN LATERAL (
+        SELECT (((:now ::timestamptz AT TIME ZONE c.timezone) - make_interval(hours => c.cutoff_hour::int))::date
+                + f.valid_days::int)::timestamp + make_interval(hours => c.cutoff_hour::int) AS ends
+    ) wall
+    CROSS JOIN LATERAL (
+        SELECT wall.ends, wall.ends AT TIME ZONE c.timezone AS later,
+               ((wall.ends - interval '1 hour') AT TIME ZONE c.timezone) + interval '1 hour' AS sooner
+    ) day"""
 HOLDER_BY_WALLET = "k.wallet_id = :wallet_id"  # a person who asks: public offers only
 HOLDER_BY_CARD = "k.id = :card_id"
 
@@ -48,7 +58,7 @@ def claim_text(holder: str, *, waiting: bool = False) -> str:
     return f"""
 WITH offer AS (
     SELECT f.id, f.chain_id, f.stock, f.per_member_limit, {VALIDITY_POSTGRESQL}
-    FROM offers f JOIN chains c ON c.id = f.chain_id
+    FROM offers f JOIN chains c ON c.id = f.chain_id{VALIDITY_DAY}
     WHERE f.id = :offer_id AND f.state = 'running' AND (f.valid_until IS NULL OR f.valid_until > :now)
       {"AND f.is_public" if holder == HOLDER_BY_WALLET else ""}
 ),
@@ -148,7 +158,8 @@ def claim(
         values = who | {"offer_id": offer_id, "code": new_code(), "source": source, "store_id": store_id, "now": now}
         try:
             if not hot.is_postgresql:
-                return _claim_stepwise(hot, holder, values)
+                with hot.all_or_nothing():
+                    return _claim_stepwise(hot, holder, values)
             statement = CLAIM_WAITING if attempt else CLAIM
             row = hot.row(statement[holder], **values)
         except AlreadyThere:

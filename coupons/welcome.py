@@ -4,14 +4,14 @@ from datetime import datetime
 
 from core.errors import DomainError
 from core.hot import Hot, Sql
-from coupons.claiming import VALIDITY_POSTGRESQL, claim
+from coupons.claiming import VALIDITY_DAY, VALIDITY_POSTGRESQL, claim
 from coupons.models import CouponSource
 
 # Joins the statement of cards/issuing.py: reads ``origin`` and ``card``.
 WELCOME = f"""
 gift AS (
     SELECT f.id, f.stock, {VALIDITY_POSTGRESQL}
-    FROM card k JOIN offers f ON f.program_id = k.program_id JOIN chains c ON c.id = f.chain_id
+    FROM card k JOIN offers f ON f.program_id = k.program_id JOIN chains c ON c.id = f.chain_id{VALIDITY_DAY}
     WHERE f.state = 'running' AND (f.valid_until IS NULL OR f.valid_until > :now)
       AND NOT EXISTS (SELECT 1 FROM coupons h WHERE h.offer_id = f.id AND h.member_id = k.member_id)
 ),

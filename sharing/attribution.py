@@ -2,7 +2,8 @@
 
 A card taken on a friend's page is the friend's. A card taken from a store code is credited to the last share link the
 same device opened within the chain's window, unless the chain says that the store code wins. Whoever was a member
-before came through nobody.
+before came through nobody. So does whoever would stand more than ``DEEPEST`` generations below the first: no index of
+PostgreSQL holds a longer path, and only scripts make one.
 """
 
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from cards.issuing import NewCard, Origin
 from core.hot import Hot, Sql
 
 DEFAULT_WINDOW_DAYS = 7
+DEEPEST = 250
 
 # Parts of the statement of sharing/joining.py: they read ``origin``, ``member`` and ``card``.
 VIA_THIS_LINK = """
@@ -30,7 +32,7 @@ via AS (
       AND v.last_visit_at > :now ::timestamptz - make_interval(days => COALESCE(y.window_days, 7)::int)
     ORDER BY v.last_visit_at DESC, l.id DESC LIMIT 1
 )"""
-REFERRAL = """
+REFERRAL = f"""
 referral AS (
     INSERT INTO referrals (chain_id, member_id, referrer_id, root_id, card_id, share_link_id, channel, store_id, depth,
                            path, created_at)
@@ -41,7 +43,7 @@ referral AS (
     JOIN member m ON m.id = k.member_id AND m.is_new
     CROSS JOIN via v
     LEFT JOIN referrals up ON up.chain_id = k.chain_id AND up.member_id = v.member_id
-    WHERE v.member_id <> k.member_id
+    WHERE v.member_id <> k.member_id AND COALESCE(up.depth, 0) < {DEEPEST}
     ON CONFLICT (chain_id, member_id) DO NOTHING
     RETURNING id, chain_id, member_id, referrer_id
 ),
@@ -95,6 +97,8 @@ def refer_stepwise(hot: Hot, origin: Origin, card: NewCard, *, visitor: str | No
     link_id, referrer_id, channel = via
     up = hot.row(UP, chain_id=origin.chain_id, member_id=referrer_id)
     root_id, depth, path = up or (referrer_id, 0, path_step(referrer_id))
+    if depth >= DEEPEST:
+        return None
     edge = hot.row(
         EDGE,
         chain_id=origin.chain_id,

@@ -110,7 +110,7 @@ def _join(
             "visitor": visitor,
         }
         try:
-            new = _in_one_statement(hot, join, values) if hot.is_postgresql else _stepwise(hot, join, values)
+            new = _in_one_statement(hot, join, values) if hot.is_postgresql else _in_steps(hot, join, values)
         except AlreadyThere:
             continue  # a number drawn twice, or a parallel tap that was first
         if new is not None:
@@ -131,6 +131,11 @@ def _in_one_statement(hot: Hot, join: Sql, values: dict[str, Any]) -> Joined | N
         coupon_id = welcome.give_welcome(hot, program_id=program_id, card_id=card_id, store_id=store_id, now=now)
     number = values["number"]
     return Joined(card_id, number, chain_id, member_id, "active", True, coupon_id, referral_id)
+
+
+def _in_steps(hot: Hot, join: Sql, values: dict[str, Any]) -> Joined | None:
+    with hot.all_or_nothing():
+        return _stepwise(hot, join, values)
 
 
 def _stepwise(hot: Hot, join: Sql, values: dict[str, Any]) -> Joined | None:

@@ -1,19 +1,21 @@
 """Taking a card: by a store's code, by a friend's link."""
 
 from datetime import date, timedelta
+from hashlib import sha256
 
 import pytest
 from sqlalchemy import func, select, update
 
+from cards import issuing
 from cards.models import Card, Member
 from core.db import db, transaction
 from core.events import Event
 from core.hot import one_action, this_transaction
-from core.tokens import is_luhn_valid, new_code
+from core.tokens import is_luhn_valid, new_code, new_number
 from coupons.models import Coupon, CouponSource
-from sharing import joining
+from sharing import attribution, joining
 from sharing.models import Referral, ShareLink, ShareVisitor, SharingPolicy
-from stores.models import StoreCode
+from stores.models import Chain, StoreCode
 from tests.factories import (
     NOON,
     make_card,
@@ -142,6 +144,45 @@ def test_depth_and_path_grow_with_each_generation(code):
     assert (deepest.depth, deepest.root_id, len(deepest.path)) == (3, root, 40)
 
 
+def test_a_card_number_drawn_twice_costs_nobody_his_edge_or_gift(code, monkeypatch):
+    sharer = make_card(code)
+    link = share(sharer)
+    make_offer(db.session.get_one(Chain, code.chain_id), stock=10, program_id=sharer.program_id)
+    numbers = iter([sharer.number, new_number()])
+    monkeypatch.setattr(issuing, "fresh_number", lambda: next(numbers))
+
+    joined = take_from_friend(link.token)
+
+    assert joined.referral_id is not None
+    assert joined.coupon_id is not None
+
+
+def test_the_line_of_ancestors_ends_where_no_index_can_hold_it(code):
+    first, sharer = make_card(code), make_card(code)
+    link = share(sharer)
+    for depth, follows in ((attribution.DEEPEST - 1, True), (attribution.DEEPEST, False)):
+        edge = save(
+            Referral(
+                chain_id=sharer.chain_id,
+                member_id=sharer.member_id,
+                referrer_id=first.member_id,
+                root_id=first.member_id,
+                card_id=sharer.id,
+                share_link_id=link.id,
+                channel="friend",
+                depth=depth,
+                path="".join(sha256(bytes([step])).hexdigest()[:10] for step in range(depth + 1)),
+                created_at=NOON,
+            )
+        )
+
+        joined = take_from_friend(link.token)
+
+        assert (joined.is_new, joined.referral_id is not None) == (True, follows)
+        with transaction():
+            db.session.delete(db.session.get_one(Referral, edge.id))
+
+
 def test_whoever_holds_the_card_is_nobodys_new_member(code):
     link = share(make_card(code))
     wallet_id = make_wallet()
@@ -172,7 +213,7 @@ def test_a_store_code_after_a_link(code, days, store_code_wins, credited):
 
 
 def test_inside_a_transaction_a_failure_takes_the_card_back(code):
-    with pytest.raises(ZeroDivisionError), transaction():  # noqa: PT012
+    with pytest.raises(ZeroDivisionError), transaction():
         joining.join_by_code(
             this_transaction(), code.token, wallet_id=make_wallet_inside(), visitor="v", language="zh", now=NOON
         )
