@@ -184,6 +184,8 @@ def change_stock(chain_id: int, offer_id: int, *, stock: int, seen_stock: int, b
 
     Raises OfferNotFound, OfferChanged; OfferInvalid when fewer than are already claimed.
     """
+    if not 0 <= stock <= MOST_STOCK:
+        check(replace(draft_of(get_offer(chain_id, offer_id)), stock=stock))
     changed = db.session.scalar(
         update(Offer)
         .where(Offer.id == offer_id, Offer.chain_id == chain_id, Offer.stock == seen_stock)
@@ -193,12 +195,8 @@ def change_stock(chain_id: int, offer_id: int, *, stock: int, seen_stock: int, b
     if changed is None:
         get_offer(chain_id, offer_id)
         raise errors.OfferChanged()
-    slots = db.session.scalars(
-        select(OfferSlot).filter_by(offer_id=offer_id).order_by(OfferSlot.slot).with_for_update()
-    ).all()
-    claimed = sum(slot.claimed for slot in slots)
-    if stock > MOST_STOCK:
-        check(replace(draft_of(changed), stock=stock))
+    slots = select(OfferSlot.claimed).filter_by(offer_id=offer_id).order_by(OfferSlot.slot).with_for_update()
+    claimed = sum(db.session.scalars(slots))
     if stock < max(claimed, 1):
         raise _invalid(
             Text(f"已经领出 {claimed} 张，库存不能更少。", f"{claimed} are claimed, the stock cannot be less.")

@@ -164,6 +164,25 @@ def test_stock_is_changed_only_by_who_saw_what_it_is(chain):
     assert left(offer) == 99
 
 
+def test_a_stock_is_counted_anew_whatever_was_read_before(chain):
+    offer = make_offer(chain, stock=1)
+    card = make_card(make_store_code(make_store(chain)))
+    read_before = db.session.scalars(select(OfferSlot)).all()
+    with one_action() as hot:
+        claim(hot, offer.id, card_id=card.id, now=NOON)
+
+    act(offers.change_stock, offer, stock=5, seen_stock=1)
+
+    assert [slot.claimed for slot in read_before] == [0]
+    assert left(offer) == 4
+
+
+@pytest.mark.parametrize("stock", [-1, 0, offers.MOST_STOCK + 1, 10**30])
+def test_a_stock_that_cannot_be_is_refused(chain, stock):
+    with pytest.raises(errors.OfferInvalid):
+        act(offers.change_stock, make_offer(chain, stock=10), stock=stock, seen_stock=10)
+
+
 def test_an_offer_of_another_chain_is_not_found(chain):
     offer = make_offer(make_chain("other"))
 
