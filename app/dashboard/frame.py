@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from app.auth.guard import Actor, allowed_roles
 from app.languages import LANGUAGES, language
+from core.clock import utc_now
 from core.db import db
 from stores.models import Chain, Store
 
@@ -33,15 +34,18 @@ def init_app(app: Flask) -> None:
 def local_time(moment: datetime, zone: str | None = None) -> str:
     """A moment as people say it, in the chain's time zone: 5月20日 12:00."""
     shown = moment.astimezone(ZoneInfo(zone or _zone()))
-    pattern = "d MMM y, HH:mm" if language() == "en" else "y年M月d日 HH:mm"
-    return str(format_datetime(shown, pattern, locale=LANGUAGES[language()]))
+    return f"{_day(shown)}{shown:, %H:%M}" if language() == "en" else f"{_day(shown)}{shown: %H:%M}"
 
 
 def local_day(moment: datetime, zone: str | None = None) -> str:
-    """The day of a moment in the chain's time zone: 5月20日."""
-    shown = moment.astimezone(ZoneInfo(zone or _zone()))
-    pattern = "d MMM y" if language() == "en" else "y年M月d日"
-    return str(format_datetime(shown, pattern, locale=LANGUAGES[language()]))
+    """The day of a moment in the chain's time zone: 5月20日, with the year when it is another one."""
+    return _day(moment.astimezone(ZoneInfo(zone or _zone())))
+
+
+def _day(shown: datetime) -> str:
+    this_year = shown.year == utc_now().astimezone(shown.tzinfo).year
+    patterns = ("d MMM", "d MMM y") if language() == "en" else ("M月d日", "y年M月d日")
+    return str(format_datetime(shown, patterns[not this_year], locale=LANGUAGES[language()]))
 
 
 def _zone() -> str:
