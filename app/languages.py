@@ -21,9 +21,9 @@ HERE = Path(__file__).parent
 CATALOGUES = [
     "translations",
     "auth/translations",
+    "api/translations",
     "wallet/translations",
     "till/translations",
-    "dashboard/translations",
     "dashboard/translations_staffing",
     "dashboard/translations_settings",
     "dashboard/translations_stores",

@@ -63,6 +63,17 @@ def docs() -> str:
     )
 
 
+def readable(spec: dict[str, Any]) -> set[str]:
+    """Every sentence of the description that the page shows, for its translation."""
+    texts = {tag["name"] for tag in spec["tags"]}
+    for path, item in spec["paths"].items():
+        for method in METHODS:
+            if method in item:
+                call = _operation(spec, path, item, method)
+                texts |= {call.summary, call.about, *(field.about for field in (*call.asked, *call.body))}
+    return texts - {""}
+
+
 def _groups(spec: dict[str, Any], words: str) -> list[tuple[str, str, list[Operation]]]:
     """Tag, description, operations that hold the words."""
     calls: dict[str, list[Operation]] = {tag["name"]: [] for tag in spec["tags"]}

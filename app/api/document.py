@@ -3,7 +3,7 @@
 from copy import deepcopy
 from typing import Any
 
-from flask import Flask, current_app
+from flask import Flask
 from werkzeug.routing import Rule
 
 from app.auth.guard import PUBLIC, WALLET, allowed_roles
@@ -65,7 +65,8 @@ IDEMPOTENCY_KEY = {
 def document(app: Flask) -> dict[str, Any]:
     """The whole description, made once per process."""
     if "openapi_document" not in app.extensions:
-        app.extensions["openapi_document"] = _completed(app)
+        with app.app_context():
+            app.extensions["openapi_document"] = _completed(app)
     return app.extensions["openapi_document"]  # type: ignore[no-any-return]
 
 
@@ -113,8 +114,7 @@ def _openapi_path(rule: Rule) -> str:
 
 
 def _complete(operation: dict[str, Any], method: str, endpoint: str) -> None:
-    with current_app.app_context():
-        roles = allowed_roles(endpoint)
+    roles = allowed_roles(endpoint)
     blueprint, _, view = endpoint.rpartition(".")
     operation["operationId"] = f"{blueprint.removesuffix('_api')}.{view}"
     operation["tags"] = [_group(blueprint)]
