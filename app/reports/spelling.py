@@ -30,6 +30,7 @@ class Spelling(ABC):
     offset: timedelta | None
     shows_personal: bool
     is_for_spreadsheets: bool = True  # not so on a page, where nothing runs as a formula
+    is_row_by_row: bool = True  # not so where rows are sums of many
 
     def cell(self, column: Column, sql: str) -> str:
         """The value of a column as it stands in the file."""
@@ -97,10 +98,13 @@ class PostgresqlSpelling(Spelling):
     def session(self) -> str:
         """What the connection must be told first.
 
-        Rows come by index, in order, rather than sorted: they leave at once, and need neither memory nor other cores.
+        Rows come by index, in their order, rather than joined and sorted first: they leave at once, and need neither
+        disk nor other cores.
         """
         offset = "+00:00" if self.offset is None else self.iso_offset
         by_index = "SET LOCAL random_page_cost = 1.1; SET LOCAL max_parallel_workers_per_gather = 0"
+        if self.is_row_by_row:
+            by_index += "; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
         settings = "SET LOCAL jit = off; SET LOCAL DateStyle = 'ISO'; SET LOCAL work_mem = '32MB'"
         return f"{settings}; {by_index}; SET LOCAL TIME ZONE INTERVAL '{offset}' HOUR TO MINUTE"
 
