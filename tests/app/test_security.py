@@ -86,3 +86,12 @@ def test_only_files_may_be_large(app, client):
     for kind in ("application/json", "application/x-www-form-urlencoded"):
         answer = client.post("/api/v1/checkouts/quote", data=b" " * size, headers=headers, content_type=kind)
         assert answer.status_code in (413, 422)
+
+
+def test_a_till_goes_on_selling_while_somebody_beside_it_guesses(client):
+    key = make_key(make_chain())
+    for number in range(25):
+        client.get("/api/v1/stores", headers={"Authorization": f"Bearer {number}"})
+
+    assert client.get("/api/v1/stores", headers={"Authorization": f"Bearer {key}"}).status_code == 200
+    assert client.get("/api/v1/stores", headers={"Authorization": f"Bearer {key}x"}).status_code == 429
