@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from werkzeug import Response
 
 from app.auth.guard import HQ_ADMIN, access, actor, author, require_staff
+from app.dashboard.change_words import action_word, author_word
 from app.dashboard.frame import chain_of
 from app.languages import language
 from cards import programs
@@ -227,6 +228,8 @@ def changes() -> str:
         "dashboard/settings/changes.html",
         entries=entries,
         people=people,
+        action_word=action_word,
+        author_word=author_word,
         zone=chain_of(actor()).timezone,
         before=before,
         next_before=entries[-1].id if len(entries) == PAGE else None,

@@ -1,10 +1,13 @@
 """Head office's settings: what is saved, what is refused, what is written down."""
 
+import ast
 import re
 
 import pytest
 from sqlalchemy import select
 
+from app.config import ROOT
+from app.dashboard.change_words import ACTIONS
 from cards.models import Tier
 from core.audit import AuditEntry
 from core.db import db
@@ -14,6 +17,7 @@ from stores.models import Chain, Role
 from tests.factories import make_card, make_chain, make_staff, make_store, make_store_code, program_of
 from tests.pages import post, sign_in
 
+ACTION = re.compile(r"[a-z]+( [a-z]+){1,2}")
 BRAND = {
     "name": "雪山",
     "name_en": "Snow",
@@ -197,6 +201,23 @@ def test_changes_page_by_key_and_name_who_did_them(hq, chain):
     rest = hq.get(older).text
     assert (first.count("修改品牌"), rest.count("修改品牌")) == (50, 10)
     assert "王小雪" in first
+
+
+def actions_in_code() -> set[str]:
+    """Texts such as "offer created" in modules that write to the audit."""
+    kinds = {action.split()[0] for action in ACTIONS}
+    found = set()
+    for package in ("stores", "cards", "coupons", "checkout", "sharing", "push", "app/reports"):
+        for path in (ROOT / package).rglob("*.py"):
+            text = path.read_text(encoding="utf-8")
+            if "audit" in text:
+                words = {node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)}
+                found |= {word for word in words if isinstance(word, str) and ACTION.fullmatch(word)}
+    return {word for word in found if word.split()[0] in kinds}
+
+
+def test_every_change_has_its_words():
+    assert actions_in_code() - set(ACTIONS) == set()
 
 
 def test_every_page_is_there_in_english_too(hq):

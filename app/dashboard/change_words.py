@@ -1,0 +1,76 @@
+"""What the audit's actions are called on the page of changes."""
+
+from core.text import Text
+
+ACTIONS = {
+    "chain created": Text("建立品牌", "Brand created"),
+    "chain changed": Text("修改品牌", "Brand changed"),
+    "program created": Text("建立会员卡", "Card designed"),
+    "program changed": Text("修改会员卡", "Card redesigned"),
+    "tiers changed": Text("修改等级", "Tiers changed"),
+    "staff created": Text("添加员工", "Person added"),
+    "staff changed": Text("修改员工", "Person changed"),
+    "staff stores": Text("分配门店", "Stores assigned"),
+    "staff password": Text("换新密码", "Password renewed"),
+    "staff disabled": Text("停用员工", "Person locked out"),
+    "staff enabled": Text("恢复员工", "Person let in again"),
+    "key created": Text("新建密钥", "Key made"),
+    "key revoked": Text("作废密钥", "Key revoked"),
+    "key restored": Text("恢复密钥", "Key restored"),
+    "sharing policy changed": Text("修改分享规则", "Sharing rules changed"),
+    "push policy changed": Text("修改推送规则", "Push rules changed"),
+    "store created": Text("添加门店", "Store added"),
+    "store edited": Text("修改门店", "Store changed"),
+    "store closed": Text("关闭门店", "Store closed"),
+    "store reopened": Text("重开门店", "Store opened again"),
+    "store imported": Text("导入一家门店", "Store imported"),
+    "stores imported": Text("导入门店", "Stores imported"),
+    "store code added": Text("新增门店码", "Store code added"),
+    "store code renamed": Text("门店码改名", "Store code renamed"),
+    "store code revoked": Text("作废门店码", "Store code revoked"),
+    "store code restored": Text("恢复门店码", "Store code restored"),
+    "offer created": Text("新建券活动", "Offer drafted"),
+    "offer rewritten": Text("改写券活动", "Offer rewritten"),
+    "offer running": Text("券活动开始", "Offer started"),
+    "offer paused": Text("券活动暂停", "Offer paused"),
+    "offer ended": Text("券活动结束", "Offer ended"),
+    "offer stock": Text("调整库存", "Stock changed"),
+    "campaign created": Text("新建推送", "Campaign drafted"),
+    "campaign edited": Text("修改推送", "Campaign changed"),
+    "campaign scheduled": Text("安排推送", "Campaign scheduled"),
+    "campaign started": Text("推送开始", "Campaign started"),
+    "campaign paused": Text("暂停推送", "Campaign paused"),
+    "campaign resumed": Text("继续推送", "Campaign resumed"),
+    "campaign cancelled": Text("取消推送", "Campaign cancelled"),
+    "campaign stopped": Text("停止推送", "Campaign stopped"),
+    "campaign missed": Text("错过推送", "Campaign missed"),
+    "member imported": Text("导入一位会员", "Member imported"),
+    "members imported": Text("导入会员", "Members imported"),
+    "member profile": Text("修改会员资料", "Member's details changed"),
+    "card frozen": Text("冻结会员卡", "Card frozen"),
+    "card unfrozen": Text("解冻会员卡", "Card let go"),
+    "card closed": Text("会员退卡", "Card given back"),
+    "card restored": Text("会员取回卡", "Card taken back"),
+    "checkout voided": Text("撤销结账", "Checkout undone"),
+    "report requested": Text("查看报表", "Report asked for"),
+    "report delivered": Text("导出报表", "Report delivered"),
+}
+AUTHORS = {
+    "staff": Text("员工", "person"),
+    "key": Text("密钥", "key"),
+    "wallet": Text("顾客", "customer"),
+    "system": Text("系统", "the system"),
+    "command": Text("命令行", "command line"),
+}
+
+
+def action_word(action: str, language: str) -> str:
+    """An action in the reader's words; one that nobody named yet as it is."""
+    known = ACTIONS.get(action)
+    return known.say(language) if known else action.capitalize()
+
+
+def author_word(author: str, language: str) -> str:
+    """Who, where no name is known: ``key:3`` is "key"."""
+    known = AUTHORS.get(author.partition(":")[0])
+    return known.say(language) if known else author
