@@ -8,7 +8,7 @@ from sqlalchemy import delete, or_, select, update
 
 from core import audit
 from core.audit import Author
-from core.db import db
+from core.db import db, insert
 from core.errors import Conflict, Invalid, NotFound
 from core.text import Text
 from stores.models import Chain, Role, Staff, StaffSession, StaffStore, Store
@@ -76,19 +76,22 @@ def create_staff(
     login, name = login.strip().lower(), name.strip()
     if not login or not name:
         raise StaffNeedsName()
-    if db.session.scalar(select(Staff.id).where(Staff.login == login)) is not None:
-        raise LoginTaken()
-    person = Staff(
-        chain_id=chain_id,
-        login=login,
-        name=name,
-        role=role,
-        password_hash=hash_password(password),
-        language=language,
-        created_at=now,
+    person: Staff | None = db.session.scalar(
+        insert(Staff)
+        .values(
+            chain_id=chain_id,
+            login=login,
+            name=name,
+            role=role,
+            password_hash=hash_password(password),
+            language=language,
+            created_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["login"])
+        .returning(Staff)
     )
-    db.session.add(person)
-    db.session.flush()
+    if person is None:
+        raise LoginTaken()
     db.session.add_all(StaffStore(staff_id=person.id, store_id=store_id) for store_id in wanted)
     db.session.flush()
     after = {"login": login, "role": role, "stores": sorted(wanted)}
