@@ -19,23 +19,25 @@ from core.db import db
 from stores import staffing
 from tests import postgres_server
 
-SERVER = "KAQUAN_TEST_POSTGRES"  # how the controller tells its workers
+SERVER = "KAQUAN_TEST_POSTGRES"  # where the address of this process's PostgreSQL stands
 DATABASES = ["sqlite", "postgresql"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The controller starts one PostgreSQL; workers find its address in the environment."""
+    """Each process that runs tests has a PostgreSQL of its own: transactions of all its databases are numbered
+    together, and a reader of events waits for those of the others.
+    """
     os.environ.setdefault("KAQUAN_NO_DOTENV", "1")
     os.environ.pop("DATABASE_URL", None)
-    if hasattr(config, "workerinput") or config.option.collectonly:
+    leaves_it_to_workers = bool(config.getoption("numprocesses", None)) and not hasattr(config, "workerinput")
+    if leaves_it_to_workers or config.option.collectonly:
         return
     server = postgres_server.start()
     os.environ[SERVER] = server.url if server else ""
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput"):
-        postgres_server.stop()
+def pytest_unconfigure() -> None:
+    postgres_server.stop()
 
 
 @pytest.fixture(scope="session", autouse=True)

