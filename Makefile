@@ -1,6 +1,6 @@
 # Kaquan 卡券. `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo run test check bench assets translations shots clean
+.PHONY: help install install-dev demo run test check bench assets translations shots docs clean
 
 # The first Python of at least 3.11; PYTHON=… chooses another.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -48,6 +48,9 @@ translations: install ## add new sentences to the Chinese catalogues, and list t
 shots: install-dev ## pictures of every page in var/shots: phone and desk, both languages (ARGS=--help)
 	@$(BIN)/python tools/system.py chromium font
 	@$(BIN)/python tools/shots.py $(ARGS)
+
+docs: install ## write docs/reports.md from the columns of the CSV pack
+	$(BIN)/flask --app wsgi reports dictionary --out docs/reports.md
 
 clean: ## remove the environment and what tests and builds leave behind; keeps the data in var/
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

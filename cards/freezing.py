@@ -1,4 +1,4 @@
-"""Freezing a card: it opens nothing and pays nothing until it is let go again. Done by staff, and reversible."""
+"""Freezing a card: it opens nothing and pays nothing until it is unfrozen. Done by staff, and reversible."""
 
 from datetime import datetime
 
@@ -20,7 +20,7 @@ class CardNotFound(NotFound):
 
 
 class CardStateForbids(Conflict):
-    """Only an active card can be frozen, and only a frozen one let go."""
+    """Only an active card can be frozen, and only a frozen one unfrozen."""
 
     code = "card_state_forbids"
     sentence = Text("这张卡现在的状态不能这样做。", "The card's state does not allow this.")
@@ -35,7 +35,7 @@ def freeze(chain_id: int, card_id: int, *, by: Author, now: datetime) -> bool:
 
 
 def unfreeze(chain_id: int, card_id: int, *, by: Author, now: datetime) -> bool:
-    """Let a frozen card go; False when it is active already. Needs an open transaction.
+    """Let a frozen card work again; False when it is active already. Needs an open transaction.
 
     Raises CardNotFound, CardStateForbids.
     """

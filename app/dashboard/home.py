@@ -168,6 +168,8 @@ def _delta(now: int, then: int, board: Board) -> dict[str, str]:
     if then == 0:
         return {"delta": "", "tone": ""}
     per_cent = round(100 * (now - then) / then)
+    if per_cent == 0:
+        return {"delta": gettext("as many as %(day)s by this time", day=_last_weekday(board)), "tone": ""}
     text = gettext("%(change)s %% against %(day)s", change=f"{per_cent:+d}".replace("-", "−"), day=_last_weekday(board))
     return {"delta": text, "tone": "good" if per_cent > 0 else ""}
 
@@ -184,14 +186,17 @@ def _decided(each: Decision) -> dict[str, object]:
         ),
         Matter.FAILED: (
             ngettext(
-                "%(num)d message of “%(name)s” failed.", "%(num)d messages of “%(name)s” failed.", each.count, name=name
+                "%(num)d message of “%(name)s” failed.",
+                "%(num)d messages of “%(name)s” failed.",
+                each.number,
+                name=name,
             ),
             gettext("Look"),
             "bad",
         ),
         Matter.LOW_STOCK: (
-            gettext("“%(name)s”: %(count)s of %(of)s left.", name=name, count=f"{each.count:,}", of=f"{each.of:,}")
-            if each.count
+            gettext("“%(name)s”: %(count)s of %(of)s left.", name=name, count=f"{each.number:,}", of=f"{each.of:,}")
+            if each.number
             else gettext("“%(name)s”: all %(of)s are gone.", name=name, of=f"{each.of:,}"),
             gettext("Add stock"),
             "warn",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, case, func, select
+from sqlalchemy import case, func, select
 
 from app.reports.question import Reader
 from cards.models import Card, CardChannel
@@ -144,7 +144,7 @@ def _of(reader: Reader, model: Any, query: Any) -> Any:
     return query if reader.store_ids is None else query.where(model.store_id.in_(reader.store_ids))
 
 
-def _until(moment: ColumnElement[datetime], day: ColumnElement[date], days: Collection[date], now: datetime) -> Any:
+def _until(moment: Any, day: Any, days: Collection[date], now: datetime) -> Any:
     """Whether something happened before this time of its own day. Only today and a week ago are asked."""
     last_week = max(days) - WEEK
     return case((day == last_week, moment <= now - WEEK), else_=moment <= now)
@@ -212,7 +212,7 @@ def _stores_today(reader: Reader, chain: Chain, today: date, now: datetime) -> d
 
 def _by_store(
     stores: dict[int, StoreToday], reader: Reader, model: Any, query: Any
-) -> Iterable[tuple[StoreToday, Row[Any]]]:
+) -> Iterable[tuple[StoreToday, Any]]:
     grouped = _of(reader, model, query).where(model.store_id.is_not(None)).group_by(model.store_id)
     for row in db.session.execute(grouped):
         yield stores.setdefault(row[0], StoreToday(row[0])), row

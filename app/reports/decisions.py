@@ -33,7 +33,7 @@ class Decision(NamedTuple):
     object_id: int
     name: str
     name_en: str
-    count: int = 0
+    number: int = 0
     of: int = 0
     at: datetime | None = None
 
@@ -70,7 +70,7 @@ def _failed(chain_id: int, now: datetime) -> list[Decision]:
         .order_by(func.count().desc())
         .limit(MOST)
     )
-    return [Decision(Matter.FAILED, row[0], row[1], row[1], count=row[2]) for row in db.session.execute(query)]
+    return [Decision(Matter.FAILED, row[0], row[1], row[1], number=row[2]) for row in db.session.execute(query)]
 
 
 def _low_stock(chain_id: int, now: datetime) -> list[Decision]:
@@ -86,7 +86,7 @@ def _low_stock(chain_id: int, now: datetime) -> list[Decision]:
         .limit(MOST)
     )
     return [
-        Decision(Matter.LOW_STOCK, row[0], row[1], row[2], count=int(row[3]), of=int(row[4]))
+        Decision(Matter.LOW_STOCK, row[0], row[1], row[2], number=int(row[3] or 0), of=int(row[4] or 0))
         for row in db.session.execute(query)
     ]
 

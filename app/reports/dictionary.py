@@ -7,8 +7,7 @@ from app.reports.report import Report
 INTRODUCTION = """\
 # The CSV pack 报表字典
 
-Written by `flask --app wsgi reports dictionary --out docs/reports.md` from the code that writes the files; a test
-compares the two.
+Written by `make docs` from the code that writes the files; a test compares the two.
 
 | where | how |
 |---|---|

@@ -20,7 +20,7 @@ class Preview(NamedTuple):
     """The beginning of a report, with its totals."""
 
     rows: list[tuple[Any, ...]]
-    count: int
+    row_count: int
     totals: dict[str, int]
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Generator, Iterator
 
 from flask import Blueprint, Response, request, stream_with_context
+from werkzeug import Response as AnyResponse
 
 from app.auth.guard import HQ, MANAGERS, Actor, access, actor, author, require_bearer, require_staff
 from app.reports.control import control_totals
@@ -17,9 +18,12 @@ bp = Blueprint("report_files", __name__, url_prefix="/reports")
 
 
 @bp.before_request
-def require_staff_or_key() -> object:
+def require_staff_or_key() -> AnyResponse | None:
     """A person's browser, or an API key."""
-    return require_bearer() if request.headers.get("Authorization") else require_staff()
+    if request.headers.get("Authorization"):
+        require_bearer()
+        return None
+    return require_staff()
 
 
 @bp.get("/<name>.csv")

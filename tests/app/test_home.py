@@ -166,7 +166,7 @@ def test_failed_messages_and_missed_campaigns_ask_for_a_decision(chain):
 
     decisions = list_decisions(1, now=story.hours(10))
 
-    assert [(each.matter, each.object_id, each.count) for each in decisions] == [
+    assert [(each.matter, each.object_id, each.number) for each in decisions] == [
         (Matter.MISSED, 1, 0),
         (Matter.FAILED, 1, 1),
         (Matter.NO_CODE, 2, 0),
