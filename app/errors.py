@@ -33,7 +33,9 @@ def status_of(error: errors.DomainError) -> HTTPStatus:
 
 
 def wants_json() -> bool:
-    return request.path.startswith("/api/") or request.accept_mimetypes.best == "application/json"
+    """Whether a machine asks: of the API, with a key, or for JSON."""
+    is_api = request.path.startswith("/api/") or "Authorization" in request.headers
+    return is_api or request.accept_mimetypes.best == "application/json"
 
 
 def _domain_error(error: errors.DomainError) -> Response:

@@ -34,7 +34,8 @@ def run_all(settings: Settings, *, host: str, port: int) -> None:
     """Web, clock and worker, until one of them ends or somebody has seen enough (Ctrl-C, SIGTERM)."""
     flask = [sys.executable, "-m", "flask", "--app", "wsgi"]
     commands = [web_command(settings, host=host, port=port), [*flask, "clock"], [*flask, "worker"]]
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # a background shell starts us with SIGINT ignored
+        signal.signal(ending, signal.default_int_handler)
     processes = [subprocess.Popen(words) for words in commands]
     try:
         while all(process.poll() is None for process in processes):

@@ -1,5 +1,6 @@
 """``demo``: a fictional chain with history, and all processes to look at it."""
 
+import logging
 import sys
 import time
 
@@ -39,6 +40,7 @@ class DemoIncomplete(Conflict):
 @command
 def group(data_only: bool) -> None:
     """Make the demo chain if it is not there, then serve it until Ctrl-C."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     upgrade()
     try:
         found = demo_chain.find()
