@@ -12,7 +12,7 @@ import structlog
 from flask import Blueprint, Flask, Response, current_app, g, has_request_context, request
 from flask_migrate import Migrate
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from app.auth.guard import PUBLIC, access
 from core.db import db
@@ -150,12 +150,13 @@ def healthz() -> tuple[dict[str, str], int]:
 @access(PUBLIC)
 def readyz() -> tuple[dict[str, str], int]:
     """Ready: the database answers and its migrations are the ones this code knows."""
+    wanted = newest_migration()
     try:
-        at = db.session.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        has_any = inspect(db.session.connection()).has_table("alembic_version")
+        at = db.session.execute(text("SELECT version_num FROM alembic_version")).scalar() if has_any else None
     except Exception:  # whatever the driver raises: the database is not there
         log.exception("not ready")
         return {"status": "no database"}, 503
-    wanted = newest_migration()
     if at != wanted:
         return {"status": "migrations", "at": str(at), "wanted": wanted}, 503
     return {"status": "ok"}, 200

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import text
 
 from app.auth.guard import PUBLIC, access
+from app.factory import create_app
 from app.observing import mask_people, newest_migration
 from cards.models import Member
 from core.db import db
@@ -41,6 +42,13 @@ def test_not_ready_while_migrations_are_missing(client):
     finally:
         with db.engine.begin() as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = :at"), {"at": newest_migration()})
+
+
+def test_not_ready_while_there_are_no_tables_at_all(tmp_path):
+    empty = create_app(database_url=f"sqlite:///{tmp_path / 'empty.db'}", secret_key="s" * 40, testing=True)
+    answer = empty.test_client().get("/readyz")
+
+    assert (answer.status_code, answer.get_json()["status"], answer.get_json()["at"]) == (503, "migrations", "None")
 
 
 def test_not_ready_without_a_database(client, monkeypatch):
