@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import tracemalloc
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,9 @@ from app.reports.question import (
     ask,
 )
 from app.reports.streaming import export
+from core.clock import day_start
 from core.db import db, transaction
+from sharing import propagation
 from stores.models import Store
 from tests.reports import story
 
@@ -199,3 +202,25 @@ def many_scans(count: int) -> None:
             ),
             {"count": count},
         )
+
+
+def test_the_spreaders_are_those_of_the_sharing_page(app):
+    chain = story.tell()
+    start, end = day_start(date(2026, 5, 19), chain.timezone, 4), day_start(date(2026, 5, 22), chain.timezone, 4)
+
+    shown = propagation.top_spreaders(chain.id, start, end)
+    rows = rows_of(question("spreaders", first="2026-05-19", last="2026-05-21"))
+
+    assert [(each.member_id, each.direct, each.links, each.visits) for each in shown] == [
+        tuple(int(row[name]) for name in ("member_id", "joined", "links", "visits")) for row in rows
+    ]
+
+
+def test_the_referrals_are_those_of_the_sharing_page(app):
+    chain = story.tell()
+    start, end = day_start(date(2026, 5, 19), chain.timezone, 4), day_start(date(2026, 5, 22), chain.timezone, 4)
+
+    numbers = propagation.numbers(chain.id, start, end)
+
+    assert numbers.referred == len(rows_of(question("referrals", first="2026-05-19", last="2026-05-21")))
+    assert numbers.new_members == len(rows_of(question("members", first="2026-05-19", last="2026-05-21")))
