@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 from app.config import Settings
 
@@ -36,8 +37,11 @@ def run_all(settings: Settings, *, host: str, port: int) -> None:
     commands = [web_command(settings, host=host, port=port), [*flask, "clock"], [*flask, "worker"]]
     for ending in (signal.SIGINT, signal.SIGTERM):  # a background shell starts us with SIGINT ignored
         signal.signal(ending, signal.default_int_handler)
-    processes = [subprocess.Popen(words) for words in commands]
+    processes: list[subprocess.Popen[bytes]] = []
     try:
+        for words in commands:
+            # Sessions of their own: Ctrl-C reaches us alone, and we end each with all that it started.
+            processes.append(subprocess.Popen(words, start_new_session=True))
         while all(process.poll() is None for process in processes):
             time.sleep(0.5)
     except KeyboardInterrupt:
@@ -47,10 +51,11 @@ def run_all(settings: Settings, *, host: str, port: int) -> None:
 
 
 def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+    """Ask all to end, wait, and leave nothing behind."""
     for process in processes:
         process.terminate()
     for process in processes:
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
