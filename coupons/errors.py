@@ -57,14 +57,14 @@ class CouponNotYetValid(Conflict):
     """The coupon begins later."""
 
     code = "coupon_not_yet_valid"
-    sentence = Text("这张券 {day} 起可用。", "This coupon starts on {day}.")
+    sentence = Text("这张券 {day}起可用。", "This coupon starts on {day}.")
 
 
 class CouponExpired(Conflict):
     """The coupon has ended."""
 
     code = "coupon_expired"
-    sentence = Text("这张券 {day} 已过期。", "This coupon ended on {day}.")
+    sentence = Text("这张券 {day}已过期。", "This coupon ended on {day}.")
 
 
 class CouponNotUsable(Conflict):

@@ -4,7 +4,7 @@ Nobody writes these sentences: they are generated from the figures that decide, 
 """
 
 import re
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from core.text import Text
 from coupons.models import OfferKind
 
 NO_CENTS = re.compile(r"\.0+(?!\d)")  # nobody says five point zero zero
+YEAR = re.compile(r"(\d+)年")
 MONTHS = "January February March April May June July August September October November December".split()
 
 
@@ -91,8 +92,8 @@ def offer_validity(offer: Rules, timezone: str, *, cutoff_hour: int = 0) -> Text
         first = day_text(business_day(offer.valid_from, timezone, cutoff_hour))
         last = end_text(offer.valid_until, timezone, cutoff_hour=cutoff_hour)
         if first == last:
-            return Text(f"仅 {first.zh} 当天有效", f"Valid on {first.en} only")
-        return Text(f"{first.zh} 至 {last.zh} 有效", f"Valid from {first.en} to {last.en}")
+            return Text(f"仅 {first.zh}当天有效", f"Valid on {first.en} only")
+        return _between(first, last)
     if offer.valid_days == 1:
         return Text("领取当天有效", "Valid on the day you take it")
     return Text(f"领取后 {offer.valid_days} 天内有效", f"Valid for {offer.valid_days} days, the first included")
@@ -104,7 +105,16 @@ def validity_sentence(coupon: Period, timezone: str, *, cutoff_hour: int = 0) ->
     if coupon.valid_from <= coupon.claimed_at:
         return Text(f"有效至 {last.zh}", f"Valid to {last.en}")
     first = day_text(business_day(coupon.valid_from, timezone, cutoff_hour))
-    return Text(f"{first.zh} 至 {last.zh} 有效", f"Valid from {first.en} to {last.en}")
+    return _between(first, last)
+
+
+def _between(first: Text, last: Text) -> Text:
+    """From one day to another. A year that both share is said once."""
+    year = YEAR.match(last.zh)
+    if year is None or not first.zh.startswith(year[0]):
+        return Text(f"{first.zh}至{last.zh}有效", f"Valid from {first.en} to {last.en}")
+    day = first.en.removesuffix(f" {year[1]}")
+    return Text(f"{first.zh}至{last.zh.removeprefix(year[0])}有效", f"Valid from {day} to {last.en}")
 
 
 def end_text(until: datetime, timezone: str, *, cutoff_hour: int = 0) -> Text:
@@ -112,9 +122,14 @@ def end_text(until: datetime, timezone: str, *, cutoff_hour: int = 0) -> Text:
     local = until.astimezone(ZoneInfo(timezone))
     ends_with_the_day = (local.hour, local.minute, local.second) == (cutoff_hour, 0, 0)
     if ends_with_the_day:
-        return day_text(business_day(until - timedelta(microseconds=1), timezone, cutoff_hour))
+        return day_text(last_day(until, timezone, cutoff_hour=cutoff_hour))
     day = day_text(local)
     return Text(f"{day.zh} {local:%H:%M}", f"{day.en}, {local:%H:%M}")
+
+
+def last_day(until: datetime, timezone: str, *, cutoff_hour: int = 0) -> date:
+    """The business day in which an exclusive end falls."""
+    return business_day(until - timedelta(microseconds=1), timezone, cutoff_hour)
 
 
 def start_text(start: datetime, timezone: str, *, cutoff_hour: int = 0) -> Text:

@@ -1,7 +1,7 @@
 """Cards and coupons in the words and shapes of the customer's pages."""
 
 from base64 import b64encode
-from datetime import datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -90,11 +90,14 @@ def _seconds_left(code: ShownCode, now: datetime) -> int:
 
 def day_shown(moment: datetime, zone: str, *, now: datetime) -> str:
     """A day as people say it: without the year when it is this one."""
-    local = moment.astimezone(ZoneInfo(zone))
-    same_year = local.year == now.astimezone(ZoneInfo(zone)).year
+    return _day_words(moment.astimezone(ZoneInfo(zone)), this_year=now.astimezone(ZoneInfo(zone)).year)
+
+
+def _day_words(day: date, *, this_year: int) -> str:
+    same_year = day.year == this_year
     if language() == "zh":
-        return str(format_date(local, "M月d日" if same_year else "y年M月d日", rebase=False))
-    return str(format_date(local, "d MMMM" if same_year else "d MMMM y", rebase=False))
+        return str(format_date(day, "M月d日" if same_year else "y年M月d日", rebase=False))
+    return str(format_date(day, "d MMMM" if same_year else "d MMMM y", rebase=False))
 
 
 def moment_shown(moment: datetime, zone: str, *, now: datetime) -> str:
@@ -119,7 +122,7 @@ def distance_shown(metres: int | None) -> str:
 
 def days_left(until: datetime, chain: Chain, *, now: datetime) -> str:
     """How long a coupon still lasts, when that is soon; else nothing. ``until`` is exclusive."""
-    last = business_day(until - timedelta(microseconds=1), chain.timezone, chain.cutoff_hour)
+    last = terms.last_day(until, chain.timezone, cutoff_hour=chain.cutoff_hour)
     days = (last - business_day(now, chain.timezone, chain.cutoff_hour)).days
     if until <= now or days > SOON_DAYS:
         return ""
@@ -145,7 +148,8 @@ def coupon_shown(held: HeldCoupon, chain: Chain, *, now: datetime) -> dict[str, 
     if coupon.redeemed_at is not None:
         when = _("used on %(day)s", day=day_shown(coupon.redeemed_at, chain.timezone, now=now))
     elif held.state == CouponState.EXPIRED:
-        when = _("ended on %(day)s", day=say(terms.end_text(coupon.valid_until, chain.timezone)))
+        last = terms.last_day(coupon.valid_until, chain.timezone, cutoff_hour=chain.cutoff_hour)
+        when = _("ended on %(day)s", day=_day_words(last, this_year=now.astimezone(ZoneInfo(chain.timezone)).year))
     elif held.state == CouponState.VOID:
         when = _("no longer good")
     is_over = held.state not in (CouponState.CLAIMED, CouponState.GIFTING)

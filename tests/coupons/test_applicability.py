@@ -87,10 +87,10 @@ def test_nothing_left_to_pay_keeps_the_coupon():
     ("change", "zh", "en"),
     [
         ({"min_cents": 8000}, "还差 22元 可用。", "¥22 more to use it."),
-        ({"valid_from": in_days(12)}, "这张券 2026年6月1日 起可用。", "This coupon starts on 1 June 2026."),
+        ({"valid_from": in_days(12)}, "这张券 2026年6月1日起可用。", "This coupon starts on 1 June 2026."),
         (
             {"valid_until": in_days(-1) + timedelta(hours=12)},
-            "这张券 2026年5月19日 已过期。",
+            "这张券 2026年5月19日已过期。",
             "This coupon ended on 19 May 2026.",
         ),
     ],

@@ -66,28 +66,37 @@ def test_valid_to_a_day_means_through_its_last_moment():
     offer = draft(valid_days=None, valid_from=at("2026-05-01"), valid_until=at("2026-06-01"))
 
     assert terms.offer_validity(offer, SHANGHAI) == (
-        "2026年5月1日 至 2026年5月31日 有效",
-        "Valid from 1 May 2026 to 31 May 2026",
+        "2026年5月1日至5月31日有效",
+        "Valid from 1 May to 31 May 2026",
     )
 
 
 def test_an_end_within_a_day_is_said_with_its_hour():
     offer = draft(valid_days=None, valid_from=at("2026-05-01"), valid_until=datetime(2026, 5, 31, 10, tzinfo=UTC))
 
-    assert terms.offer_validity(offer, SHANGHAI).en == "Valid from 1 May 2026 to 31 May 2026, 18:00"
+    assert terms.offer_validity(offer, SHANGHAI).en == "Valid from 1 May to 31 May 2026, 18:00"
+
+
+def test_two_years_are_both_said():
+    offer = draft(valid_days=None, valid_from=at("2026-12-20"), valid_until=at("2027-01-11"))
+
+    assert terms.offer_validity(offer, SHANGHAI) == (
+        "2026年12月20日至2027年1月10日有效",
+        "Valid from 20 December 2026 to 10 January 2027",
+    )
 
 
 def test_one_single_day_is_named_once():
     offer = draft(valid_days=None, valid_from=at("2026-05-01"), valid_until=at("2026-05-02"))
 
-    assert terms.offer_validity(offer, SHANGHAI) == ("仅 2026年5月1日 当天有效", "Valid on 1 May 2026 only")
+    assert terms.offer_validity(offer, SHANGHAI) == ("仅 2026年5月1日当天有效", "Valid on 1 May 2026 only")
 
 
 def test_days_of_a_night_shop_end_at_its_cut_off_hour():
     until = day_start(datetime(2026, 6, 1), SHANGHAI, 4)
     offer = draft(valid_days=None, valid_from=day_start(datetime(2026, 5, 1), SHANGHAI, 4), valid_until=until)
 
-    assert terms.offer_validity(offer, SHANGHAI, cutoff_hour=4).en == "Valid from 1 May 2026 to 31 May 2026"
+    assert terms.offer_validity(offer, SHANGHAI, cutoff_hour=4).en == "Valid from 1 May to 31 May 2026"
 
 
 def test_days_after_the_claim_count_the_first():
@@ -109,7 +118,7 @@ def test_a_day_of_23_hours_ends_when_it_ends():
     ("starts", "sentence"),
     [
         ("2026-05-20", ("有效至 2026年5月31日", "Valid to 31 May 2026")),
-        ("2026-05-25", ("2026年5月25日 至 2026年5月31日 有效", "Valid from 25 May 2026 to 31 May 2026")),
+        ("2026-05-25", ("2026年5月25日至5月31日有效", "Valid from 25 May to 31 May 2026")),
     ],
     ids=["from the claim on", "later"],
 )
