@@ -76,6 +76,19 @@ def as_dialled(phone: str | None, *, currency: str = "CNY") -> str:
     return str(phonenumbers.national_significant_number(number))
 
 
+def spoken(phone: str | None, *, currency: str = "CNY") -> str:
+    """The number in groups, as people read it aloud; without its country code at home."""
+    if not phone:
+        return ""
+    try:
+        number = phonenumbers.parse(phone, REGION_OF_CURRENCY.get(currency))
+    except phonenumbers.NumberParseException:
+        return phone
+    is_home = phonenumbers.region_code_for_number(number) == REGION_OF_CURRENCY.get(currency)
+    kind = phonenumbers.PhoneNumberFormat.NATIONAL if is_home else phonenumbers.PhoneNumberFormat.INTERNATIONAL
+    return str(phonenumbers.format_number(number, kind))
+
+
 def masked_phone(phone: str | None) -> str:
     """What a clerk sees: 138****0000."""
     if not phone:

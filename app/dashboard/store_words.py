@@ -1,6 +1,9 @@
-"""The fields of a store as its pages name them."""
+"""A store in the words of its pages."""
 
-from flask_babel import gettext
+from flask_babel import get_locale, gettext
+
+from app.languages import language
+from stores.models import Store
 
 
 def field_labels() -> dict[str, str]:
@@ -18,3 +21,13 @@ def field_labels() -> dict[str, str]:
         "longitude": gettext("Longitude"),
         "latitude": gettext("Latitude"),
     }
+
+
+def address_words(store: Store) -> str:
+    """Where the store is, as envelopes have it: from the country down in Chinese, from the street up in English."""
+    locale = get_locale()
+    country = locale.territories.get(store.country, store.country) if locale else store.country
+    upwards = dict.fromkeys(filter(None, (store.address, store.city, store.region)))  # a city may be its own region
+    if language() == "zh":
+        return " ".join(filter(None, (country, *reversed(upwards), store.postcode)))
+    return ", ".join(filter(None, (*upwards, store.postcode, country)))

@@ -10,11 +10,12 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from app.auth.guard import HQ_ADMIN, MANAGERS, access, actor, author, require_staff
 from app.dashboard import store_import
-from app.dashboard.store_words import field_labels
+from app.dashboard.store_words import address_words, field_labels
 from app.languages import language
 from app.reports.cells import cell
 from app.reports.small import csv_response
 from cards import counting
+from cards.contacts import spoken
 from core.clock import business_day, day_start, utc_now
 from core.db import transaction
 from core.errors import DomainError, Invalid, NotFound
@@ -172,8 +173,11 @@ def show(store_id: int) -> str:
         ],
         scans=sum(scans.values()),
         cards=sum(cards.values()),
+        cards_by_scan=sum(count for code_id, count in cards.items() if code_id is not None),
         scans_today=sum(queries.count_scans_by_code(chain.id, store.id, since=morning).values()),
         cards_today=sum(counting.count_cards_by_code(chain.id, store.id, since=today).values()),
+        address=address_words(store),
+        phone=spoken(store.phone, currency=chain.currency),
         recent_days=RECENT_DAYS,
         sizes=list(PosterSize),
         longest_label=codes.LONGEST_LABEL,

@@ -20,6 +20,7 @@ from app.wallet.showing import (
     offer_shown,
 )
 from cards import holding
+from cards.contacts import spoken
 from cards.holding import RESTORABLE_FOR, HeldCard
 from cards.models import CardState
 from cards.rotating_code import STEP
@@ -172,16 +173,21 @@ def stores(card_id: int) -> str:
     return render_template(
         "wallet/stores.html",
         held=held,
-        stores=[_store_row(near) for near in found],
+        stores=[_store_row(near, held.chain.currency) for near in found],
         words=words,
         is_near=place is not None,
         chain_accent=held.chain.accent,
     )
 
 
-def _store_row(near: NearbyStore) -> dict[str, Any]:
+def _store_row(near: NearbyStore, currency: str) -> dict[str, Any]:
     address = " ".join(filter(None, (near.store.city, near.store.address)))
-    return {"store": near.store, "address": address, "distance": distance_shown(near.metres)}
+    return {
+        "store": near.store,
+        "address": address,
+        "phone": spoken(near.store.phone, currency=currency),
+        "distance": distance_shown(near.metres),
+    }
 
 
 def _joined_at(held: HeldCard) -> Store | None:

@@ -2,16 +2,18 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import pypdfium2
 import pytest
 import zxingcpp
 from PIL import Image
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 
+from cards.models import Card
 from core.clock import utc_now
-from core.db import db
+from core.db import db, transaction
 from stores.models import Role, Scan, Store, StoreCode
 from tests.factories import NOON, make_card, make_chain, make_staff, make_store, make_store_code, save
 from tests.pages import post, sign_in
@@ -73,6 +75,34 @@ def test_the_list_shows_codes_and_recent_cards(admin, chain):
 
     assert "Nanjing Road" in page
     assert '<td class="num hide-phone">2</td><td class="num">1</td>' in page
+
+
+def test_scans_that_became_a_card_leave_out_cards_that_came_another_way(admin, chain):
+    store = make_store(chain, "S1")
+    code = make_store_code(store)
+    for visitor in "abcd":
+        save(Scan(chain_id=chain.id, store_id=store.id, store_code_id=code.id, visitor=visitor, at=utc_now()))
+    for _ in range(5):
+        make_card(code, now=utc_now())
+    with transaction():
+        db.session.execute(
+            update(Card).where(Card.id > select(func.min(Card.id)).scalar_subquery()).values(store_code_id=None)
+        )
+
+    page = " ".join(re.sub(r"<[^>]+>", " ", admin.get(f"/dashboard/stores/{store.id}").text).split())
+
+    assert "New cards today 5" in page
+    assert "Scans that became a card 25 %" in page
+
+
+def test_a_store_says_where_it_is_as_envelopes_do(admin, chain):
+    place = {"address": "南京东路 318 号", "city": "上海", "region": "上海", "postcode": "200001", "country": "CN"}
+    store = make_store(chain, "S1", phone="+862160000001", **place)
+
+    assert "南京东路 318 号, 上海, 200001, China" in admin.get(f"/dashboard/stores/{store.id}").text
+    page = admin.get(f"/dashboard/stores/{store.id}?lang=zh").text
+    assert "中国 上海 南京东路 318 号 200001" in page
+    assert "021 6000 0001" in page
 
 
 @pytest.mark.parametrize(("query", "found"), [("?search=kerry", "Kerry"), ("?city=上海", "Bund")])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cards.contacts import EmailInvalid, PhoneInvalid, as_dialled, masked_phone, parse_email, parse_phone
+from cards.contacts import EmailInvalid, PhoneInvalid, as_dialled, masked_phone, parse_email, parse_phone, spoken
 
 
 @pytest.mark.parametrize("typed", ["13800000000", "138 0000 0000", "+86 138-0000-0000", "008613800000000"])
@@ -35,6 +35,20 @@ def test_what_cannot_be_written_to_is_refused(typed):
 
 def test_an_address_is_kept_in_lower_case():
     assert parse_email(" Lin@Example.COM ") == "lin@example.com"
+
+
+@pytest.mark.parametrize(
+    ("phone", "words"),
+    [
+        ("+8613800000000", "138 0000 0000"),
+        ("+862160000008", "021 6000 0008"),
+        ("+12025550123", "+1 202-555-0123"),
+        ("call us", "call us"),
+        (None, ""),
+    ],
+)
+def test_a_phone_is_read_in_groups(phone, words):
+    assert spoken(phone) == words
 
 
 def test_a_clerk_sees_the_ends_of_a_phone():
