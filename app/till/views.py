@@ -20,7 +20,7 @@ from app.till.tickets import number_in
 from cards.contacts import masked_name, masked_phone
 from checkout import queries, voiding
 from checkout.queries import Receipt, Till
-from checkout.quoting import member_price
+from checkout.quoting import Standing, member_price
 from core.clock import business_day, utc_now
 from core.db import transaction
 from core.errors import Conflict, DomainError, IdempotencyKeyReused
@@ -283,6 +283,12 @@ def _is_htmx() -> bool:
     return request.headers.get("HX-Request") == "true"
 
 
+def _good_coupons(standing: Standing) -> int:
+    """How many coupons are still good: those that ended lately are read too, to say why they do not fit."""
+    now = utc_now()
+    return sum(coupon.valid_until > now for coupon in standing.coupons)
+
+
 def _words(till: Till) -> dict[str, Any]:
     """What the templates need to say figures, names and times."""
     chain = chain_of(actor())
@@ -294,6 +300,7 @@ def _words(till: Till) -> dict[str, Any]:
         "cash": lambda cents: money(cents, till.currency, language()),
         "who": lambda name, number: masked_name(name) or _("Member %(last_four)s", last_four=number[-4:]),
         "masked_phone": masked_phone,
+        "good_coupons": _good_coupons,
         "refusal_text": say_refusal,
         "member_price": lambda discount_bp: say(member_price(discount_bp)),
         "may_void": lambda receipt: _may_void(receipt, till),
