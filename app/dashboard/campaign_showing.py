@@ -51,10 +51,13 @@ def preview_of(form: CampaignForm) -> dict[str, Any]:
     return shown | {
         "reach": segments.count_reach(chain, audience, [str(name) for name in channels], now=now),
         "sentence": sentences.audience_sentence(chain, audience),
-        "sample": [
-            masked_name(row.name) or f"…{row.number[-4:]}" for row in segments.sample_members(chain, audience, now=now)
-        ],
+        "sample": [called_masked(row.name, row.number) for row in segments.sample_members(chain, audience, now=now)],
     }
+
+
+def called_masked(name: str, number: str) -> str:
+    """A member in a list that anybody might look at: 林**, or the end of his card's number."""
+    return masked_name(name) or str(_("Member %(ending)s", ending=number[-4:]))
 
 
 def phones_of(chain: Chain, texts: Any, offer: Offer | None) -> list[dict[str, Any]]:

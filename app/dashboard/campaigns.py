@@ -13,6 +13,7 @@ from app.auth.guard import HQ, HQ_ADMIN, access, actor, author, require_staff
 from app.dashboard.campaign_form import CampaignForm, form_of, fresh_form, stores_to_tick, tiers_to_tick
 from app.dashboard.campaign_showing import (
     LARGEST,
+    called_masked,
     moment_of,
     phones_of,
     planned,
@@ -24,7 +25,7 @@ from app.dashboard.campaign_showing import (
 from app.languages import language
 from app.wallet.showing import moment_shown, name_of
 from app.worker import names_set_up
-from cards.contacts import masked_name, masked_phone
+from cards.contacts import masked_phone
 from core import idempotency
 from core.clock import utc_now
 from core.db import transaction
@@ -321,7 +322,7 @@ def deliveries(campaign_id: int) -> str:
         campaign=campaign,
         run=run,
         rows=[
-            (row, masked_name(name) or f"…{number[-4:]}", masked_phone(phone), moment_of(row, chain, now))
+            (row, called_masked(name, number), masked_phone(phone), moment_of(row, chain, now))
             for row, name, phone, number in rows
         ],
         chosen=chosen,

@@ -106,8 +106,8 @@ def _against_last_week(board: Board) -> str:
         return gettext("as many as %(day)s by this time", day=day)
     per_cent = round(100 * abs(now - then) / then)
     if now > then:
-        return gettext("%(count)s %% more than %(day)s by this time", count=per_cent, day=day)
-    return gettext("%(count)s %% fewer than %(day)s by this time", count=per_cent, day=day)
+        return gettext("%(count)s%% more than %(day)s by this time", count=per_cent, day=day)
+    return gettext("%(count)s%% fewer than %(day)s by this time", count=per_cent, day=day)
 
 
 def _last_weekday(board: Board) -> str:
@@ -129,7 +129,7 @@ def _tiles(board: Board) -> list[dict[str, object]]:
     today, before, day = board.this_day, board.week_ago, board.today.isoformat()
     cash = money(today.payable_cents, board.chain.currency, language())
     if today.payable_cents % 100 == 0 or today.payable_cents >= 100_000:
-        cash = cash.partition(".")[0]
+        cash = money(round(today.payable_cents, -2), board.chain.currency, language()).partition(".")[0]
     rows = {"from": day, "to": day}
     return [
         {
@@ -170,7 +170,7 @@ def _delta(now: int, then: int, board: Board) -> dict[str, str]:
     per_cent = round(100 * (now - then) / then)
     if per_cent == 0:
         return {"delta": gettext("as many as %(day)s by this time", day=_last_weekday(board)), "tone": ""}
-    text = gettext("%(change)s %% against %(day)s", change=f"{per_cent:+d}".replace("-", "−"), day=_last_weekday(board))
+    text = gettext("%(change)s%% against %(day)s", change=f"{per_cent:+d}".replace("-", "−"), day=_last_weekday(board))
     return {"delta": text, "tone": "good" if per_cent > 0 else ""}
 
 

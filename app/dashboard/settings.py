@@ -72,9 +72,15 @@ def _chain_page(refusal: DomainError | None = None) -> str:
         "dashboard/settings/chain.html",
         chain=chain,
         kept=_kept(chain),
-        timezones=[*COMMON_TIMEZONES, *sorted(available_timezones() - set(COMMON_TIMEZONES))],
+        timezones=_timezones(chain.timezone),
         error=_said(refusal),
     )
+
+
+def _timezones(own: str) -> list[str]:
+    """The usual zones first, then all that are named after a place, and the chain's own whatever its name."""
+    places = {zone for zone in available_timezones() if "/" in zone} | {own}
+    return [*COMMON_TIMEZONES, *sorted(places - set(COMMON_TIMEZONES))]
 
 
 @bp.get("/card")

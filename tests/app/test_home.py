@@ -61,7 +61,7 @@ def test_the_sentence_says_how_many_how_fast_and_against_last_week(app):
         refresh()  # the context of the test has remembered English
         chinese = sentence_of(read_board(Reader(chain.id), now=NOON + timedelta(hours=1)))
 
-    assert said == "3 new cards today, one every 20 minutes, 50 % more than last Wednesday by this time."
+    assert said == "3 new cards today, one every 20 minutes, 50% more than last Wednesday by this time."
     assert chinese == "今天 3 张新卡，每 20 分钟一张，比上周三此时多 50%。"
 
 
