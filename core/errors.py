@@ -32,7 +32,7 @@ class NotPermitted(DomainError):
     """You may not do this."""
 
     code = "not_permitted"
-    sentence = Text("您没有权限这样做。", "You may not do this.")
+    sentence = Text("您的账号不能做这件事。", "You may not do this.")
 
 
 class NotSignedIn(DomainError):
