@@ -10,7 +10,10 @@ COUNT = Sql("""
     SELECT c.chain_id, c.store_id, c.id, CAST(:visitor AS VARCHAR(64)), :now
     FROM store_codes c
     WHERE c.token = :token AND c.revoked_at IS NULL
-      AND NOT EXISTS (SELECT 1 FROM scans s WHERE s.store_code_id = c.id AND s.visitor = CAST(:visitor AS VARCHAR(64)) AND s.at > :since)
+      AND NOT EXISTS (
+          SELECT 1 FROM scans s
+          WHERE s.store_code_id = c.id AND s.visitor = CAST(:visitor AS VARCHAR(64)) AND s.at > :since
+      )
 """)
 
 

@@ -34,7 +34,8 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.CheckConstraint(
-            "(kind = 'cash' AND value_cents > 0 AND percent_bp IS NULL AND cap_cents IS NULL) OR (kind = 'percent' AND percent_bp BETWEEN 1 AND 10000 AND value_cents IS NULL)",
+            "(kind = 'cash' AND value_cents > 0 AND percent_bp IS NULL AND cap_cents IS NULL)"
+            " OR (kind = 'percent' AND percent_bp BETWEEN 1 AND 10000 AND value_cents IS NULL)",
             name=op.f("ck_offers_kind_has_its_value"),
         ),
         sa.CheckConstraint("kind IN ('cash', 'percent')", name=op.f("ck_offers_kind_known")),

@@ -148,7 +148,8 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("channel IN ('inbox', 'email', 'gateway')", name=op.f("ck_deliveries_channel_known")),
         sa.CheckConstraint(
-            "reason IN ('opted_out', 'no_address', 'capped', 'quiet', 'stale', 'holdout', 'card_inactive', 'duplicate')",
+            "reason IN ('opted_out', 'no_address', 'capped', 'quiet', 'stale', 'holdout',"
+            " 'card_inactive', 'duplicate')",
             name=op.f("ck_deliveries_reason_known"),
         ),
         sa.CheckConstraint(
