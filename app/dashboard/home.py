@@ -21,6 +21,8 @@ from core.money import money
 from coupons.models import Offer
 from stores.models import Role, Store
 
+MANIFOLD = 4  # from here on people say so many times, no percentage
+
 bp = Blueprint("home", __name__, url_prefix="/dashboard", template_folder="templates")
 bp.before_request(require_staff)
 
@@ -105,6 +107,8 @@ def _against_last_week(board: Board) -> str:
     if now == then:
         return gettext("as many as %(day)s by this time", day=day)
     per_cent = round(100 * abs(now - then) / then)
+    if now >= MANIFOLD * then:
+        return gettext("%(times)s times as many as %(day)s by this time", times=round(now / then), day=day)
     if now > then:
         return gettext("%(count)s%% more than %(day)s by this time", count=per_cent, day=day)
     return gettext("%(count)s%% fewer than %(day)s by this time", count=per_cent, day=day)
@@ -170,6 +174,11 @@ def _delta(now: int, then: int, board: Board) -> dict[str, str]:
     per_cent = round(100 * (now - then) / then)
     if per_cent == 0:
         return {"delta": gettext("as many as %(day)s by this time", day=_last_weekday(board)), "tone": ""}
+    if now >= MANIFOLD * then:
+        return {
+            "delta": gettext("%(times)s times %(day)s", times=round(now / then), day=_last_weekday(board)),
+            "tone": "good",
+        }
     text = gettext("%(change)s%% against %(day)s", change=f"{per_cent:+d}".replace("-", "−"), day=_last_weekday(board))
     return {"delta": text, "tone": "good" if per_cent > 0 else ""}
 

@@ -121,7 +121,10 @@ def _moment(story: Story, day: date) -> datetime:
     second = story.random.randrange(3600)
     local = story.now.astimezone(story.zone)
     if day == local.date() and local.hour < people.HOURS[-1]:
-        return story.now - (story.now - day_start(day, story.demo.chain.timezone)) * (second / 3600)
+        opened = datetime(day.year, day.month, day.day, people.HOURS[0], tzinfo=story.zone)
+        if story.now < opened + timedelta(hours=1):  # somebody looks at night
+            opened = day_start(day, story.demo.chain.timezone)
+        return story.now - (story.now - opened) * (second / 3600)
     return datetime(day.year, day.month, day.day, hour, second // 60, second % 60, tzinfo=story.zone).astimezone(UTC)
 
 

@@ -65,6 +65,20 @@ def test_the_sentence_says_how_many_how_fast_and_against_last_week(app):
     assert chinese == "今天 3 张新卡，每 20 分钟一张，比上周三此时多 50%。"
 
 
+def test_the_sentence_counts_in_times_what_no_percentage_makes_plain(app):
+    chain = make_chain()
+    code = make_store_code(make_store(chain))
+    for minutes in range(9):
+        make_card(code, now=NOON + timedelta(minutes=minutes))
+    for minutes in (0, 5):
+        make_card(code, now=NOON - timedelta(days=7) + timedelta(minutes=minutes))
+
+    with app.test_request_context(headers={"Accept-Language": "zh-CN"}):
+        said = sentence_of(read_board(Reader(chain.id), now=NOON + timedelta(hours=1)))
+
+    assert said.endswith("是上周三此时的 4 倍。")
+
+
 def test_the_sentence_of_a_quiet_day(app):
     chain = make_chain()
     make_card(make_store_code(make_store(chain)), now=NOON - timedelta(days=1))
