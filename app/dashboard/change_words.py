@@ -1,4 +1,9 @@
-"""What the audit's actions are called on the page of changes."""
+"""What the audit's actions, objects and values are called on the page of changes."""
+
+import json
+import re
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from core.text import Text
 
@@ -64,6 +69,25 @@ AUTHORS = {
 }
 
 
+OBJECTS = {
+    "campaign": Text("推送", "push"),
+    "card": Text("会员卡", "card"),
+    "chain": Text("品牌", "brand"),
+    "checkout": Text("结账", "checkout"),
+    "key": Text("密钥", "key"),
+    "member": Text("会员", "member"),
+    "offer": Text("券活动", "offer"),
+    "program": Text("会员卡方案", "kind of card"),
+    "push_policy": Text("推送规则", "push rules"),
+    "report": Text("报表", "report"),
+    "sharing_policy": Text("分享规则", "sharing rules"),
+    "staff": Text("员工", "person"),
+    "store": Text("门店", "store"),
+    "store_code": Text("门店码", "store code"),
+}
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)")
+
+
 def action_word(action: str, language: str) -> str:
     """An action in the reader's words; one that nobody named yet as it is."""
     known = ACTIONS.get(action)
@@ -74,3 +98,21 @@ def author_word(author: str, language: str) -> str:
     """Who, where no name is known: ``key:3`` is "key"."""
     known = AUTHORS.get(author.partition(":")[0])
     return known.say(language) if known else author
+
+
+def object_word(kind: str, language: str) -> str:
+    """What was changed: ``store_code`` is 门店码."""
+    known = OBJECTS.get(kind)
+    return known.say(language) if known else kind
+
+
+def value_words(value: object, zone: str, language: str) -> str:
+    """A kept value for people: lists without brackets, moments in the chain's zone; what is deeper stays as it is."""
+    if isinstance(value, bool):
+        return Text("是" if value else "否", "yes" if value else "no").say(language)
+    if isinstance(value, str):
+        is_moment = MOMENT.fullmatch(value) is not None
+        return f"{datetime.fromisoformat(value).astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}" if is_moment else value
+    if isinstance(value, list) and not any(isinstance(each, list | dict) for each in value):
+        return Text("、", ", ").say(language).join(value_words(each, zone, language) for each in value)
+    return str(value) if isinstance(value, int | float) else json.dumps(value, ensure_ascii=False)

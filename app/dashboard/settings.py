@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from werkzeug import Response
 
 from app.auth.guard import HQ_ADMIN, access, actor, author, require_staff
-from app.dashboard.change_words import action_word, author_word
+from app.dashboard.change_words import action_word, author_word, object_word, value_words
 from app.dashboard.frame import chain_of
 from app.languages import language
 from cards import programs
@@ -236,6 +236,8 @@ def changes() -> str:
         people=people,
         action_word=action_word,
         author_word=author_word,
+        object_word=object_word,
+        value_words=value_words,
         zone=chain_of(actor()).timezone,
         before=before,
         next_before=entries[-1].id if len(entries) == PAGE else None,

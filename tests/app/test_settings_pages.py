@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from app.config import ROOT
-from app.dashboard.change_words import ACTIONS
+from app.dashboard.change_words import ACTIONS, OBJECTS, value_words
 from cards.models import Tier
 from core.audit import AuditEntry
 from core.db import db
@@ -218,6 +218,31 @@ def actions_in_code() -> set[str]:
 
 def test_every_change_has_its_words():
     assert actions_in_code() - set(ACTIONS) == set()
+
+
+def test_every_object_of_a_change_has_its_word():
+    kinds = set()
+    for package in ("stores", "cards", "coupons", "checkout", "sharing", "push", "app"):
+        for path in (ROOT / package).rglob("*.py"):
+            kinds |= set(re.findall(r'object_kind="([a-z_]+)"', path.read_text(encoding="utf-8")))
+
+    assert kinds
+    assert kinds - set(OBJECTS) == set()
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (["inbox", "email"], "inbox、email"),
+        ("2026-11-27T09:30:00+00:00", "2026-11-27 17:30"),
+        ("2026-11-27", "2026-11-27"),
+        (True, "是"),
+        (12, "12"),
+        ({"all": ["雪"]}, '{"all": ["雪"]}'),
+    ],
+)
+def test_a_kept_value_is_written_for_people(value, words):
+    assert value_words(value, "Asia/Shanghai", "zh") == words
 
 
 def test_every_page_is_there_in_english_too(hq):
