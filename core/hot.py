@@ -41,6 +41,9 @@ class Sql:
         self.text = text
         self.sqlite = text
         self.postgresql = NAMED.sub(r"%(\1)s", text.replace("%", "%%"))
+        self.names = list(dict.fromkeys(NAMED.findall(text)))
+        # As the server takes it: psycopg would translate a long statement anew at every call.
+        self.numbered = NAMED.sub(lambda found: f"${self.names.index(found[1]) + 1}", text).encode()
 
 
 class Hot:
@@ -79,7 +82,7 @@ class Hot:
             return self._execute_in_savepoint(sql, values)
         if self.is_postgresql:
             try:
-                return self._driver.execute(sql.postgresql, values)
+                return self._numbered(sql, values)
             except psycopg.errors.UniqueViolation as error:
                 raise AlreadyThere from error
         stored = {name: _stored(value) for name, value in values.items()}
@@ -93,11 +96,14 @@ class Hot:
                 raise AlreadyThere from error
             raise
 
+    def _numbered(self, sql: Sql, values: dict[str, object]) -> Any:
+        return psycopg.RawCursor(self._driver).execute(sql.numbered, [values[name] for name in sql.names])
+
     def _execute_in_savepoint(self, sql: Sql, values: dict[str, object]) -> Any:
         """A refused statement must not spoil the PostgreSQL transaction around it."""
         self._driver.execute("SAVEPOINT hot")
         try:
-            result = self._driver.execute(sql.postgresql, values)
+            result = self._numbered(sql, values)
         except psycopg.errors.UniqueViolation as error:
             self._driver.execute("ROLLBACK TO SAVEPOINT hot")
             raise AlreadyThere from error
