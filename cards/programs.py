@@ -161,10 +161,6 @@ def set_tiers(chain_id: int, program_id: int, tiers: Sequence[NewTier], *, by: A
     _note("tiers changed", program, by=by, now=now, before={"tiers": before}, after={"tiers": after})
 
 
-def as_settings(tier: Tier) -> NewTier:
-    return NewTier(**_shown(tier))
-
-
 def _shown(tier: Tier) -> dict[str, Any]:
     return {name: getattr(tier, name) for name in NewTier.__dataclass_fields__}
 

@@ -12,19 +12,12 @@ from pyotp import HOTP, TOTP
 
 from cards.models import CodeMode
 from core.errors import NotFound
-from core.hot import Hot, Sql
 from core.text import Text
 from core.tokens import is_luhn_valid
 
 NUMBER_DIGITS, PASSWORD_DIGITS = 16, 8
 STEP = timedelta(seconds=30)
 DRIFT_STEPS = 1  # one step early or late still counts
-
-FIND = Sql("""
-    SELECT k.id, k.number, k.state, k.code_secret, p.code_mode, k.member_id, k.tier_id, k.points, k.program_id
-    FROM cards k JOIN programs p ON p.id = k.program_id
-    WHERE k.number = :number AND k.chain_id = :chain_id
-""")
 
 
 class CardCodeUnknown(NotFound):
@@ -42,18 +35,6 @@ class ShownCode(NamedTuple):
     expires_at: datetime | None  # None: a static code
 
 
-class FoundCard(NamedTuple):
-    """The card that a code belongs to."""
-
-    id: int
-    number: str
-    state: str
-    member_id: int
-    tier_id: int
-    points: int
-    program_id: int
-
-
 def shown_code(number: str, secret: bytes, mode: str, *, now: datetime) -> ShownCode:
     """What the card shows now."""
     if mode == CodeMode.STATIC:
@@ -62,15 +43,6 @@ def shown_code(number: str, secret: bytes, mode: str, *, now: datetime) -> Shown
     counter = int(now.timestamp()) // step
     expires_at = datetime.fromtimestamp((counter + 1) * step, UTC)
     return ShownCode(number + _rotating(secret).at(now), expires_at)
-
-
-def find_card_by_code(hot: Hot, chain_id: int, code: str, *, now: datetime) -> FoundCard:
-    """The card showing this code, whatever its state. Raises CardCodeUnknown. Spaces in the code do not matter."""
-    number, password = split_code(code)
-    row = hot.row(FIND, number=number, chain_id=chain_id)
-    if row is None or not is_shown(bytes(row[3]), row[4], password, now=now):
-        raise CardCodeUnknown()
-    return FoundCard(row[0], row[1], row[2], *row[5:])
 
 
 def split_code(code: str) -> tuple[str, str]:

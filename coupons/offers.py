@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from core import audit
@@ -244,16 +244,6 @@ def list_offers(
     if after is not None:
         query = query.where(Offer.id < after)
     return db.session.scalars(query.order_by(Offer.id.desc()).limit(limit)).all()
-
-
-def count_claimed(offer_ids: Sequence[int]) -> dict[int, int]:
-    """How many coupons of each offer with a stock are out."""
-    rows = db.session.execute(
-        select(OfferSlot.offer_id, func.sum(OfferSlot.claimed))
-        .where(OfferSlot.offer_id.in_(offer_ids))
-        .group_by(OfferSlot.offer_id)
-    )
-    return {offer_id: int(claimed) for offer_id, claimed in rows}
 
 
 def _plain(draft: Draft) -> dict[str, Any]:

@@ -55,22 +55,6 @@ def coupons_of_card(card_id: int, *, now: datetime, limit: int = MOST) -> list[H
     return [_held(coupon, offer, now) for coupon, offer in db.session.execute(query)]
 
 
-def usable_coupons(card_id: int, *, now: datetime, limit: int = MOST) -> list[HeldCoupon]:
-    """Only what the card may use now, the soonest to end first."""
-    query = (
-        _with_offer()
-        .where(
-            Coupon.card_id == card_id,
-            Coupon.state == CouponState.CLAIMED,
-            Coupon.valid_until > now,
-            Coupon.valid_from <= now,
-        )
-        .order_by(Coupon.valid_until, Coupon.id)
-        .limit(limit)
-    )
-    return [_held(coupon, offer, now) for coupon, offer in db.session.execute(query)]
-
-
 def find_coupon(card_id: int, coupon_id: int, *, now: datetime) -> HeldCoupon | None:
     """One coupon of this card."""
     row = db.session.execute(_with_offer().where(Coupon.card_id == card_id, Coupon.id == coupon_id)).first()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, literal, null, or_, select, true
+from sqlalchemy import ColumnElement, case, func, literal, null, or_, select
 
 from cards.models import Card, CardState, Member
 from push.consents import WITHOUT_A_WORD
@@ -22,12 +22,6 @@ def is_agreed(channel: PushChannel) -> ColumnElement[bool]:
         .scalar_subquery()
     )
     return func.coalesce(newest, literal(WITHOUT_A_WORD[channel]))
-
-
-def has_address(channel: PushChannel) -> ColumnElement[bool]:
-    """True for the inbox, which is always there."""
-    column = ADDRESS_OF.get(channel)
-    return true() if column is None else func.coalesce(column, "") != ""
 
 
 def reason_against(channel: PushChannel) -> ColumnElement[str | None]:

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from cards import holding
 from cards.models import Card, CardState, Member, Wallet
-from cards.rotating_code import find_card_by_code
+from checkout import quoting
 from core.audit import SYSTEM, AuditEntry
 from core.clock import utc_now
 from core.db import db, transaction
@@ -217,7 +217,8 @@ def test_the_shown_code_is_the_one_the_till_reads(client, code):
     digits = shown["value"].replace(" ", "")
 
     with reading() as hot:
-        assert find_card_by_code(hot, card.chain_id, digits, now=utc_now()).id == card.id
+        standing = quoting.find_standing(hot, card.chain_id, card.store_id, quoting.presented(digits), now=utc_now())
+    assert standing.card_id == card.id
     assert 0 < shown["seconds"] <= 30
     assert b64decode(shown["image"].split(",")[1]).startswith(b"<svg")
     read = zxingcpp.read_barcode(Image.open(io.BytesIO(png(digits))))
