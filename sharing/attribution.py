@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from cards.issuing import NewCard, Origin
 from core.hot import Hot, Sql
+from sharing.models import DEFAULT_WINDOW_DAYS
 
-DEFAULT_WINDOW_DAYS = 7
 DEEPEST = 250
 
 # Parts of the statement of sharing/joining.py: they read ``origin``, ``member`` and ``card``.
@@ -20,7 +20,7 @@ via AS (
     SELECT l.id, l.member_id, l.channel FROM share_links l JOIN origin o ON o.share_link_id = l.id
     WHERE :visitor ::text IS NOT NULL
 )"""
-VIA_LAST_VISIT = """
+VIA_LAST_VISIT = f"""
 via AS (
     SELECT l.id, l.member_id, l.channel
     FROM share_visitors v
@@ -29,7 +29,8 @@ via AS (
     JOIN cards sharer ON sharer.id = l.card_id AND sharer.state = 'active'
     LEFT JOIN sharing_policies y ON y.chain_id = o.chain_id
     WHERE v.visitor = :visitor AND NOT COALESCE(y.store_code_wins, FALSE)
-      AND v.last_visit_at > :now ::timestamptz - make_interval(days => COALESCE(y.window_days, 7)::int)
+      AND v.last_visit_at
+          > :now ::timestamptz - make_interval(days => COALESCE(y.window_days, {DEFAULT_WINDOW_DAYS})::int)
     ORDER BY v.last_visit_at DESC, l.id DESC LIMIT 1
 )"""
 REFERRAL = f"""

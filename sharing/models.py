@@ -8,6 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import Model, one_of
 
+DEFAULT_WINDOW_DAYS = 7  # so long a share link is remembered
+
 
 class ShareChannel(StrEnum):
     FRIEND = "friend"
@@ -108,5 +110,5 @@ class SharingPolicy(Model):
     __table_args__ = (CheckConstraint("window_days BETWEEN 1 AND 90", name="window_range"),)
 
     chain_id: Mapped[int] = mapped_column(ForeignKey("chains.id"), primary_key=True)
-    window_days: Mapped[int] = mapped_column(default=7)
+    window_days: Mapped[int] = mapped_column(default=DEFAULT_WINDOW_DAYS)
     store_code_wins: Mapped[bool] = mapped_column(default=False)

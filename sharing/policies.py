@@ -8,7 +8,7 @@ from core.audit import Author
 from core.db import db, insert
 from core.errors import Invalid
 from core.text import Text
-from sharing.models import SharingPolicy
+from sharing.models import DEFAULT_WINDOW_DAYS, SharingPolicy
 
 LONGEST_WINDOW = 90  # days
 
@@ -23,7 +23,7 @@ class WindowInvalid(Invalid):
 class Policy(NamedTuple):
     """How long a link is remembered, and whether a store code scanned after it wins."""
 
-    window_days: int = 7
+    window_days: int = DEFAULT_WINDOW_DAYS
     store_code_wins: bool = False
 
 
