@@ -7,6 +7,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, 
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import Model, one_of
+from stores.models import DEFAULT_ACCENT
 
 
 class CardState(StrEnum):
@@ -58,7 +59,7 @@ class Program(Model):
     benefits_en: Mapped[str] = mapped_column(Text, default="")
     terms: Mapped[str] = mapped_column(Text, default="")
     terms_en: Mapped[str] = mapped_column(Text, default="")
-    face_color: Mapped[str] = mapped_column(String(7), default="#C8402F")
+    face_color: Mapped[str] = mapped_column(String(7), default=DEFAULT_ACCENT)
     face_pattern: Mapped[str] = mapped_column(String(20), default="waves")
     code_mode: Mapped[str] = mapped_column(String(10), default=CodeMode.ROTATING)
     points_per_unit: Mapped[int] = mapped_column(default=1)  # points for each whole unit of currency paid

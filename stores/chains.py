@@ -14,7 +14,8 @@ from core.audit import Author
 from core.db import db, insert
 from core.errors import Conflict, Invalid, NotFound
 from core.text import Text
-from stores.models import Chain
+from stores.models import DEFAULT_ACCENT, Chain
+from stores.queries import get_chain
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{1,38}")
 COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
@@ -99,7 +100,7 @@ class NewChain:
     timezone: str = "Asia/Shanghai"
     currency: str = "CNY"
     language: str = "zh"
-    accent: str = "#C8402F"
+    accent: str = DEFAULT_ACCENT
     cutoff_hour: int = 0
 
 
@@ -174,10 +175,6 @@ def find_chain(slug: str | None = None) -> Chain:
     if len(chains) != 1:
         raise ChainNotFound(slug=slug or "--chain")
     return chains[0]
-
-
-def get_chain(chain_id: int) -> Chain:
-    return db.session.get_one(Chain, chain_id)
 
 
 def list_chains() -> Sequence[Chain]:

@@ -8,6 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import Model, one_of
 
+DEFAULT_ACCENT = "#C8402F"
+
 
 class Role(StrEnum):
     HQ_ADMIN = "hq_admin"
@@ -35,7 +37,7 @@ class Chain(Model):
     currency: Mapped[str] = mapped_column(String(3))
     language: Mapped[str] = mapped_column(String(2), default="zh")
     cutoff_hour: Mapped[int] = mapped_column(default=0)
-    accent: Mapped[str] = mapped_column(String(7), default="#C8402F")
+    accent: Mapped[str] = mapped_column(String(7), default=DEFAULT_ACCENT)
     created_at: Mapped[datetime]
 
 

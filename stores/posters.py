@@ -18,9 +18,9 @@ from reportlab.pdfbase.pdfmetrics import getFont, stringWidth
 from reportlab.pdfgen.canvas import FILL_NON_ZERO, Canvas
 
 from stores.fonts import poster_font
+from stores.models import DEFAULT_ACCENT
 from stores.pictures import matrix, runs
 
-DEFAULT_ACCENT = "#C8402F"
 INK, MUTED, LINE, PAPER = (HexColor(c) for c in ("#1F1B16", "#6F675C", "#E7E2DA", "#FFFFFF"))
 
 CALL_ZH, CALL_EN = "扫码领会员卡", "Scan for your member card"
