@@ -44,7 +44,9 @@ def _freezing(run: Run, campaign: Campaign, chain: Chain, channel: PushChannel, 
         meant.c.member_id,
         meant.c.card_id,
         literal(channel.value),
-        case((meant.c.reason.is_(None), literal(DeliveryState.PENDING.value)), else_=literal("skipped")),
+        case(
+            (meant.c.reason.is_(None), literal(DeliveryState.PENDING.value)), else_=literal(DeliveryState.SKIPPED.value)
+        ),
         meant.c.reason,
         literal(run.due_at, UtcDateTime()),
         literal(0),

@@ -17,7 +17,7 @@ GRACE = timedelta(hours=1)  # later than this it has been missed, and somebody m
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 FRESH_HOURS = 24
 MOST_FRESH_HOURS = 168
-ALLOWED = {"now": set(), "at": {"at"}, "recurring": {"weekdays", "time", "until"}}  # type: dict[str, set[str]]
+ALLOWED: dict[str, set[str]] = {"now": set(), "at": {"at"}, "recurring": {"weekdays", "time", "until"}}
 
 
 def check_schedule(schedule: Any) -> dict[str, Any]:
