@@ -38,3 +38,15 @@ def test_a_phone_shows_the_day_without_scrolling_sideways(site, phone):
     for path in ("/dashboard/", "/dashboard/members", "/dashboard/reports", "/dashboard/reports/cards"):
         phone.goto(site.url + path)
         assert phone.evaluate("document.documentElement.scrollWidth") <= 390, path
+
+
+def test_the_six_words_stay_beside_a_long_page(site, desktop):
+    chain = make_chain()
+    make_card(make_store_code(make_store(chain)), now=utc_now())
+    site.sign_in(desktop, make_staff(chain))
+
+    desktop.goto(f"{site.url}/dashboard/reports")
+    desktop.evaluate("window.scrollTo(0, 300)")
+
+    assert desktop.evaluate("window.scrollY") > 0
+    assert desktop.locator("aside.side").bounding_box()["y"] == 0
