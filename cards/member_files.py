@@ -69,7 +69,10 @@ class MemberFile(NamedTuple):
 
 
 def read_member_file(data: bytes, mapping: Mapping[str, str] | None = None) -> MemberFile:
-    """Read the whole file, or refuse the whole file. ``mapping`` names columns whose header does not tell."""
+    """Read the whole file, or refuse the whole file.
+
+    ``mapping`` names the column of a field where its header does not tell; a field mapped to nothing is left out.
+    """
     text, encoding = decoded(data)
     records = [(line, cells) for line, cells in _records(text) if any(map(str.strip, cells))]
     if not records:
@@ -99,11 +102,14 @@ def _records(text: str) -> list[tuple[int, list[str]]]:
 
 
 def _columns(headers: list[str], mapping: Mapping[str, str]) -> dict[str, int]:
-    found = {name: _named(headers, column, name) for name, column in mapping.items()}
+    for name in mapping:
+        if name not in FIELDS:
+            raise FieldUnknown(field=name, fields=", ".join(FIELDS))
+    found = {name: _named(headers, column) for name, column in mapping.items() if column.strip()}
     plain = [re.sub(r"[\W_]+", "", header.casefold()) for header in headers]
     for name in FIELDS:
         at = next((plain.index(header) for header in HEADERS[name] if header in plain), None)
-        if name in found or at is None or at in found.values():
+        if name in mapping or at is None or at in found.values():
             continue
         if plain.count(plain[at]) > 1:
             raise FileColumnTwice(column=headers[at])
@@ -113,9 +119,7 @@ def _columns(headers: list[str], mapping: Mapping[str, str]) -> dict[str, int]:
     return found
 
 
-def _named(headers: list[str], column: str, name: str) -> int:
-    if name not in FIELDS:
-        raise FieldUnknown(field=name, fields=", ".join(FIELDS))
+def _named(headers: list[str], column: str) -> int:
     wanted = " ".join(column.split()).casefold()
     at = [number for number, header in enumerate(headers) if header.casefold() == wanted]
     if not at:

@@ -1,38 +1,33 @@
 """``stores``: head office's list of stores, taken in."""
 
-import json
-import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
-from app.cli.speaking import author, chain_option, chosen_chain, command, json_option, say, terminal_language
+from app.cli.importing import (
+    dry_run_option,
+    map_option,
+    print_report,
+    progress,
+    refusal_as_report,
+    report,
+    tell_columns,
+    tell_refused,
+    tell_totals,
+)
+from app.cli.speaking import author, chain_option, chosen_chain, command, json_option, say
 from core.clock import utc_now
 from core.db import transaction
-from core.errors import DomainError
 from core.text import Text
 from stores.importing import ImportPlan, RefusedLine, counts, import_stores, lock_stores, plan_import
 from stores.models import Chain
 from stores.store_files import FIELDS, StoreFile, read_store_file
 
-SHOWN_REFUSALS = 50
 PROGRESS = Text("门店", "Stores")
 DRY_RUN = Text("试运行，没有改动任何门店。", "Dry run: no store was changed.")
-ENCODING = Text("文件编码：{encoding}", "Encoding of the file: {encoding}")
-COLUMNS = Text("使用的列：{columns}", "Columns: {columns}")
-UNUSED = Text("没有用到的列：{columns}", "Columns not used: {columns}")
-TOTALS = Text(
-    "新增 {created}，更新 {updated}，不变 {unchanged}，未导入 {refused}",
-    "Created {created}, updated {updated}, unchanged {unchanged}, refused {refused}",
-)
 ODD_PHONES = Text(
     "{count} 个电话不是有效号码，按原样保留。", "{count} phones are no valid numbers and were kept as written."
 )
-REFUSED = Text("  第 {line} 行 {store}：{reason} [{code}]", "  line {line} {store}: {reason} [{code}]")
-MORE = Text("  另有 {count} 行，用 --json 查看全部。", "  and {count} more; --json shows all.")
-MAP_FORM = Text("要写成 字段=列名，字段有：{fields}", "Write FIELD=COLUMN; the fields are {fields}")
-NOTHING: dict[str, Any] = {"created": 0, "updated": 0, "unchanged": 0, "refused": []}
 
 
 @click.group("stores")
@@ -40,26 +35,10 @@ def group() -> None:
     """Stores of a chain."""
 
 
-def _mapping(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    """``--map FIELD=COLUMN``, several times, as a mapping."""
-    pairs = [entry.partition("=") for entry in given]
-    if not all(field.strip() and sign for field, sign, _ in pairs):
-        raise click.BadParameter(say(MAP_FORM, fields=", ".join(FIELDS)))
-    return {field.strip(): column for field, _, column in pairs}
-
-
 @group.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--map",
-    "mapping",
-    multiple=True,
-    metavar="FIELD=COLUMN",
-    callback=_mapping,
-    help="Which column holds a field, where its header does not tell; FIELD= leaves a field out. "
-    f"Fields: {', '.join(FIELDS)}.",
-)
-@click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
+@map_option(FIELDS)
+@dry_run_option
 @json_option
 @chain_option
 @command
@@ -71,14 +50,10 @@ def import_(file: Path, mapping: dict[str, str], dry_run: bool, as_json: bool, c
     """
     chain = chosen_chain(chain_slug)
     carry_out = _planned if dry_run else _imported
-    try:
+    with refusal_as_report(as_json):
         plan = carry_out(chain, read_store_file(file.read_bytes(), mapping))
-    except DomainError as refusal:
-        if as_json:
-            _print_json(NOTHING | {"error": _reason(refusal)})
-        raise
     if as_json:
-        _print_json(_report(plan))
+        print_report(report(plan, counts(plan), _described) | {"phones_kept_as_written": plan.odd_phones})
     else:
         _tell(plan, dry_run=dry_run)
 
@@ -92,56 +67,20 @@ def _imported(chain: Chain, file: StoreFile) -> ImportPlan:
 
 
 def _planned(chain: Chain, file: StoreFile) -> ImportPlan:
-    with click.progressbar(file.rows, label=say(PROGRESS), file=sys.stderr) as rows:
+    with progress(file.rows, PROGRESS) as rows:
         return plan_import(chain.id, file, rows)
 
 
-def _report(plan: ImportPlan) -> dict[str, Any]:
-    return {
-        **counts(plan),
-        "refused": [_refused(line) for line in plan.refused],
-        "encoding": plan.encoding,
-        "columns": plan.columns,
-        "unused_columns": plan.unused,
-        "phones_kept_as_written": plan.odd_phones,
-    }
-
-
-def _refused(line: RefusedLine) -> dict[str, Any]:
-    return {
-        "line": line.line,
-        **_reason(line.reason),
-        "store_code": line.store_code,
-        "store_name": line.store_name,
-    }
-
-
-def _reason(refusal: DomainError) -> dict[str, Any]:
-    """The machine's code, the sentence for this terminal, and both for whoever shows it."""
-    both = Text(refusal.say("zh"), refusal.say("en"))
-    return {"code": refusal.code, "reason": both.say(terminal_language()), "reasons": both._asdict()}
-
-
-def _print_json(document: object) -> None:
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+def _described(line: RefusedLine) -> dict[str, str]:
+    return {"store_code": line.store_code, "store_name": line.store_name}
 
 
 def _tell(plan: ImportPlan, *, dry_run: bool) -> None:
     """The report for a person: what was done, then every line that was left out."""
     if dry_run:
         click.echo(say(DRY_RUN))
-    if plan.encoding != "utf-8":
-        click.echo(say(ENCODING, encoding=plan.encoding))
-    pairs = (f"{field} = {column}" for field, column in plan.columns.items())
-    click.echo(say(COLUMNS, columns=", ".join(pairs)))
-    if plan.unused:
-        click.echo(say(UNUSED, columns=", ".join(plan.unused)))
-    click.echo(say(TOTALS, **counts(plan)))
+    tell_columns(plan)
+    tell_totals(counts(plan))
     if plan.odd_phones:
         click.echo(say(ODD_PHONES, count=plan.odd_phones))
-    for line in plan.refused[:SHOWN_REFUSALS]:
-        store = f"{line.store_code} {line.store_name}".strip()
-        reason = _reason(line.reason)
-        click.echo(say(REFUSED, line=line.line, store=store, reason=reason["reason"], code=reason["code"]))
-    if len(plan.refused) > SHOWN_REFUSALS:
-        click.echo(say(MORE, count=len(plan.refused) - SHOWN_REFUSALS))
+    tell_refused(plan, lambda line: f"{line.store_code} {line.store_name}".strip())

@@ -15,7 +15,7 @@ from core.events import Event
 from core.tokens import luhn_digit
 from coupons.models import Coupon
 from push.models import Consent
-from stores.store_files import FileBroken, FileNotCsv
+from stores.store_files import FieldUnknown, FileBroken, FileNotCsv
 from tests.factories import NOON, make_chain, make_offer, make_store, program_of
 
 FILE = """手机号,姓名,邮箱,会员等级,积分,开卡日期,门店编号
@@ -61,6 +61,18 @@ def test_points_come_with_a_line_in_the_ledger():
 
     lines = db.session.scalars(select(PointEntry)).all()
     assert [(line.delta, line.balance, line.cause) for line in lines] == [(1200, 1200, "import")]
+
+
+def test_a_field_mapped_to_nothing_is_left_out():
+    file = read_member_file(b"phone,name,tel\n1,Lin,2\n", {"phone": "tel", "name": ""})
+
+    assert file.columns == {"phone": "tel"}
+    assert [row.cells for row in file.rows] == [{"phone": "2"}]
+
+
+def test_a_mapping_to_a_field_that_no_member_has_is_refused():
+    with pytest.raises(FieldUnknown):
+        read_member_file(b"phone\n1\n", {"colour": ""})
 
 
 def test_an_import_neither_greets_nor_agrees_for_anybody():
