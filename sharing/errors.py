@@ -1,14 +1,7 @@
 """What can stand in the way of sharing."""
 
-from core.errors import Conflict, Invalid, NotFound
+from core.errors import Conflict, Invalid
 from core.text import Text
-
-
-class CardNotFound(NotFound):
-    """No such card, or not the asker's."""
-
-    code = "card_not_found"
-    sentence = Text("没有这张会员卡。", "There is no such card.")
 
 
 class CardNotActive(Conflict):

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from cards.freezing import CardNotFound
 from cards.models import Card, CardState, Member, Program
 from core.db import db
 from core.tokens import new_code
@@ -40,7 +41,7 @@ def create_link(chain_id: int, card_id: int, channel: str, *, now: datetime) -> 
         .where(Card.id == card_id, Card.chain_id == chain_id)
     ).first()
     if found is None:
-        raise errors.CardNotFound()
+        raise CardNotFound()
     card, came_by = found
     if card.state != CardState.ACTIVE:
         raise errors.CardNotActive()

@@ -15,11 +15,12 @@ from app.languages import language
 from app.security import address, note_wrong_code, slow_down_guessing
 from app.wallet.showing import public_url
 from cards.contacts import masked_name
+from cards.freezing import CardNotFound
 from core.clock import utc_now
 from core.errors import NotSignedIn
 from core.hot import one_action
 from core.tokens import hashed
-from sharing import errors, joining, linking, queries, visiting
+from sharing import joining, linking, queries, visiting
 from sharing.models import ShareChannel
 
 bp = api_blueprint("sharing", "Share links, and who came through whom")
@@ -121,7 +122,7 @@ def share_card(share: dict[str, str], number: str) -> tuple[dict[str, Any], int]
     """Make a share link of a card in this wallet. Every act of sharing makes one of its own."""
     card = queries.find_own_card(actor().id, number)
     if card is None:
-        raise errors.CardNotFound()
+        raise CardNotFound()
     link = linking.create_link(card.chain_id, card.id, share["channel"], now=utc_now())
     shown = {
         "token": link.token,
@@ -205,7 +206,7 @@ def tree(asked: dict[str, Any]) -> dict[str, Any]:
     chain_id = actor().chain_id
     root = queries.find_root(chain_id, number=asked["card"])
     if root is None:
-        raise errors.CardNotFound()
+        raise CardNotFound()
     generations = queries.count_below(chain_id, root)
     nodes = queries.tree_below(
         chain_id, root, after=asked["cursor"], limit=asked["limit"], deepest=asked["generations"]

@@ -13,8 +13,9 @@ from app.auth.guard import MANAGERS, access, actor, require_staff
 from app.dashboard import personal
 from app.reports.views import reader_of
 from app.wallet.showing import day_shown
+from cards.freezing import CardNotFound
 from core.clock import business_day, day_start, utc_now
-from sharing import errors, propagation, queries
+from sharing import propagation, queries
 from sharing.propagation import Numbers, Spreader
 from sharing.queries import Branch, Root
 from stores.models import Chain, Store
@@ -258,7 +259,7 @@ def _key(spreader: Spreader) -> str:
 def _root(member_id: int) -> Root:
     root = queries.find_root(actor().chain_id, member_id=member_id)
     if root is None or not _may_see(root.store_id):
-        raise errors.CardNotFound()
+        raise CardNotFound()
     return root
 
 

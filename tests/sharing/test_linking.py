@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import update
 
+from cards.freezing import CardNotFound
 from cards.models import Card
 from core.db import db, transaction
 from core.hot import one_action
@@ -81,7 +82,7 @@ def test_a_card_of_another_chain_is_not_found(code):
     card = make_card(code)
     other = make_chain("other")
 
-    with pytest.raises(errors.CardNotFound), transaction():
+    with pytest.raises(CardNotFound), transaction():
         linking.create_link(other.id, card.id, "friend", now=NOON)
 
 
