@@ -181,7 +181,7 @@ def settle_checkout(body: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str
     return settled_json(settled), 201, headers
 
 
-@bp.post("/checkouts/<int(max=9007199254740992):checkout_id>/void")
+@bp.post("/checkouts/<int:checkout_id>/void")
 @bp.doc(parameters=[IDEMPOTENCY_HEADER])
 @bp.alt_response(200, schema=VoidedCheckoutSchema)
 @access(*TILL)

@@ -59,11 +59,12 @@ def in_one_transaction(view: Callable[..., Any]) -> Callable[..., Any]:
                 body = json.loads(json.dumps(body))
                 idempotency.keep_answer(scope, key, idempotency.Answer(status, body))
                 return body, status
-        return Response(
-            json.dumps(earlier.body),
-            earlier.status,
-            {"Idempotent-Replay": "true"},
-            content_type="application/json",
-        )
+        return replayed(earlier)
 
     return once
+
+
+def replayed(earlier: idempotency.Answer) -> Response:
+    """The first answer once more, marked as such."""
+    headers = {"Idempotent-Replay": "true"}
+    return Response(json.dumps(earlier.body), earlier.status, headers, content_type="application/json")

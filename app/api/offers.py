@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from flask import Response, json
+from flask import Response
 from marshmallow import Schema, fields, validate
 
 from app.api.blueprint import api_blueprint
-from app.api.idempotent import idempotency_key, request_fingerprint
+from app.api.idempotent import idempotency_key, replayed, request_fingerprint
 from app.api.paging import PageQuery, page, page_schema
 from app.auth.guard import EVERYBODY, WALLET, access, actor
 from app.wallet.showing import public_url
@@ -75,7 +75,7 @@ class OfferQuery(PageQuery):
     state = fields.String(load_default=None, allow_none=True, validate=validate.OneOf(list(OfferState)))
 
 
-@bp.post("/offers/<int(max=4611686018427387903):offer_id>/coupons")
+@bp.post("/offers/<int:offer_id>/coupons")
 @access(WALLET)
 @bp.alt_response(201, schema=ClaimedSchema)
 def claim_coupon(offer_id: int) -> tuple[dict[str, Any], int] | Response:
@@ -98,8 +98,7 @@ def _claim_once(offer_id: int, key: str) -> tuple[dict[str, Any], int] | Respons
             body = _claimed_json(claimed)
             keep_answer(scope, key, Answer(201, body))
             return body, 201
-    headers = {"Idempotent-Replay": "true"}
-    return Response(json.dumps(earlier.body), earlier.status, headers, content_type="application/json")
+    return replayed(earlier)
 
 
 def _claimed_json(claimed: Claimed) -> dict[str, Any]:
