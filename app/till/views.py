@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, g, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from werkzeug import Response
 
@@ -179,7 +179,12 @@ def keep_store() -> Response:
         return redirect(url_for("till.choose_store"))
     answer = redirect(url_for("till.index"))
     answer.set_cookie(
-        STORE_COOKIE, str(till.store_id), max_age=A_YEAR, httponly=True, samesite="Lax", secure=request.is_secure
+        STORE_COOKIE,
+        str(till.store_id),
+        max_age=A_YEAR,
+        httponly=True,
+        samesite="Lax",
+        secure=current_app.extensions["settings"].is_https,
     )
     return answer
 
