@@ -44,7 +44,7 @@ def list_tills(
     if store_ids is not None:
         query = query.where(Store.id.in_(store_ids))
     if search:
-        query = query.where(Store.name.contains(search, autoescape=True) | (Store.code == search))
+        query = query.where(Store.name.icontains(search, autoescape=True) | (Store.code == search))
     return db.session.execute(query.order_by(Store.code).limit(limit)).all()
 
 

@@ -186,7 +186,7 @@ def looks_for(search: str, chain: Chain) -> Any:
             return or_(Member.phone.endswith(digits), Card.number.endswith(digits))
     if "@" in text:
         return Member.email == text.lower()
-    return Member.name.contains(text, autoescape=True)
+    return Member.name.icontains(text, autoescape=True)
 
 
 def _matching(query: Select[Any], reader: Reader, filters: Filters, chain: Chain) -> Select[Any]:

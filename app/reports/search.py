@@ -49,9 +49,9 @@ def _stores(reader: Reader, text: str) -> list[Found]:
     query = select(Store.id, Store.name, Store.name, Store.code).where(
         Store.chain_id == reader.chain_id,
         or_(
-            Store.name.contains(text, autoescape=True),
+            Store.name.icontains(text, autoescape=True),
             Store.code == text,
-            Store.address.contains(text, autoescape=True),
+            Store.address.icontains(text, autoescape=True),
         ),
     )
     if reader.store_ids is not None:
@@ -62,7 +62,7 @@ def _stores(reader: Reader, text: str) -> list[Found]:
 def _offers(reader: Reader, text: str) -> list[Found]:
     query = select(Offer.id, Offer.name, Offer.name_en, Offer.state).where(
         Offer.chain_id == reader.chain_id,
-        or_(Offer.name.contains(text, autoescape=True), Offer.name_en.icontains(text, autoescape=True)),
+        or_(Offer.name.icontains(text, autoescape=True), Offer.name_en.icontains(text, autoescape=True)),
     )
     return [Found(*row) for row in db.session.execute(query.order_by(Offer.id.desc()).limit(MOST))]
 
@@ -71,8 +71,8 @@ def _campaigns(reader: Reader, text: str) -> list[Found]:
     query = select(Campaign.id, Campaign.name, Campaign.name, Campaign.state).where(
         Campaign.chain_id == reader.chain_id,
         or_(
-            Campaign.name.contains(text, autoescape=True),
-            Campaign.title.contains(text, autoescape=True),
+            Campaign.name.icontains(text, autoescape=True),
+            Campaign.title.icontains(text, autoescape=True),
             Campaign.title_en.icontains(text, autoescape=True),
         ),
     )

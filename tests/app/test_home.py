@@ -211,6 +211,14 @@ def test_the_search_finds_everything(chain, client, text, found):
     assert f'href="{found}"' in client.get("/dashboard/search", query_string={"q": text}).text
 
 
+def test_the_search_does_not_mind_capitals(chain, client):
+    with transaction():
+        db.session.get_one(Store, 1).name = "Nanjing Road"
+    sign_in(client, make_staff(chain))
+
+    assert 'href="/dashboard/stores/1"' in client.get("/dashboard/search?q=nanjing+ROAD").text
+
+
 def test_a_manager_finds_only_what_is_his(chain, client):
     sign_in(client, make_staff(chain, Role.STORE_MANAGER, (db.session.get_one(Store, 2),)))
 
