@@ -10,14 +10,14 @@ from app.api.blueprint import api_blueprint
 from app.api.idempotent import in_one_transaction
 from app.api.paging import PageQuery, page, page_schema
 from app.auth.guard import HQ, HQ_ADMIN, access, actor, author
+from app.security import LARGEST
 from core.clock import utc_now
 from push import campaigns, runs, scheduling, segments
 from push.models import Campaign, PushChannel, Run
 
 bp = api_blueprint("campaigns", "Pushes to members")
 
-LARGEST = 4611686018427387903
-ID = f"<int(max={LARGEST}):campaign_id>"
+ID = "<int:campaign_id>"
 CONDITIONS = ", ".join(f"{field} {op}" for field, op in segments.CONDITIONS)
 plain_text = validate.ContainsNoneOf("\0")
 

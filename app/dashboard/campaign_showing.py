@@ -9,6 +9,7 @@ from flask_babel import ngettext
 
 from app.dashboard.campaign_form import CampaignForm
 from app.languages import language
+from app.security import LARGEST
 from app.wallet.showing import moment_shown
 from cards.contacts import masked_name
 from core.clock import business_day, utc_now
@@ -21,7 +22,6 @@ from push import segments, sentences
 from push.models import Campaign, CampaignState, DeliveryState, PushChannel
 from stores.models import Chain
 
-LARGEST = 4611686018427387903  # an id that every database holds
 INBOX = Text("消息", "Inbox")  # on a phone of that language, whatever this page's is
 FROM = Text("满{amount}可用", "from {amount}")
 

@@ -12,7 +12,6 @@ from werkzeug.wrappers import Response
 from app.auth.guard import HQ, HQ_ADMIN, access, actor, author, require_staff
 from app.dashboard.campaign_form import CampaignForm, form_of, fresh_form, stores_to_tick, tiers_to_tick
 from app.dashboard.campaign_showing import (
-    LARGEST,
     called_masked,
     moment_of,
     phones_of,
@@ -23,6 +22,7 @@ from app.dashboard.campaign_showing import (
     stale_sentence,
 )
 from app.languages import language
+from app.security import row_number
 from app.wallet.showing import moment_shown, name_of
 from app.worker import names_set_up
 from cards.contacts import masked_phone
@@ -48,7 +48,7 @@ bp.before_request(require_staff)
 PAGE = 30
 ROWS = 50
 RUNS = 12
-ID = f"/<int(max={LARGEST}):campaign_id>"
+ID = "/<int:campaign_id>"
 LIVE = (CampaignState.SCHEDULED, CampaignState.RUNNING)
 WAITING = (DeliveryState.PENDING, DeliveryState.SENDING)
 ARRIVED = (DeliveryState.SENT, DeliveryState.DELIVERED)
@@ -71,8 +71,8 @@ class Line(NamedTuple):
 @access(*HQ)
 def index() -> str:
     """Every campaign, where it stands and how far its newest run came."""
-    chain, after = _chain(), request.args.get("after", type=int)
-    found = campaigns.list_campaigns(chain.id, after=after if after and after < LARGEST else None, limit=PAGE)
+    chain, after = _chain(), request.args.get("after", type=row_number)
+    found = campaigns.list_campaigns(chain.id, after=after, limit=PAGE)
     return render_template(
         "dashboard/campaigns/index.html",
         nav="pushes",
@@ -115,8 +115,8 @@ def _when(chain: Chain, campaign: Campaign, run: Run | None) -> str:
 @access(*HQ_ADMIN)
 def new() -> str:
     """An empty editor, or one filled with another campaign."""
-    chain, copied = _chain(), request.args.get("copy", type=int)
-    if copied is None or copied > LARGEST:
+    chain, copied = _chain(), request.args.get("copy", type=row_number)
+    if copied is None:
         return _editor(fresh_form(chain))
     form = form_of(chain, campaigns.get_campaign(chain.id, copied))
     form.typed["name"] = str(_("%(name)s (copy)", name=form["name"]))[:80]
@@ -313,8 +313,8 @@ def deliveries(campaign_id: int) -> str:
     if run is None:
         raise NotFound()
     chosen = {name: request.args.get(name, "").replace("\0", "") for name in ("channel", "state", "reason", "error")}
-    after = request.args.get("after", 0, type=int)
-    rows = queries.list_deliveries(chain.id, run.id, **chosen, after=after if after < LARGEST else 0, limit=ROWS)
+    after = request.args.get("after", 0, type=row_number)
+    rows = queries.list_deliveries(chain.id, run.id, **chosen, after=after, limit=ROWS)
     now = utc_now()
     return render_template(
         "dashboard/campaigns/deliveries.html",

@@ -19,6 +19,7 @@ from app.reports import people
 from app.reports.people import Filters, Person
 from app.reports.question import Reader
 from app.reports.views import reader_of
+from app.security import row_number
 from cards import freezing
 from cards.models import CardState, Program, Tier
 from core.clock import utc_now
@@ -35,8 +36,8 @@ PAGE = 50
 MOST_STORES = 500  # in the select
 LONGEST_SEARCH = 80
 NAMES = ("search", "tier", "store", "state", "joined_from", "joined_to")
-ID = "<int(max=4611686018427387903):member_id>"
-CARD = f"{ID}/cards/<int(max=4611686018427387903):card_id>"
+ID = "<int:member_id>"
+CARD = f"{ID}/cards/<int:card_id>"
 FREEZERS = (Role.HQ_ADMIN, Role.STORE_MANAGER)
 
 
@@ -55,7 +56,7 @@ def index() -> str:
     """The members of the chain, or of a manager's stores; newest first."""
     who, chain = actor(), chain_of(actor())
     asked, reader = _asked(), reader_of(who)
-    after = request.args.get("after", type=int)
+    after = request.args.get("after", type=row_number)
     found = people.list_people(reader, asked.filters, chain=chain, after=after, limit=PAGE + 1)
     total = people.count_people(reader, asked.filters, chain=chain)
     return render_template(

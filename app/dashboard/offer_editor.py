@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.auth.guard import HQ_ADMIN, access, actor, author
 from app.dashboard.offer_form import FRESH, OfferForm, currency_sign, typed_of
 from app.languages import language, say
+from app.security import row_number
 from app.wallet.showing import name_of, offer_shown
 from cards.programs import list_programs
 from core import idempotency
@@ -23,7 +24,7 @@ from stores.models import Chain
 from stores.queries import get_chain
 
 LONGEST_KEY = 80
-OFFER = "/<int(max=4611686018427387903):offer_id>"
+OFFER = "/<int:offer_id>"
 
 
 def add_routes(bp: Blueprint) -> None:
@@ -38,10 +39,10 @@ def add_routes(bp: Blueprint) -> None:
 @access(*HQ_ADMIN)
 def new() -> str:
     """An empty editor, or one with the rules of another offer."""
-    chain, copied = get_chain(actor().chain_id), request.args.get("copy", type=int)
+    chain, copied = get_chain(actor().chain_id), request.args.get("copy", type=row_number)
     if copied is None:
         return _editor(OfferForm(chain, FRESH))
-    original = offers.get_offer(chain.id, min(max(copied, 0), 2**62))
+    original = offers.get_offer(chain.id, copied)
     typed = typed_of(offers.draft_of(original), chain)
     typed["name"] = _("%(name)s (copy)", name=original.name)[:60]
     return _editor(OfferForm(chain, typed))

@@ -14,6 +14,7 @@ from app.dashboard.offer_editor import OFFER, program_names, shown_on_phone
 from app.languages import language, say
 from app.reports.cells import cell
 from app.reports.small import csv_response
+from app.security import row_number
 from app.wallet.showing import name_of, picture, public_url
 from core.clock import utc_now
 from core.db import transaction
@@ -70,8 +71,8 @@ class Line(NamedTuple):
 def index() -> str:
     """Every offer with its stock and what became of its coupons."""
     chain, state = _chain(), _state_asked()
-    after = request.args.get("after", type=int)
-    found = offers.list_offers(chain.id, state=state, after=_within(after), limit=PAGE)
+    after = request.args.get("after", type=row_number)
+    found = offers.list_offers(chain.id, state=state, after=after, limit=PAGE)
     return render_template(
         "dashboard/offers/index.html",
         nav="coupons",
@@ -267,11 +268,6 @@ def _chain() -> Chain:
 
 def _offer(offer_id: int) -> Offer:
     return offers.get_offer(actor().chain_id, offer_id)
-
-
-def _within(number: int | None) -> int | None:
-    """A number that a database column can hold."""
-    return None if number is None else min(max(number, 0), 2**62)
 
 
 def _state_asked() -> str | None:

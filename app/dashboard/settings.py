@@ -12,6 +12,7 @@ from app.auth.guard import HQ_ADMIN, access, actor, author, require_staff
 from app.dashboard.change_words import action_word, author_word, object_word, value_words
 from app.dashboard.frame import chain_of
 from app.languages import language
+from app.security import row_number
 from cards import programs
 from cards.models import CodeMode
 from core import audit
@@ -227,8 +228,8 @@ def _push_page(refusal: DomainError | None = None) -> str:
 @access(*HQ_ADMIN)
 def changes() -> str:
     """Who changed what, the newest first."""
-    before = request.args.get("before", type=int)
-    entries = audit.list_entries(actor().chain_id, before=min(before, 2**62) if before else None, limit=PAGE)
+    before = request.args.get("before", type=row_number)
+    entries = audit.list_entries(actor().chain_id, before=before, limit=PAGE)
     people = {f"staff:{person.id}": person.name for person in staffing.list_staff(actor().chain_id)}
     return render_template(
         "dashboard/settings/changes.html",

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from app.auth.guard import MANAGERS, access, actor, require_staff
 from app.dashboard import personal
 from app.reports.views import reader_of
+from app.security import row_number
 from app.wallet.showing import day_shown
 from cards.freezing import CardNotFound
 from core.clock import business_day, day_start, utc_now
@@ -111,15 +112,13 @@ def spreaders() -> str:
     )
 
 
-@bp.get("/tree/<int(max=4611686018427387903):member_id>")
+@bp.get("/tree/<int:member_id>")
 @access(*MANAGERS)
 def tree(member_id: int) -> str:
     """The tree below a member: a picture, and the members he brought as a table."""
     chain, root = get_chain(actor().chain_id), _root(member_id)
-    after = request.args.get("after", type=int)
-    children = queries.children_of(
-        chain.id, root, after=None if after is None else min(max(after, 0), 2**62), limit=PAGE
-    )
+    after = request.args.get("after", type=row_number)
+    children = queries.children_of(chain.id, root, after=after, limit=PAGE)
     generations = queries.count_below(chain.id, root)
     return render_template(
         "dashboard/sharing/tree.html",
@@ -140,7 +139,7 @@ def tree(member_id: int) -> str:
     )
 
 
-@bp.get("/tree/<int(max=4611686018427387903):member_id>/picture.json")
+@bp.get("/tree/<int:member_id>/picture.json")
 @access(*MANAGERS)
 def picture(member_id: int) -> Response:
     """The upper part of a tree, for the drawing; each branch says how much it does not show."""

@@ -8,6 +8,7 @@ from werkzeug import Response
 
 from app.auth.guard import HQ_ADMIN, access, actor, author, require_staff
 from app.languages import language
+from app.security import row_number
 from core.clock import utc_now
 from core.db import transaction
 from core.errors import DomainError, NotFound
@@ -27,10 +28,8 @@ MOST_TICKS = 30  # more stores than this are named by number
 @access(*KEEPERS)
 def index() -> str:
     """The people the reader may see."""
-    search, after = request.args.get("search", "")[:80], request.args.get("after", 0, type=int)
-    people = staffing.find_people(
-        actor().chain_id, search=search, store_ids=actor().store_ids, after=min(max(after, 0), 2**62), limit=PAGE
-    )
+    search, after = request.args.get("search", "")[:80], request.args.get("after", 0, type=row_number)
+    people = staffing.find_people(actor().chain_id, search=search, store_ids=actor().store_ids, after=after, limit=PAGE)
     return render_template(
         "dashboard/staffing/index.html",
         people=people,

@@ -14,6 +14,7 @@ from app.dashboard.store_words import address_words, field_labels
 from app.languages import language
 from app.reports.cells import cell
 from app.reports.small import csv_response
+from app.security import row_number
 from cards import counting
 from cards.contacts import spoken
 from core.clock import business_day, day_start, utc_now
@@ -34,7 +35,6 @@ CODE_KEEPERS = (Role.HQ_ADMIN, Role.STORE_MANAGER)
 PAGE = 50
 MOST_POSTERS = 300  # a file of more is made by the command ``codes export``
 RECENT_DAYS = 30
-LARGEST_ID = 2**63 - 1
 CSV_FIELDS = (*FIELDS, "closed_at")
 
 
@@ -73,19 +73,12 @@ class Filters(NamedTuple):
         return {name: value for name, value in self._asdict().items() if value}
 
 
-@bp.url_value_preprocessor
-def _refuse_huge_numbers(_endpoint: str | None, values: dict[str, Any] | None) -> None:
-    """No row has a number that the database could not hold."""
-    if any(isinstance(value, int) and value > LARGEST_ID for value in (values or {}).values()):
-        raise NotFound()
-
-
 @bp.get("")
 @access(*MANAGERS)
 def index() -> str:
     """The stores that the reader may see, searched and filtered."""
-    filters, after = Filters.of_request(), request.args.get("after", 0, type=int)
-    stores = queries.list_stores(**_asked(filters), after=min(max(after, 0), LARGEST_ID), limit=PAGE)
+    filters, after = Filters.of_request(), request.args.get("after", 0, type=row_number)
+    stores = queries.list_stores(**_asked(filters), after=after, limit=PAGE)
     ids = [store.id for store in stores]
     since = utc_now().date() - timedelta(days=RECENT_DAYS - 1)
     return render_template(
