@@ -8,12 +8,12 @@ from cards.models import Card, Member
 from core.audit import SYSTEM
 from core.db import db, transaction
 from push import campaigns, consents, runs
-from push.channels.memory import MemoryChannel
 from push.models import Campaign, Delivery, PushChannel, Run
 from push.sending import deliver_inbox_batch, send_batch
 from push.unsubscribing import Links
 from stores.models import Chain, StoreCode
 from tests.factories import NOON, make_card
+from tests.push.memory import MemoryChannel
 
 LINKS = Links("https://cards.example", "s" * 40)
 TEXT = {

@@ -14,7 +14,6 @@ from coupons.models import Coupon
 from push import campaigns, consents, runs, sending
 from push.audience import freeze
 from push.channels import PermanentError, RetryError
-from push.channels.memory import MemoryChannel
 from push.deciding import MAX_ATTEMPTS
 from push.models import Campaign, Delivery, Run
 from push.policies import Policy, set_policy
@@ -22,6 +21,7 @@ from push.sending import deliver_inbox_batch, wait_before
 from push.sweeping import sweep_batch
 from tests.concurrency.racing import race
 from tests.factories import NOON, make_chain, make_offer, make_store, make_store_code
+from tests.push.memory import MemoryChannel
 from tests.push.pushing import deliveries, make_campaign, make_member, outcomes, send, send_all, start
 
 pytestmark = pytest.mark.usefixtures("app")

@@ -1,4 +1,4 @@
-"""Keeps what it is given. For tests and for making up a history."""
+"""A channel that takes everything and keeps it."""
 
 from threading import Lock
 
