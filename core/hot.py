@@ -85,7 +85,7 @@ class Hot:
                 return self._numbered(sql, values)
             except psycopg.errors.UniqueViolation as error:
                 raise AlreadyThere from error
-        stored = {name: _stored(value) for name, value in values.items()}
+        stored = {name: _stored(value) if value.__class__ is datetime else value for name, value in values.items()}
         try:
             return self._driver.execute(sql.sqlite, stored)
         except sqlite3.IntegrityError as error:
@@ -118,10 +118,9 @@ def moment(value: datetime | str) -> datetime:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _stored(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(" ", "microseconds")[:STORED_LENGTH]
-    return value
+def _stored(value: Any) -> str:
+    text: str = value.astimezone(UTC).isoformat(" ", "microseconds")
+    return text[:STORED_LENGTH]
 
 
 @contextmanager
