@@ -4,12 +4,14 @@ import os
 import secrets
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from click import ClickException
-from environs import Env
+from environs import Env, EnvError
 
 ROOT = Path(__file__).resolve().parent.parent
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 WEAK = {"secret", "changeme", "password", "dev", "test"}
 SHORTEST_SECRET = 32  # characters
 SECRETS = {"secret_key", "database_url", "smtp_url", "gateway_secret", "broker_url"}
@@ -60,12 +62,11 @@ def load_settings(**overrides: object) -> Settings:
     var = Path(env.str("KAQUAN_VAR", str(ROOT / "var")))
     values: dict[str, object] = {}
     for field in fields(Settings):
-        read = {int: env.int, bool: env.bool}.get(field.type, env.str)  # type: ignore[call-overload]
         name = field.name.upper()
         if field.name in overrides:
             values[field.name] = overrides[field.name]
         elif env.str(name, ""):
-            values[field.name] = read(name)
+            values[field.name] = _read(env, name, field.type)
     values.setdefault("database_url", f"sqlite:///{_made(var) / 'kaquan.db'}")
     values["database_url"] = _with_driver(str(values["database_url"]))
     if "secret_key" not in values:
@@ -112,6 +113,14 @@ def _environment() -> Env:
     return env
 
 
+def _read(env: Env, name: str, kind: Any) -> object:
+    try:
+        return {int: env.int, bool: env.bool}.get(kind, env.str)(name)
+    except EnvError:
+        wanted = "a whole number" if kind is int else "true or false"
+        raise SettingsError(f"{name}: {wanted}, not {env.str(name)}") from None
+
+
 _from_file: set[str] = set()
 
 
@@ -126,7 +135,10 @@ def _dotenv_names() -> set[str]:
 
 
 def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise SettingsError(f"KAQUAN_VAR: {folder} cannot be made ({problem.strerror})") from None
     return folder
 
 
@@ -145,6 +157,8 @@ def _kept_secret(var: Path) -> str:
             file.write(secrets.token_urlsafe(48))
     except FileExistsError:
         pass
+    except OSError as problem:
+        raise SettingsError(f"KAQUAN_VAR: {path} cannot be written ({problem.strerror})") from None
     return path.read_text().strip()
 
 
@@ -155,3 +169,19 @@ def _check(settings: Settings) -> None:
         raise SettingsError(f"SECRET_KEY: at least {SHORTEST_SECRET} random characters in production")
     if not urlsplit(settings.public_url).scheme.startswith("http"):
         raise SettingsError("PUBLIC_URL: http(s)://host, as customers' phones reach it")
+    if not 0 < settings.port < 65536:
+        raise SettingsError("PORT: between 1 and 65535")
+    if min(settings.web_processes, settings.web_threads, settings.trusted_proxies) < 0:
+        raise SettingsError("WEB_PROCESSES, WEB_THREADS, TRUSTED_PROXIES: 0 or more")
+    if settings.push_lease_seconds < 1:
+        raise SettingsError("PUSH_LEASE_SECONDS: 1 or more")
+    if settings.log_level.upper() not in LEVELS:
+        raise SettingsError(f"LOG_LEVEL: {', '.join(LEVELS)}")
+    _check_channels(settings)
+
+
+def _check_channels(settings: Settings) -> None:
+    if settings.smtp_url and not settings.smtp_url.startswith(("smtp://", "smtps://")):
+        raise SettingsError("SMTP_URL: smtp://user:password@host:587 or smtps://user:password@host:465")
+    if settings.gateway_url and not settings.gateway_url.startswith(("http://", "https://")):
+        raise SettingsError("GATEWAY_URL: http(s)://host/path of the gateway")

@@ -5,14 +5,25 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from alembic import context
+from click import ClickException
 from flask import current_app
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from app import models
+from app.cli.speaking import unusable
 from core.db import BigInt, Json, UtcDateTime, db
 from core.events import current_transaction
 
 ONE_AT_A_TIME = 7421001  # two machines starting at once: the second waits here
+
+
+def reached() -> Connection:
+    """A connection; where the database cannot be reached, the command ends with the reason."""
+    try:
+        return db.engine.connect()
+    except OperationalError as error:
+        raise ClickException(unusable(error)) from error
 
 
 @contextmanager
@@ -48,7 +59,7 @@ def migrate() -> None:
     """Bring the database forward, each change in a transaction of its own."""
     options = {"render_as_batch": True, "transaction_per_migration": True, "render_item": render}
     options |= current_app.extensions["migrate"].configure_args
-    with db.engine.connect() as connection, alone(connection):
+    with reached() as connection, alone(connection):
         context.configure(connection=connection, target_metadata=models.metadata, **options)
         with context.begin_transaction():
             context.run_migrations()

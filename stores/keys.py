@@ -20,10 +20,28 @@ UNDO_WITHIN = timedelta(minutes=10)
 
 
 class KeyNeedsStore(Invalid):
-    """A store's key names its store; head office's names none."""
+    """A store's key names its store."""
 
     code = "key_needs_store"
     sentence = Text("店长和店员的密钥要指定门店。", "A key for a manager or clerk needs a store.")
+
+
+class KeyOfAllStores(Invalid):
+    """Head office's key is not tied to a store."""
+
+    code = "key_of_all_stores"
+    sentence = Text(
+        "总部的密钥管所有门店，请不要指定门店。", "Head office's key is for all stores: leave the store out."
+    )
+
+
+class KeyUnknown(NotFound):
+    """The chain has no key with this number."""
+
+    code = "key_unknown"
+    sentence = Text(
+        "没有编号为 {id} 的密钥，请看密钥列表。", "There is no key with the number {id}. See the list of keys."
+    )
 
 
 class KeyGone(NotFound):
@@ -59,9 +77,9 @@ def find_key(key_hash: str) -> FoundKey | None:
 
 
 def create_key(chain_id: int, *, name: str, role: Role, store_id: int | None, by: Author, now: datetime) -> NewKey:
-    """Make a key. Needs an open transaction; raises KeyNeedsStore, NotFound."""
+    """Make a key. Needs an open transaction; raises KeyNeedsStore, KeyOfAllStores, NotFound."""
     if (store_id is None) != (role in (Role.HQ_ADMIN, Role.HQ_ANALYST)):
-        raise KeyNeedsStore()
+        raise KeyNeedsStore() if store_id is None else KeyOfAllStores()
     if store_id is not None and not _is_store_of(chain_id, store_id):
         raise NotFound()
     secret = PREFIX + new_secret()
@@ -82,7 +100,7 @@ def create_key(chain_id: int, *, name: str, role: Role, store_id: int | None, by
 
 
 def revoke_key(chain_id: int, key_id: int, *, by: Author, now: datetime) -> None:
-    """End a key at once; a second time changes nothing. Needs an open transaction; raises NotFound."""
+    """End a key at once; a second time changes nothing. Needs an open transaction; raises KeyUnknown."""
     revoked = db.session.scalar(
         update(ApiKey)
         .where(ApiKey.id == key_id, ApiKey.chain_id == chain_id, ApiKey.revoked_at.is_(None))
@@ -92,7 +110,7 @@ def revoke_key(chain_id: int, key_id: int, *, by: Author, now: datetime) -> None
     if revoked is not None:
         audit.note("key revoked", chain_id=chain_id, object_kind="key", object_id=key_id, by=by, at=now)
     elif db.session.scalar(select(ApiKey.id).filter_by(id=key_id, chain_id=chain_id)) is None:
-        raise NotFound()
+        raise KeyUnknown(id=key_id)
 
 
 def restore_key(chain_id: int, key_id: int, *, by: Author, now: datetime) -> None:

@@ -52,6 +52,13 @@ class LastAdmin(Conflict):
     sentence = Text("这是最后一位总部管理员，不能停用。", "This is head office's last administrator and stays.")
 
 
+class LoginUnknown(NotFound):
+    """Nobody of the chain has this log-in name."""
+
+    code = "login_unknown"
+    sentence = Text("没有账号为 {login} 的人，请看人员列表。", "Nobody has the log-in {login}. See the list of staff.")
+
+
 class StoreNumberUnknown(NotFound):
     """The chain has no store with this number."""
 
@@ -126,10 +133,10 @@ def get_staff(chain_id: int, staff_id: int) -> Staff:
 
 
 def get_staff_by_login(chain_id: int, login: str) -> Staff:
-    """The person of the chain with this log-in name. Raises NotFound."""
+    """The person of the chain with this log-in name. Raises LoginUnknown."""
     person = db.session.scalar(select(Staff).filter_by(login=login.strip().lower(), chain_id=chain_id))
     if person is None:
-        raise NotFound()
+        raise LoginUnknown(login=login)
     return person
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from flask import current_app
@@ -18,11 +19,17 @@ from stores.models import Chain
 from stores.pictures import png, svg
 from stores.posters import Poster, poster_pdf
 from stores.queries import count_codes_in_force, each_code
+from stores.staffing import stores_with_codes
 
 COLUMNS = ["store_code", "label", "token", "url", "state"]
 MANIFEST = ["store_code", "store_name", "label", "url", "file"]
 PROGRESS = Text("门店码", "Store codes")
-WRITTEN = Text("{count} 个文件，清单在 {manifest}", "{count} files, listed in {manifest}")
+WRITTEN = Text("{count} 个文件，清单在 {manifest}", "Files: {count}, listed in {manifest}")
+ONLY_HERE = Text(
+    "注意：码里写的是 {url}，顾客的手机打不开。印刷前请设置 PUBLIC_URL，再导出一次。",
+    "Mind: the codes hold {url}, which no customer's phone reaches. Set PUBLIC_URL and export again before printing.",
+)
+HERE = {"localhost", "127.0.0.1", "::1"}
 store_option = click.option("--store", "store_code", default="", metavar="CODE", help="Of one store only.")
 
 
@@ -39,6 +46,7 @@ def group() -> None:
 def list_(store_code: str, as_json: bool, chain_slug: str | None) -> None:
     """List the store codes of a chain, revoked ones too."""
     chain = chosen_chain(chain_slug)
+    _known(chain, store_code)
     codes = (described(code) for code in each_code(chain.id, store_code=store_code))
     rows = ({column: code[column] for column in COLUMNS} for code in codes)
     show_list(rows, columns=COLUMNS, as_json=as_json)
@@ -60,12 +68,21 @@ def list_(store_code: str, as_json: bool, chain_slug: str | None) -> None:
 def export(out: Path, kind: str, store_code: str, chain_slug: str | None) -> None:
     """Draw every code in force into a folder, and list the files in its manifest.csv."""
     chain = chosen_chain(chain_slug)
+    _known(chain, store_code)
     total = count_codes_in_force(chain.id, store_code=store_code)
     codes = each_code(chain.id, store_code=store_code, only_in_force=True)
     out.mkdir(parents=True, exist_ok=True)
     with click.progressbar(codes, label=say(PROGRESS), length=total, file=sys.stderr) as shown:
         written = _export(shown, out, kind, _artist(kind, chain))
     click.echo(say(WRITTEN, count=written, manifest=out / "manifest.csv"), err=True)
+    public_url = current_app.extensions["settings"].public_url
+    if urlsplit(public_url).hostname in HERE:
+        click.echo(say(ONLY_HERE, url=public_url), err=True)
+
+
+def _known(chain: Chain, store_code: str) -> None:
+    """Refuse a store that the chain does not have."""
+    stores_with_codes(chain.id, [store_code] if store_code else [])
 
 
 def _export(codes: Iterable[Any], out: Path, kind: str, draw: Callable[[Any, str], bytes]) -> int:

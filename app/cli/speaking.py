@@ -1,5 +1,6 @@
 """How commands speak: the chain they are about, refusals as one line in the reader's language, lists."""
 
+import errno
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 from flask.cli import with_appcontext
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from core.audit import Author
 from core.errors import DomainError
@@ -22,6 +23,11 @@ NO_TABLES = Text(
     "数据库还没有准备好。请先运行：flask --app wsgi db upgrade",
     "The database is not ready. First run: flask --app wsgi db upgrade",
 )
+NO_DATABASE = Text(
+    "数据库连不上：{why}。请检查 DATABASE_URL（flask --app wsgi config 可查看）。",
+    "The database cannot be used: {why}. Check DATABASE_URL; flask --app wsgi config prints it.",
+)
+NO_FILE = Text("{file} 读写不了：{why}", "{file} cannot be read or written: {why}")
 NO_CHAIN = Text(
     "还没有品牌。请先运行：chains create --slug … --name …", "There is no chain yet. First run: chains create"
 )
@@ -60,9 +66,19 @@ def command(view: Function) -> Function:
         except (OperationalError, ProgrammingError) as error:
             if "no such table" in str(error) or "UndefinedTable" in str(error):
                 raise click.ClickException(say(NO_TABLES)) from error
-            raise
+            raise click.ClickException(unusable(error)) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE or error.filename is None:
+                raise
+            raise click.ClickException(say(NO_FILE, file=error.filename, why=error.strerror)) from error
 
     return spoken  # type: ignore[return-value]
+
+
+def unusable(error: DBAPIError) -> str:
+    """Why the database does not do what it should: its own words, without the statement."""
+    lines = str(error.orig).strip().splitlines() or [type(error).__name__]
+    return say(NO_DATABASE, why=lines[0].rstrip("."))
 
 
 def chosen_chain(slug: str | None) -> Chain:

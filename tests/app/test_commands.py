@@ -1,10 +1,14 @@
 """Commands: what they print where, and how they end."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from sqlalchemy import select
 
+from app.config import ROOT
 from cards.models import Program, Tier
 from core.db import db
 from stores.models import ApiKey, Chain, Staff
@@ -168,3 +172,45 @@ def test_every_command_explains_itself(app):
     runner = app.test_cli_runner()
     for name in ("chains", "staff", "keys", "config", "stores", "codes"):
         assert runner.invoke(args=[name, "--help"]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
+        (["staff", "disable", "nobody@example.com"], "Nobody has the log-in nobody@example.com"),
+        (["keys", "revoke", "999"], "There is no key with the number 999"),
+        (["keys", "create", "--role", "hq_admin", "--store", "SH001"], "leave the store out"),
+        (["keys", "create", "--role", "clerk"], "needs a store"),
+    ],
+)
+def test_a_refusal_names_what_was_not_found(run, words, refusal):
+    make_store(make_chain(), "SH001")
+
+    status, out, err = run(*words)
+    assert (status, out) == (1, "")
+    assert refusal in err
+
+
+def test_a_file_that_cannot_be_written_is_one_line_and_status_1(run, tmp_path):
+    make_chain()
+    (tmp_path / "taken").write_text("a file, no folder")
+
+    for words in (
+        ["codes", "export", "--out", tmp_path / "taken" / "codes"],
+        ["reports", "export", "members", "--out", tmp_path / "nowhere" / "members.csv"],
+    ):
+        status, out, err = run(*words)
+        assert (status, out) == (1, "")
+        assert err.strip().splitlines()[-1].startswith(f"Error: {tmp_path}")
+        assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("words", [["chains", "list"], ["db", "upgrade"]])
+def test_a_database_that_cannot_be_reached_is_said_in_one_line(tmp_path, words):
+    address = {"DATABASE_URL": f"sqlite:///{tmp_path}/nowhere/kaquan.db", "KAQUAN_VAR": str(tmp_path), "LANG": "C"}
+    flask = [sys.executable, "-m", "flask", "--app", "wsgi", *words]
+    ended = subprocess.run(flask, cwd=ROOT, env=os.environ | address, capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "Check DATABASE_URL" in ended.stderr
+    assert "Traceback" not in ended.stderr

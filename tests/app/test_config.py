@@ -59,11 +59,32 @@ def test_postgresql_is_reached_by_one_driver(url):
         ({"production": True, "secret_key": "short"}, "SECRET_KEY"),
         ({"production": True, "secret_key": "changeme"}, "SECRET_KEY"),
         ({"public_url": "ftp://x"}, "PUBLIC_URL"),
+        ({"port": 99999}, "PORT"),
+        ({"trusted_proxies": -1}, "TRUSTED_PROXIES"),
+        ({"push_lease_seconds": 0}, "PUSH_LEASE_SECONDS"),
+        ({"log_level": "LOUD"}, "LOG_LEVEL"),
+        ({"smtp_url": "mail.example.com"}, "SMTP_URL"),
+        ({"gateway_url": "gateway.example.com"}, "GATEWAY_URL"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_the_name_of_the_setting(overrides, word):
     with pytest.raises(SettingsError, match=word):
         load_settings(**overrides)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PORT", "abc", "PORT: a whole number, not abc"),
+        ("PRODUCTION", "maybe", "PRODUCTION: true or false, not maybe"),
+        ("KAQUAN_VAR", "/dev/null/var", "KAQUAN_VAR: /dev/null/var cannot be made"),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_refused_with_what_to_write(monkeypatch, name, value, said):
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError, match=said):
+        load_settings()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pypdfium2
@@ -263,3 +264,21 @@ def test_png_codes_of_the_export_are_one_bit_pictures(run, tmp_path):
     picture = Image.open(io.BytesIO((tmp_path / manifest_of(tmp_path)[0]["file"]).read_bytes()))
 
     assert picture.mode == "1"
+
+
+def test_a_store_that_is_not_there_is_refused(run, tmp_path):
+    make_store(make_chain(), "A")
+
+    for words in (["list", "--json"], ["export", "--out", tmp_path]):
+        answer = run("codes", *words, "--store", "NOWHERE")
+        assert (answer.exit_code, answer.stdout) == (1, "")
+        assert "NOWHERE" in answer.stderr
+
+
+@pytest.mark.parametrize(("public_url", "warns"), [("http://localhost:8000", True), ("https://card.example", False)])
+def test_codes_that_no_phone_reaches_are_exported_with_a_warning(app, run, tmp_path, monkeypatch, public_url, warns):
+    make_store(make_chain(), "A")
+    monkeypatch.setitem(app.extensions, "settings", replace(app.extensions["settings"], public_url=public_url))
+
+    answer = run("codes", "export", "--out", tmp_path)
+    assert (answer.exit_code, "PUBLIC_URL" in answer.stderr) == (0, warns)
