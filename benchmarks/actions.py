@@ -76,6 +76,7 @@ def issue_in_sqlite(connection: Any, n: int) -> None:
     """The statements of joining.join_by_code for a new member whom nobody brought."""
     now = stored(utc_now())
     token, wallet_id = world.store_token(1 + n % world.STORES), free_wallet(n)
+    connection.execute(issuing.NUMBER_TAKEN.sqlite, {"number": f"7{n:015d}"}).fetchone()
     chain_id, program_id, tier_id, store_id, store_code_id, _, _ = connection.execute(
         issuing.CODE.sqlite, {"token": token}
     ).fetchone()
@@ -160,6 +161,7 @@ def claim_in_sqlite(connection: Any, n: int) -> None:
     holder = claiming.HOLDER[claiming.HOLDER_BY_WALLET].sqlite
     values["card_id"], values["member_id"] = connection.execute(holder, values).fetchone()
     values["ordinal"] = 1 + connection.execute(claiming.HELD.sqlite, values).fetchone()[0]
+    connection.execute(claiming.CODE_TAKEN.sqlite, values).fetchone()
     values["slot"] = connection.execute(claiming.SLOT.sqlite, values).fetchone()[0]
     values["coupon_id"] = connection.execute(claiming.COUPON.sqlite, values).fetchone()[0]
     connection.execute(claiming.TOLD.sqlite, values)

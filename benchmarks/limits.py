@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.db import CHECKPOINT_PAGES
 from core.hot import HOT_OPTIONS
 from tests.postgres_server import plain_url
 
@@ -74,7 +75,9 @@ def _only(pattern: re.Pattern[str], text: str) -> str:
 def in_process(path: str, action: Callable[[Any, int], None], *, first: int, seconds: float, durable: bool) -> Run:
     """Run an action's statements on one SQLite connection, each in its own ``BEGIN IMMEDIATE``."""
     connection = sqlite3.connect(path, isolation_level=None, cached_statements=256)
-    for pragma in ("foreign_keys = ON", "journal_mode = WAL", f"synchronous = {'FULL' if durable else 'NORMAL'}"):
+    synchronous = "FULL" if durable else "NORMAL"
+    settings = ("foreign_keys = ON", "journal_mode = WAL", f"synchronous = {synchronous}")
+    for pragma in (*settings, f"wal_autocheckpoint = {CHECKPOINT_PAGES}"):
         connection.execute(f"PRAGMA {pragma}")
     done = 0
     begin = time.perf_counter()

@@ -85,6 +85,7 @@ CODE = Sql("""
     JOIN tiers t ON t.program_id = p.id AND t.rank = 0
     WHERE sc.token = :token AND sc.revoked_at IS NULL
 """)
+NUMBER_TAKEN = Sql("SELECT 1 FROM cards WHERE number = :number")
 MEMBER = Sql("""
     INSERT INTO members (chain_id, wallet_id, store_id, name, language, joined_at)
     VALUES (:chain_id, :wallet_id, :store_id, '', :language, :now)
@@ -104,6 +105,11 @@ ISSUED = Sql("""
     VALUES (:chain_id, 'card.issued',
             json_object('card_id', :card_id, 'member_id', :member_id, 'store_id', :store_id), :now)
 """)
+
+
+def is_taken(hot: Hot, number: str) -> bool:
+    """Whether a card has this number. Decides only in an open SQLite transaction, which keeps other writers out."""
+    return hot.row(NUMBER_TAKEN, number=number) is not None
 
 
 def find_origin_by_code(hot: Hot, token: str, *, now: datetime) -> Origin | None:

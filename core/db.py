@@ -32,6 +32,7 @@ NAMING_CONVENTION = {
 
 WRITES = "kaquan_writes"  # execution option: this transaction is going to write
 BUSY_TIMEOUT_MS = 10_000
+CHECKPOINT_PAGES = 10_000  # 40 MB of WAL: ten times fewer pauses to copy pages home than by default
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -100,6 +101,7 @@ def _set_sqlite_pragmas(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
 
 

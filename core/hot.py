@@ -65,18 +65,6 @@ class Hot:
         """Run it; return how many rows it touched."""
         return self._execute(sql, values).rowcount  # type: ignore[no-any-return]
 
-    @contextmanager
-    def all_or_nothing(self) -> Iterator[None]:
-        """Several steps of an open SQLite transaction: a unique key that refuses one takes the others back."""
-        self._driver.execute("SAVEPOINT steps")
-        try:
-            yield
-        except AlreadyThere:
-            self._driver.execute("ROLLBACK TO SAVEPOINT steps")
-            raise
-        finally:
-            self._driver.execute("RELEASE SAVEPOINT steps")
-
     def _execute(self, sql: Sql, values: dict[str, object]) -> Any:
         if self._needs_savepoint:
             return self._execute_in_savepoint(sql, values)

@@ -123,6 +123,7 @@ SLOT = Sql("""
     )
     RETURNING slot
 """)
+CODE_TAKEN = Sql("SELECT 1 FROM coupons WHERE code = :code")
 COUPON = Sql("""
     INSERT INTO coupons (chain_id, offer_id, slot, card_id, member_id, ordinal, code, state, source, store_id,
                          claimed_at, valid_from, valid_until)
@@ -158,8 +159,7 @@ def claim(
         values = who | {"offer_id": offer_id, "code": new_code(), "source": source, "store_id": store_id, "now": now}
         try:
             if not hot.is_postgresql:
-                with hot.all_or_nothing():
-                    return _claim_stepwise(hot, holder, values)
+                return _claim_stepwise(hot, holder, values)
             statement = CLAIM_WAITING if attempt else CLAIM
             row = hot.row(statement[holder], **values)
         except AlreadyThere:
@@ -206,6 +206,8 @@ def _claim_stepwise(hot: Hot, holder: str, values: dict[str, Any]) -> Claimed:
     found = _offer_and_holder(hot, holder, values)
     if isinstance(found, DomainError):
         raise found
+    if hot.row(CODE_TAKEN, code=values["code"]):  # before the first step, so that nothing has to be taken back
+        raise AlreadyThere
     offer, card, held = found
     slot = None
     if offer[1] is not None:

@@ -110,7 +110,7 @@ def _join(
             "visitor": visitor,
         }
         try:
-            new = _in_one_statement(hot, join, values) if hot.is_postgresql else _in_steps(hot, join, values)
+            new = _in_one_statement(hot, join, values) if hot.is_postgresql else _stepwise(hot, join, values)
         except AlreadyThere:
             continue  # a number drawn twice, or a parallel tap that was first
         if new is not None:
@@ -133,13 +133,10 @@ def _in_one_statement(hot: Hot, join: Sql, values: dict[str, Any]) -> Joined | N
     return Joined(card_id, number, chain_id, member_id, "active", True, coupon_id, referral_id)
 
 
-def _in_steps(hot: Hot, join: Sql, values: dict[str, Any]) -> Joined | None:
-    with hot.all_or_nothing():
-        return _stepwise(hot, join, values)
-
-
 def _stepwise(hot: Hot, join: Sql, values: dict[str, Any]) -> Joined | None:
-    """The same in an open SQLite transaction."""
+    """The same in an open SQLite transaction, where nobody else writes meanwhile."""
+    if issuing.is_taken(hot, values["number"]):  # before the first step, so that nothing has to be taken back
+        raise AlreadyThere
     now: datetime = values["now"]
     token, by_code = values["token"], join is JOIN_BY_CODE
     if by_code:

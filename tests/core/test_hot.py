@@ -67,19 +67,6 @@ def test_after_already_there_the_connection_works():
     assert names() == ["one", "two"]
 
 
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-def test_a_refused_step_takes_the_steps_before_it_back():
-    with one_action() as hot:
-        take(hot, "one")
-        with pytest.raises(AlreadyThere), hot.all_or_nothing():
-            take(hot, "two")
-            take(hot, "one")
-        with hot.all_or_nothing():
-            take(hot, "three")
-
-    assert names() == ["one", "three"]
-
-
 def test_inside_a_transaction_it_is_undone_with_it():
     with pytest.raises(ZeroDivisionError), transaction():
         take(this_transaction(), "one")

@@ -248,6 +248,7 @@ def test_a_subtree_is_a_range_of_an_index(chain, family):
         )
         for name in db.session.scalars(others).all():
             db.session.execute(db.text(f"DROP INDEX {name}"))
+        db.session.execute(db.text("ALTER TABLE referrals DROP CONSTRAINT uq_referrals_chain_id_member_id"))
         plan = db.session.execute(db.text(f"EXPLAIN {sql}")).scalars().all()
     else:
         plan = [row[3] for row in db.session.execute(db.text(f"EXPLAIN QUERY PLAN {sql}"))]
