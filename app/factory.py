@@ -101,7 +101,7 @@ def _each(module: str, name: str, use: Callable[[Any], object]) -> None:
 def _flask_config(settings: Settings) -> dict[str, object]:
     engine_options: dict[str, object] = {"pool_pre_ping": False, "hide_parameters": True}
     if settings.is_sqlite:
-        engine_options |= {"connect_args": {"check_same_thread": False}, "pool_use_lifo": True}
+        engine_options["connect_args"] = {"check_same_thread": False}
     else:
         engine_options |= {"pool_size": 10, "max_overflow": 20, "pool_recycle": 1800}
     return {
