@@ -6,6 +6,7 @@ import core.audit
 import core.events
 import core.idempotency
 import core.leases
+import coupons.code_models
 import coupons.models
 import push.models
 import sharing.models

@@ -33,6 +33,13 @@ class CodeMode(StrEnum):
     STATIC = "static"
 
 
+class TierBy(StrEnum):
+    """What carries a card to the next tier."""
+
+    POINTS = "points"
+    SPEND = "spend"
+
+
 class Program(Model):
     """A kind of card a chain issues: face, benefits, terms. Each chain has one default."""
 
@@ -40,6 +47,9 @@ class Program(Model):
     __table_args__ = (
         one_of("code_mode", CodeMode),
         CheckConstraint("points_per_unit >= 0", name="points_not_negative"),
+        one_of("tier_by", TierBy),
+        CheckConstraint("spend_points > 0 AND spend_cents > 0", name="spending_positive"),
+        CheckConstraint("(spend_points IS NULL) = (spend_cents IS NULL)", name="spending_is_whole"),
         Index(None, "chain_id", "id"),
         Index(
             "uq_programs_one_default",
@@ -63,6 +73,9 @@ class Program(Model):
     face_pattern: Mapped[str] = mapped_column(String(20), default="waves")
     code_mode: Mapped[str] = mapped_column(String(10), default=CodeMode.ROTATING)
     points_per_unit: Mapped[int] = mapped_column(default=1)  # points for each whole unit of currency paid
+    spend_points: Mapped[int | None]  # so many points …
+    spend_cents: Mapped[int | None]  # … take so much off at the till; NULL: points cannot be spent
+    tier_by: Mapped[str] = mapped_column(String(10), default=TierBy.POINTS, server_default=TierBy.POINTS)
     created_at: Mapped[datetime]
 
 
@@ -75,6 +88,7 @@ class Tier(Model):
         CheckConstraint("discount_bp BETWEEN 0 AND 10000", name="discount_range"),
         CheckConstraint("points_multiplier_bp >= 0", name="multiplier_not_negative"),
         CheckConstraint("rank >= 0 AND threshold_points >= 0", name="threshold_not_negative"),
+        CheckConstraint("threshold_cents >= 0", name="spend_not_negative"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -85,7 +99,8 @@ class Tier(Model):
     name_en: Mapped[str] = mapped_column(String(30))
     discount_bp: Mapped[int] = mapped_column(default=0)
     points_multiplier_bp: Mapped[int] = mapped_column(default=10_000)
-    threshold_points: Mapped[int] = mapped_column(default=0)
+    threshold_points: Mapped[int] = mapped_column(default=0)  # earned, where tiers go by points
+    threshold_cents: Mapped[int] = mapped_column(default=0, server_default="0")  # paid, where tiers go by spend
 
 
 class Wallet(Model):
@@ -107,6 +122,7 @@ class Member(Model):
     __table_args__ = (
         UniqueConstraint("chain_id", "wallet_id"),
         CheckConstraint("language IN ('zh', 'en')", name="language_known"),
+        CheckConstraint("phone_verified_at IS NULL OR phone IS NOT NULL", name="verified_has_phone"),
         Index(None, "chain_id", "id"),
         Index(None, "chain_id", "store_id", "id"),
         Index(None, "chain_id", "joined_at"),
@@ -119,6 +135,7 @@ class Member(Model):
     store_id: Mapped[int | None] = mapped_column(ForeignKey("stores.id"))  # where he joined
     name: Mapped[str] = mapped_column(String(60), default="")
     phone: Mapped[str | None] = mapped_column(String(20))  # E.164
+    phone_verified_at: Mapped[datetime | None]
     email: Mapped[str | None] = mapped_column(String(254))
     language: Mapped[str] = mapped_column(String(2), default="zh")
     joined_at: Mapped[datetime]
@@ -137,6 +154,7 @@ class Card(Model):
         CheckConstraint("length(number) = 16", name="number_length"),
         CheckConstraint("points >= 0", name="points_not_negative"),
         CheckConstraint("value_cents >= 0", name="value_not_negative"),
+        CheckConstraint("earned_points >= 0 AND spent_cents >= 0", name="progress_not_negative"),
         CheckConstraint("(state = 'closed') = (closed_at IS NOT NULL)", name="closed_has_time"),
         Index(None, "chain_id", "member_id"),
         Index(None, "wallet_id"),
@@ -154,6 +172,12 @@ class Card(Model):
     state: Mapped[str] = mapped_column(String(10), default=CardState.ACTIVE)
     points: Mapped[int] = mapped_column(default=0)
     value_cents: Mapped[int] = mapped_column(default=0)
+    earned_points: Mapped[int] = mapped_column(
+        default=0, server_default="0"
+    )  # by checkouts that stand: progress to the next tier
+    spent_cents: Mapped[int] = mapped_column(
+        default=0, server_default="0"
+    )  # paid in checkouts that stand, refunds taken off
     channel: Mapped[str] = mapped_column(String(10))
     store_id: Mapped[int | None] = mapped_column(ForeignKey("stores.id"))
     store_code_id: Mapped[int | None] = mapped_column(ForeignKey("store_codes.id"))
@@ -181,3 +205,27 @@ class PointEntry(Model):
     balance: Mapped[int]  # after this line
     cause: Mapped[str] = mapped_column(String(60))  # "checkout:17", "void:17"
     at: Mapped[datetime]
+
+
+class PhoneCode(Model):
+    """A one-time code sent to a phone, kept hashed. It proves the phone once, within minutes and a few tries."""
+
+    __tablename__ = "phone_codes"
+    __table_args__ = (
+        CheckConstraint("tries BETWEEN 0 AND 5", name="tries_range"),
+        CheckConstraint("made_at < valid_until", name="validity_order"),
+        Index(None, "phone", "made_at"),
+        Index(None, "wallet_id", "made_at"),
+        Index(None, "address", "made_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    chain_id: Mapped[int] = mapped_column(ForeignKey("chains.id"))
+    wallet_id: Mapped[int] = mapped_column(ForeignKey("wallets.id"))
+    phone: Mapped[str] = mapped_column(String(20))  # E.164
+    address: Mapped[str] = mapped_column(String(64))  # a hash of the network address that asked
+    code_hash: Mapped[str] = mapped_column(String(64))
+    tries: Mapped[int] = mapped_column(default=0)
+    made_at: Mapped[datetime]
+    valid_until: Mapped[datetime]
+    used_at: Mapped[datetime | None]

@@ -28,9 +28,19 @@ def reached() -> Connection:
 
 @contextmanager
 def alone(connection: Connection) -> Iterator[None]:
-    """Keep other migrations of this PostgreSQL database out; SQLite does so by itself."""
+    """Keep other migrations of this PostgreSQL database out; SQLite does so by itself.
+
+    SQLite changes a table by making it anew; dropping the old one would look like deleting all its rows to those that
+    refer to it, so the references are checked afterwards instead.
+    """
     if connection.dialect.name != "postgresql":
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+        connection.commit()
         yield
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+        connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+        if broken:
+            raise ClickException(f"After the migration {len(broken)} rows refer to rows that are not there.")
         return
     connection.exec_driver_sql(f"SELECT pg_advisory_lock({ONE_AT_A_TIME})")
     connection.commit()

@@ -115,6 +115,7 @@ class Staff(Model):
         UniqueConstraint("login"),
         one_of("role", Role),
         CheckConstraint("failed_logins >= 0", name="failed_logins_not_negative"),
+        CheckConstraint("failed_pins >= 0", name="failed_pins_not_negative"),
         CheckConstraint("language IN ('zh', 'en')", name="language_known"),
         Index(None, "chain_id", "id"),
     )
@@ -128,6 +129,9 @@ class Staff(Model):
     language: Mapped[str] = mapped_column(String(2), default="zh")
     failed_logins: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None]
+    pin_hash: Mapped[str | None] = mapped_column(String(200))  # of a manager, typed at a till to allow more
+    failed_pins: Mapped[int] = mapped_column(default=0, server_default="0")
+    pin_locked_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
 
