@@ -34,6 +34,14 @@ class AlreadyThere(Exception):
     """A unique key refused the statement; none of it happened."""
 
 
+class CheckRefused(Exception):
+    """A CHECK refused the statement; none of it happened. ``constraint`` is its name."""
+
+    def __init__(self, constraint: str) -> None:
+        super().__init__(constraint)
+        self.constraint = constraint
+
+
 class Sql:
     """A statement with ``:names``, written once and spelled for both drivers."""
 
@@ -73,6 +81,8 @@ class Hot:
                 return self._numbered(sql, values)
             except psycopg.errors.UniqueViolation as error:
                 raise AlreadyThere from error
+            except psycopg.errors.CheckViolation as error:
+                raise CheckRefused(str(error.diag.constraint_name)) from error
         stored = {name: _stored(value) if value.__class__ is datetime else value for name, value in values.items()}
         try:
             return self._driver.execute(sql.sqlite, stored)
@@ -82,6 +92,8 @@ class Hot:
                 sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
             ):
                 raise AlreadyThere from error
+            if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_CHECK:
+                raise CheckRefused(str(error).rpartition(" ")[2]) from error
             raise
 
     def _numbered(self, sql: Sql, values: dict[str, object]) -> Any:
@@ -95,6 +107,9 @@ class Hot:
         except psycopg.errors.UniqueViolation as error:
             self._driver.execute("ROLLBACK TO SAVEPOINT hot")
             raise AlreadyThere from error
+        except psycopg.errors.CheckViolation as error:
+            self._driver.execute("ROLLBACK TO SAVEPOINT hot")
+            raise CheckRefused(str(error.diag.constraint_name)) from error
         self._driver.execute("RELEASE SAVEPOINT hot")
         return result
 
