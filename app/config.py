@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 WEAK = {"secret", "changeme", "password", "dev", "test"}
 SHORTEST_SECRET = 32  # characters
+UNUSED = {"broker_url": "nothing uses it: deliveries are rows with leases in the database"}
 SECRETS = {"secret_key", "database_url", "smtp_url", "gateway_secret", "broker_url"}
 
 
@@ -33,13 +34,14 @@ class Settings:
     web_processes: int = 0  # 0: as many as suit the database
     web_threads: int = 0
     trusted_proxies: int = 0
+    public_calls_per_minute: int = 3000  # wallets opened or visits told by one address
     smtp_url: str = ""
     mail_from: str = "kaquan@localhost"
     gateway_url: str = ""
     gateway_secret: str = ""
     console_channels: bool = False  # channels that are not set up print what they would send
     push_lease_seconds: int = 120  # after that, what a dead worker was sending is taken again
-    broker_url: str = ""
+    broker_url: str = ""  # see UNUSED
     poster_font: str = ""
     log_level: str = "INFO"
     testing: bool = False
@@ -173,6 +175,8 @@ def _check(settings: Settings) -> None:
         raise SettingsError("PORT: between 1 and 65535")
     if min(settings.web_processes, settings.web_threads, settings.trusted_proxies) < 0:
         raise SettingsError("WEB_PROCESSES, WEB_THREADS, TRUSTED_PROXIES: 0 or more")
+    if settings.public_calls_per_minute < 1:
+        raise SettingsError("PUBLIC_CALLS_PER_MINUTE: 1 or more")
     if settings.push_lease_seconds < 1:
         raise SettingsError("PUSH_LEASE_SECONDS: 1 or more")
     if settings.log_level.upper() not in LEVELS:

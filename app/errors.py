@@ -33,13 +33,22 @@ def status_of(error: errors.DomainError) -> HTTPStatus:
 
 
 def wants_json() -> bool:
-    """Whether a machine asks: of the API, with a key, or for JSON."""
+    """Whether a machine asks: of the API, with a key, for JSON, or for a file without being a browser."""
     is_api = request.path.startswith("/api/") or "Authorization" in request.headers
-    return is_api or request.accept_mimetypes.best == "application/json"
+    is_script = request.path.startswith("/reports/") and not is_browser()
+    return is_api or is_script or request.accept_mimetypes.best == "application/json"
+
+
+def is_browser() -> bool:
+    """Browsers say that they take HTML; ``Accept: */*`` says nothing."""
+    return "text/html" in request.headers.get("Accept", "")
 
 
 def _domain_error(error: errors.DomainError) -> Response:
-    return answer(status_of(error), error.code, error.say(language()))
+    reply = answer(status_of(error), error.code, error.say(language()))
+    if "retry_after" in error.context:
+        reply.headers["Retry-After"] = str(error.context["retry_after"])
+    return reply
 
 
 def _validation_error(error: ValidationError) -> Response:
@@ -68,7 +77,9 @@ def _sentence(status: HTTPStatus) -> str:
         HTTPStatus.NOT_FOUND: gettext("There is nothing at this address."),
         HTTPStatus.METHOD_NOT_ALLOWED: gettext("This address does not take this kind of request."),
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: gettext("That is too large to take in one go."),
-        HTTPStatus.BAD_REQUEST: gettext("The request could not be read. Go back, reload the page and try again."),
+        HTTPStatus.BAD_REQUEST: gettext("The request could not be read: check its syntax, encoding and Content-Type.")
+        if wants_json()
+        else gettext("The request could not be read. Go back, reload the page and try again."),
         HTTPStatus.TOO_MANY_REQUESTS: gettext("Too many attempts. Please wait a little."),
         HTTPStatus.INTERNAL_SERVER_ERROR: gettext("Something broke on our side. It has been noted; please try again."),
     }

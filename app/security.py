@@ -1,10 +1,12 @@
 """Headers that keep browsers strict, what no request may hold, and the counters that slow guessing down."""
 
+import math
+import time
 from typing import Any
 
 from flask import Flask, Request, Response, abort, current_app, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
-from limits import parse
+from limits import RateLimitItem, RateLimitItemPerMinute, parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from werkzeug.routing import IntegerConverter, Map
@@ -40,6 +42,7 @@ LARGEST = 2**63 - 1  # a row's number in either database
 
 def init_app(app: Flask) -> None:
     app.extensions["limiter"] = MovingWindowRateLimiter(MemoryStorage())
+    app.extensions["public_calls"] = RateLimitItemPerMinute(app.extensions["settings"].public_calls_per_minute)
     app.url_map.converters["int"] = RowNumber
     app.session_interface = PageSessions()
     app.before_request_funcs.setdefault(None, []).insert(0, _limit_bodies)  # before anybody reads a form
@@ -113,7 +116,7 @@ def slow_down_guessing(guesser: str | None = None) -> None:
     Call before a look-up by code.
     """
     if not current_app.extensions["limiter"].test(GUESSES, "guess", guesser or address()):
-        raise TooMany()
+        raise _too_many(GUESSES, "guess", guesser or address())
 
 
 def note_wrong_code(guesser: str | None = None) -> None:
@@ -124,4 +127,20 @@ def note_wrong_code(guesser: str | None = None) -> None:
 def count_login() -> None:
     """Count a log-in attempt of this address; refuse when there are too many."""
     if not current_app.extensions["limiter"].hit(LOGINS, "login", address()):
-        raise TooMany()
+        raise _too_many(LOGINS, "login", address())
+
+
+def count_public_call(kind: str) -> None:
+    """Count what anybody may send without a key; refuse an address that sends too much of a kind.
+
+    Call where a row would be written for whoever asks.
+    """
+    limit = current_app.extensions["public_calls"]
+    if not current_app.extensions["limiter"].hit(limit, kind, address()):
+        raise _too_many(limit, kind, address())
+
+
+def _too_many(limit: RateLimitItem, *counted: str) -> TooMany:
+    """The refusal, with the seconds until the next call is taken."""
+    free_at = current_app.extensions["limiter"].get_window_stats(limit, *counted).reset_time
+    return TooMany(retry_after=max(1, math.ceil(free_at - time.time())))

@@ -12,7 +12,7 @@ from app.api.wallets import joined_json
 from app.auth import bearers
 from app.auth.guard import HQ, PUBLIC, WALLET, access, actor
 from app.languages import language
-from app.security import address, note_wrong_code, slow_down_guessing
+from app.security import address, count_public_call, note_wrong_code, slow_down_guessing
 from app.wallet.showing import public_url
 from cards.contacts import masked_name
 from cards.freezing import CardNotFound
@@ -142,6 +142,7 @@ def visit_link(token: str) -> tuple[str, int]:
     The visitor is the wallet whose token is sent, else the address and browser that ask.
     """
     idempotency_key()
+    count_public_call("visit")
     slow_down_guessing()
     visitor = _visitor()
     if visiting.is_crawler(request.user_agent.string, request.headers):

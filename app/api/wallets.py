@@ -7,7 +7,7 @@ from app.api.idempotent import idempotency_key
 from app.api.schemas import JoinedSchema, WalletSchema
 from app.auth.guard import PUBLIC, WALLET, access, actor
 from app.languages import language
-from app.security import note_wrong_code
+from app.security import count_public_call, note_wrong_code
 from cards import wallets
 from core.clock import utc_now
 from core.hot import one_action
@@ -22,6 +22,7 @@ bp = api_blueprint("wallets", "Wallets and the cards they take")
 @access(PUBLIC)
 def open_wallet():
     """A new anonymous wallet. Its token is shown once."""
+    count_public_call("wallet")
     secret = new_secret()
     with one_action() as hot:
         wallet_id = wallets.open_wallet(hot, hashed(secret), language=language(), now=utc_now())

@@ -7,22 +7,27 @@ from flask import Blueprint, Response, request, stream_with_context
 from werkzeug import Response as AnyResponse
 
 from app.auth.guard import HQ, MANAGERS, Actor, access, actor, author, require_bearer, require_staff
+from app.auth.sessions import signed_in
+from app.errors import is_browser
 from app.reports.control import control_totals
 from app.reports.question import Question, Reader, ask
 from app.reports.recording import record_delivered, record_request
 from app.reports.streaming import export
 from core.audit import Author
 from core.clock import utc_now
+from core.errors import NotSignedIn
 
 bp = Blueprint("report_files", __name__, url_prefix="/reports")
 
 
 @bp.before_request
 def require_staff_or_key() -> AnyResponse | None:
-    """A person's browser, or an API key."""
+    """A person's browser, or an API key. A script without either is refused, not led to the log-in page."""
     if request.headers.get("Authorization"):
         require_bearer()
         return None
+    if not is_browser() and signed_in() is None:
+        raise NotSignedIn()
     return require_staff()
 
 

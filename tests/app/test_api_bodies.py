@@ -38,6 +38,17 @@ def test_what_cannot_be_read_is_a_bad_request(send, body):
     assert (answer.status_code, answer.json["code"]) == (400, "bad_request")
 
 
+@pytest.mark.parametrize(("language", "word"), [("en", "syntax"), ("zh", "格式")])
+def test_a_program_is_not_told_to_go_back_a_page(client, language, word):
+    answers = [
+        client.post("/api/v1/checkouts/quote?a=%00", headers={"Accept-Language": language}),
+        client.post("/login?a=%00", headers={"Accept-Language": language}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [400, 400]
+    assert [word in answer.text for answer in answers] == [True, False]
+
+
 @pytest.mark.parametrize("text", ["\0", "a\0b", "\ud800", "ct_\udfff"])
 @pytest.mark.parametrize("field", ["card_code", "store_code"])
 def test_text_that_no_database_can_hold_is_a_bad_request(send, field, text):

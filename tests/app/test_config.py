@@ -62,6 +62,7 @@ def test_postgresql_is_reached_by_one_driver(url):
         ({"port": 99999}, "PORT"),
         ({"trusted_proxies": -1}, "TRUSTED_PROXIES"),
         ({"push_lease_seconds": 0}, "PUSH_LEASE_SECONDS"),
+        ({"public_calls_per_minute": 0}, "PUBLIC_CALLS_PER_MINUTE"),
         ({"log_level": "LOUD"}, "LOG_LEVEL"),
         ({"smtp_url": "mail.example.com"}, "SMTP_URL"),
         ({"gateway_url": "gateway.example.com"}, "GATEWAY_URL"),
@@ -111,3 +112,12 @@ def test_the_command_prints_every_setting_with_its_source(app, monkeypatch):
     assert shown["SECRET_KEY"]["value"] == "***"
     assert (shown["SMTP_URL"]["source"], shown["PORT"]["source"]) == ("environment", "default")
     assert "hunter2" not in result.output
+
+
+def test_a_setting_that_nothing_uses_says_so(app):
+    run = app.test_cli_runner().invoke
+    shown = json.loads(run(args=["config", "--json"]).output)
+
+    assert [name for name, one in shown.items() if one["note"]] == ["BROKER_URL"]
+    assert "nothing uses it" in shown["BROKER_URL"]["note"]
+    assert "nothing uses it" in next(line for line in run(args=["config"]).output.splitlines() if "BROKER_URL" in line)

@@ -94,7 +94,17 @@ def test_clerks_and_strangers_get_nothing(chain, client):
 
     assert client.get("/reports/members.csv", headers=bearer(clerk)).status_code == 403
     assert client.get("/reports/members.csv", headers=bearer("kq_nobody")).status_code == 401
-    assert client.get("/reports/members.csv").location.startswith("/login")
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    assert client.get("/reports/members.csv", headers=browser).location.startswith("/login")
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/csv", "application/json"])
+@pytest.mark.parametrize("file", ["members.csv", "members.control.json"])
+def test_a_script_without_a_key_is_told_so(chain, client, accept, file):
+    answer = client.get(f"/reports/{file}", headers={"Accept": accept})
+
+    assert (answer.status_code, answer.content_type) == (401, "application/problem+json")
+    assert answer.get_json()["code"] == "not_signed_in"
 
 
 def test_the_control_file_fits_the_file(chain, client):

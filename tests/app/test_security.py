@@ -2,10 +2,15 @@
 
 import pytest
 import time_machine
+from limits import RateLimitItemPerMinute
+from sqlalchemy import func, select
 
 from app.auth.views import local_path
+from cards.models import Wallet
 from core.clock import utc_now
-from tests.factories import make_chain, make_key, make_staff, make_store, make_store_code
+from core.db import db, transaction
+from sharing import linking
+from tests.factories import make_card, make_chain, make_key, make_staff, make_store, make_store_code
 from tests.pages import sign_in
 
 PAGES = ["/login", "/healthz", "/nowhere", "/api/docs", "/wallet/", "/api/v1/openapi.json"]
@@ -57,6 +62,45 @@ def test_known_codes_are_no_guesses(client):
     code = make_store_code(make_store(make_chain()))
 
     assert {client.get(f"/q/{code.token}").status_code for _ in range(25)} == {200}
+
+
+@pytest.fixture
+def few_calls(app, monkeypatch):
+    """Three public calls a minute."""
+    monkeypatch.setitem(app.extensions, "public_calls", RateLimitItemPerMinute(3))
+
+
+def test_one_address_opens_so_many_wallets_a_minute_and_no_more(client, few_calls):
+    with time_machine.travel(utc_now(), tick=False) as clock:
+        answers = [client.post("/api/v1/wallets") for _ in range(5)]
+        other = client.post("/api/v1/wallets", environ_overrides={"REMOTE_ADDR": "192.0.2.7"})
+        clock.shift(20)
+        refused = client.post("/api/v1/wallets")
+        clock.shift(41)
+        later = client.post("/api/v1/wallets")
+
+    assert [answer.status_code for answer in answers] == [201] * 3 + [429] * 2
+    assert (other.status_code, refused.status_code, later.status_code) == (201, 429, 201)
+    assert refused.content_type == "application/problem+json"
+    assert refused.get_json()["code"] == "too_many_requests"
+    assert 39 <= int(refused.headers["Retry-After"]) <= 41
+    assert db.session.scalar(select(func.count()).select_from(Wallet)) == 5
+
+
+def test_one_address_tells_so_many_visits_a_minute_and_no_more(client, few_calls):
+    card = make_card(make_store_code(make_store(make_chain())))
+    with transaction():
+        link = linking.create_link(card.chain_id, card.id, "friend", now=utc_now())
+    answers = [client.post(f"/api/v1/share-links/{link.token}/visits") for _ in range(4)]
+
+    assert [answer.status_code for answer in answers] == [204] * 3 + [429]
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
+
+
+def test_too_many_guesses_are_told_when_to_come_back(client):
+    answers = [client.get(f"/q/guess{number}") for number in range(21)]
+
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
 
 
 def test_wrong_bearers_are_guesses(client):
