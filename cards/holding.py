@@ -31,7 +31,7 @@ class CardNotHeld(NotFound):
 class CardFrozen(Conflict):
     """The chain has frozen the card."""
 
-    code = "card_frozen"
+    code = "own_card_frozen"
     sentence = Text("这张卡已被冻结，请联系门店。", "This card is frozen. Please ask the store.")
 
 

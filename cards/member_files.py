@@ -38,14 +38,14 @@ HEADERS: Mapping[str, Sequence[str]] = {
 class MemberFileEmpty(Invalid):
     """There is nobody in the file."""
 
-    code = "file_empty"
+    code = "member_file_empty"
     sentence = Text("文件里没有会员。", "There are no members in this file.")
 
 
 class MemberColumnsMissing(Invalid):
     """Nothing tells one member from another."""
 
-    code = "file_columns_missing"
+    code = "member_columns_missing"
     sentence = Text(
         "文件要有手机、邮箱或卡号中的一列。文件中的列是：{found}。",
         "The file needs a column for phone, e-mail or card number. It has: {found}.",

@@ -64,7 +64,7 @@ class ScheduleInvalid(WithProblem):
 class ChannelUnknown(Invalid):
     """There is no such channel."""
 
-    code = "channel_unknown"
+    code = "push_channel_unknown"
     sentence = Text("没有这个渠道。", "There is no such channel.")
 
 

@@ -47,7 +47,10 @@ class TimezoneUnknown(Invalid):
     """No IANA time zone has this name."""
 
     code = "timezone_unknown"
-    sentence = Text("没有这个时区：{timezone}", "There is no time zone {timezone}; write Asia/Shanghai, for example.")
+    sentence = Text(
+        "“{timezone}”不是已知的时区，请写成 Asia/Shanghai 这样的名称。",
+        "“{timezone}” is not a time zone we know. Write a name such as Asia/Shanghai.",
+    )
 
 
 class CurrencyUnknown(Invalid):

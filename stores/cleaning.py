@@ -18,6 +18,7 @@ from babel.core import get_global
 
 from core.errors import Invalid
 from core.text import Text
+from stores.chains import TimezoneUnknown
 from stores.store_files import Row
 
 LONGEST = {
@@ -120,14 +121,6 @@ class TooManyCells(Invalid):
     )
 
 
-class TimezoneUnknown(Invalid):
-    code = "timezone_unknown"
-    sentence = Text(
-        "“{given}”不是已知的时区，请写成 Asia/Shanghai 这样的名称。",
-        "“{given}” is not a time zone we know. Write a name such as Asia/Shanghai.",
-    )
-
-
 class CountryUnknown(Invalid):
     code = "country_unknown"
     sentence = Text(
@@ -186,7 +179,7 @@ def zone_of(given: str) -> str | None:
         found = _zones().get(name.casefold())
         if found:
             return found
-    raise TimezoneUnknown(given=given)
+    raise TimezoneUnknown(timezone=given)
 
 
 def country_of(given: str) -> str:

@@ -90,7 +90,7 @@ def take(token: str) -> Response:
 class StoreNeeded(Invalid):
     """A card belongs to a store."""
 
-    code = "store_needed"
+    code = "store_not_chosen"
     sentence = Text("先选一家您常去的门店。", "First choose the store you go to.")
 
 

@@ -48,7 +48,7 @@ def test_a_chain_comes_with_its_card_and_tiers(run):
     ("words", "refusal"),
     [
         (["--slug", "Snow Peak", "--name", "x"], "A slug has"),
-        (["--slug", "snow", "--name", "x", "--timezone", "Mars/Olympus"], "no time zone Mars/Olympus"),
+        (["--slug", "snow", "--name", "x", "--timezone", "Mars/Olympus"], "“Mars/Olympus” is not a time zone"),
         (["--slug", "snow", "--name", "x", "--currency", "QQQ"], "no currency QQQ"),
         (["--slug", "taken", "--name", "x"], "Another chain has this slug"),
     ],
