@@ -5,6 +5,11 @@ from datetime import datetime, timedelta
 from core.hot import Hot, Sql
 
 ONE_OPENING = timedelta(minutes=30)  # reloading the page is not another scan
+IN_USE = Sql("""
+    SELECT 1 FROM store_codes c
+    JOIN stores s ON s.id = c.store_id AND s.closed_at IS NULL
+    WHERE c.token = :token AND c.revoked_at IS NULL
+""")
 COUNT = Sql("""
     INSERT INTO scans (chain_id, store_id, store_code_id, visitor, at)
     SELECT c.chain_id, c.store_id, c.id, CAST(:visitor AS VARCHAR(64)), :now
@@ -15,6 +20,11 @@ COUNT = Sql("""
           WHERE s.store_code_id = c.id AND s.visitor = CAST(:visitor AS VARCHAR(64)) AND s.at > :since
       )
 """)
+
+
+def is_in_use(hot: Hot, token: str) -> bool:
+    """Whether a store code gives cards: it is known and not revoked, and its store is open."""
+    return hot.row(IN_USE, token=token) is not None
 
 
 def count_scan(hot: Hot, token: str, *, visitor: str, now: datetime) -> bool:

@@ -57,6 +57,8 @@ def take(token: str) -> Response:
     visitor, now = device_key_hash(), utc_now()
     try:
         with one_action() as hot:
+            if not scanning.is_in_use(hot, token):
+                raise CodeUnknown()
             wallet_id = wallets.open_wallet(hot, visitor, language=language(), now=now)
             joined = joining.join_by_code(
                 hot, token, wallet_id=wallet_id, visitor=visitor, language=language(), now=now

@@ -76,6 +76,15 @@ def flashed(client: FlaskClient, answer: TestResponse) -> str:
 # --- scanning ---
 
 
+def test_a_code_that_opens_nothing_makes_no_wallet(client, chain):
+    revoked = make_store_code(make_store(chain), revoked_at=utc_now())
+    closed = make_store_code(make_store(chain, closed_at=utc_now()))
+    paths = ["/q/unknown", "/s/unknown", f"/q/{revoked.token}", f"/q/{closed.token}"]
+
+    assert [pages.post(client, path).status_code for path in paths] == [404] * 4
+    assert count(Wallet) == 0
+
+
 def test_looking_at_a_store_code_takes_nothing(client, code):
     page = client.get(f"/q/{code.token}")
 
