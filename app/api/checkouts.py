@@ -166,7 +166,10 @@ def quote_checkout(body: dict[str, Any]) -> dict[str, Any]:
 @bp.alt_response(201, schema=CheckoutSchema)
 @access(*TILL)
 def settle_checkout(body: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
-    """Book a purchase at today's price, with the coupons chosen and no others."""
+    """Book a purchase at today's price, with the coupons chosen and no others.
+
+    An Idempotency-Key counts in its store: a head-office key that sends one key for two stores books two purchases.
+    """
     key = idempotency_key() or new_secret()
     settled = book(
         body["card_code"],
