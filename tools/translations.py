@@ -7,6 +7,7 @@ Without arguments it adds what the catalogues lack, for a person to translate, a
 import argparse
 import sys
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,12 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from app.api.description import readable  # noqa: E402
+from app.api.document import document  # noqa: E402
+from app.factory import create_app  # noqa: E402
+
 APP = ROOT / "app"
 LOCALE = "zh_Hans_CN"
 METHODS = [("**.py", "python"), ("**.html", "jinja2"), ("**.txt", "jinja2")]
@@ -22,13 +29,16 @@ Message = str | tuple[str, ...] | list[str]  # several: singular and plural
 
 
 def said() -> dict[Message, list[str]]:
-    """Every sentence that code and templates ask a translation for, and where (path from app/)."""
+    """Every sentence that code, templates and the API's description say, and where (path from app/)."""
     found: dict[Message, list[str]] = {}
     message: Any
     keywords = {"_": None, "gettext": None, "lazy_gettext": None, "_l": None, "ngettext": (1, 2)}
     options = {"**.html": {"silent": "false"}, "**.txt": {"silent": "false"}}
     for path, line, message, _, _ in extract_from_dir(str(APP), METHODS, options, keywords):
         found.setdefault(message, []).append(f"{path}:{line}")
+    app = create_app(database_url="sqlite://")
+    for sentence in readable(document(app)):
+        found.setdefault(sentence, []).append("api/description.py:1")
     return found
 
 
@@ -80,8 +90,15 @@ def update() -> None:
     for path, catalogue in found.items():
         for message in [entry.id for entry in catalogue if entry.id and entry.id not in everything]:
             catalogue.delete(message)
-        with path.open("wb") as file:
-            write_po(file, catalogue, width=0, omit_header=False, no_location=True)
+        _write(path, catalogue)
+
+
+def _write(path: Path, catalogue: Catalog) -> None:
+    """The sentences, under the head that the file has: Babel would write another every day."""
+    head, _, _ = path.read_text(encoding="utf-8").partition("\n\n")
+    body = BytesIO()
+    write_po(body, catalogue, width=0, omit_header=True, no_location=True)
+    path.write_text(f"{head}\n\n{body.getvalue().decode().strip()}\n", encoding="utf-8")
 
 
 def main() -> int:
