@@ -157,7 +157,7 @@ def claim_in_sqlite(connection: Any, n: int) -> None:
         "now": stored(utc_now()),
     }
     offer = connection.execute(claiming.OFFER.sqlite, values).fetchone()
-    values |= {"chain_id": offer[0], "valid_from": offer[3], "valid_until": offer[4]}
+    values |= {"chain_id": offer[0], "valid_from": offer[3], "valid_until": offer[4], "committed_cents": 0}
     holder = claiming.HOLDER[claiming.HOLDER_BY_WALLET].sqlite
     values["card_id"], values["member_id"] = connection.execute(holder, values).fetchone()
     values["ordinal"] = 1 + connection.execute(claiming.HELD.sqlite, values).fetchone()[0]

@@ -1,6 +1,6 @@
 """What can stand in the way of having or using a coupon."""
 
-from core.errors import Conflict, Invalid, NotFound
+from core.errors import Conflict, Invalid, NotFound, NotPermitted
 from core.text import Text
 
 
@@ -96,10 +96,10 @@ class OfferInvalid(Invalid):
 
 
 class OfferChanged(Conflict):
-    """Somebody else changed the stock in the meantime."""
+    """Somebody else changed the offer in the meantime."""
 
     code = "offer_changed"
-    sentence = Text("库存刚被别人改过，请刷新后再改。", "Somebody just changed the stock. Reload and try again.")
+    sentence = Text("这个活动刚被别人改过，请刷新后再改。", "Somebody just changed this offer. Reload and try again.")
 
 
 class OfferNotDraft(Conflict):
@@ -126,4 +126,146 @@ class WelcomeGiftTaken(Conflict):
     sentence = Text(
         "这种会员卡已有入会礼在发放，请先暂停那一个。",
         "This card has a welcome gift already. Pause that one first.",
+    )
+
+
+class OfferDayLimitReached(Conflict):
+    """Today's share of the offer is gone."""
+
+    code = "offer_day_limit_reached"
+    sentence = Text(
+        "今天的 {limit} 张已经领完，明天再来。", "Today's {limit} coupons are gone. Come back tomorrow for more."
+    )
+
+
+class OfferPhoneLimitReached(Conflict):
+    """The phone has had as many coupons of this offer as it may."""
+
+    code = "offer_phone_limit_reached"
+    sentence = Text(
+        "这个手机号已经领过了，每个手机号限领 {limit} 张。", "This phone number already had it: {limit} per number."
+    )
+
+
+class OfferBudgetSpent(Conflict):
+    """What the chain sets aside for the offer is given out."""
+
+    code = "offer_budget_spent"
+    sentence = Text("这个活动的预算已经用完。", "The budget of this offer is used up.")
+
+
+class CardNotInScope(Conflict):
+    """The offer is for other cards or tiers."""
+
+    code = "card_not_in_scope"
+    sentence = Text("这张券不适用于您的会员卡或等级。", "This offer is not for your card or tier.")
+
+
+class PhoneNeeded(Conflict):
+    """The offer counts by phone, so the phone has to be verified first."""
+
+    code = "phone_needed"
+    sentence = Text("先验证手机号，再领这张券。", "Verify your phone number first, then take this coupon.")
+
+
+class CouponWrongStore(Conflict):
+    """The coupon is for other stores."""
+
+    code = "coupon_wrong_store"
+    sentence = Text("这张券只限{stores}使用。", "This coupon is for {stores} only.")
+
+
+class CouponWrongProgram(Conflict):
+    """The coupon is for cards of another kind."""
+
+    code = "coupon_wrong_program"
+    sentence = Text("这张券只限{programs}使用。", "This coupon is for {programs} only.")
+
+
+class CouponWrongTier(Conflict):
+    """The coupon is for other tiers than the card has now."""
+
+    code = "coupon_wrong_tier"
+    sentence = Text("这张券只限{tiers}使用。", "This coupon is for {tiers} only.")
+
+
+class CouponNotToday(Conflict):
+    """It can be used on other days of the week."""
+
+    code = "coupon_not_today"
+    sentence = Text("今天不能用，这张券{when}可用。", "Not today: this coupon can be used {when}.")
+
+
+class CouponNotNow(Conflict):
+    """It can be used today, at another hour."""
+
+    code = "coupon_not_now"
+    sentence = Text("现在不能用，这张券{when}可用。", "Not now: this coupon can be used {when}.")
+
+
+class CouponBlackedOut(Conflict):
+    """This day is one of its exceptions."""
+
+    code = "coupon_blacked_out"
+    sentence = Text("{day}不能用这张券，请改天再用。", "This coupon cannot be used on {day}. Keep it for another day.")
+
+
+class CouponItemMissing(Conflict):
+    """What the coupon is for is not in the purchase."""
+
+    code = "coupon_item_missing"
+    sentence = Text("先加上{item}，这张券才能用。", "Add {item} first, then this coupon can be used.")
+
+
+class CouponNotCombinable(Conflict):
+    """It does not go together with another coupon of this purchase."""
+
+    code = "coupon_not_combinable"
+    sentence = Text("不能和“{other}”一起用。", "It does not go together with “{other}”.")
+
+
+class CouponNotNeeded(Conflict):
+    """Without it the price is as low."""
+
+    code = "coupon_not_needed"
+    sentence = Text("不用这张券也是这个价，留着下次用。", "The price is as low without it. Keep it for later.")
+
+
+class ClaimWordTaken(Conflict):
+    """A claim word leads to one running offer."""
+
+    code = "claim_word_taken"
+    sentence = Text(
+        "口令“{word}”已经用在另一个进行中的活动上。", "The claim word “{word}” already leads to another running offer."
+    )
+
+
+class OfferNeedsApproval(Conflict):
+    """A second person approves an offer before it runs."""
+
+    code = "offer_needs_approval"
+    sentence = Text("发布前要先提交，由另一个人批准。", "Submit it first: a second person approves it before it runs.")
+
+
+class OfferNotSubmitted(Conflict):
+    """Only a draft that waits for approval can be approved or sent back."""
+
+    code = "offer_not_submitted"
+    sentence = Text("这个活动没有在等待批准。", "This offer does not wait for approval.")
+
+
+class OfferSecondPersonNeeded(NotPermitted):
+    """Whoever submitted an offer does not approve it."""
+
+    code = "offer_second_person_needed"
+    sentence = Text("要由提交人以外的另一个人批准。", "Somebody other than who submitted it must approve it.")
+
+
+class OfferNotMoreGenerous(Conflict):
+    """Coupons are out: their rules may only get better for whoever holds them."""
+
+    code = "offer_not_more_generous"
+    sentence = Text(
+        "发布后的活动只能改得更优惠。这些规则不能这样改：{rules}。",
+        "A published offer can only become more generous. These rules cannot change like this: {rules}.",
     )
