@@ -3,10 +3,13 @@
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text, true
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text, true
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db import Json, Model, one_of
+from core.db import Model, one_of
+
+JsonOrNull = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")  # no rule is NULL, not 'null'
 
 
 class OfferKind(StrEnum):
@@ -167,8 +170,8 @@ class Offer(Model):
     valid_days: Mapped[int | None]
     valid_delay_days: Mapped[int] = mapped_column(default=0, server_default="0")
     weekdays: Mapped[int | None]  # bits, Monday is 1, Sunday 64; NULL: every day
-    hours: Mapped[list[list[int]] | None] = mapped_column(Json)  # [[840, 1020]]: minutes of the day, 14:00 to 17:00
-    blackout_dates: Mapped[list[str] | None] = mapped_column(Json)  # ["2026-10-01"]
+    hours: Mapped[list[list[int]] | None] = mapped_column(JsonOrNull)  # [[840, 1020]]: minutes, 14:00 to 17:00
+    blackout_dates: Mapped[list[str] | None] = mapped_column(JsonOrNull)  # ["2026-10-01"]
     is_for_all_stores: Mapped[bool] = mapped_column(default=True, server_default=true())  # else those of offer_stores
     is_for_all_programs: Mapped[bool] = mapped_column(
         default=True, server_default=true()

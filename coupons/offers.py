@@ -1,22 +1,39 @@
-"""Offers: made as drafts, then running, paused, ended. Their stock is laid into slots when they are made."""
+"""Offers: made as drafts, then running, paused, ended. What of them is scarce is laid out when they are made."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, Select, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from cards.models import Program, Tier
 from core import audit
 from core.audit import Author
 from core.db import db
+from core.errors import DomainError
 from core.text import Text
 from core.tokens import new_code
 from coupons import errors
-from coupons.models import Offer, OfferKind, OfferSlot, OfferState
+from coupons.drafts import MOST_STOCK as MOST_STOCK
+from coupons.drafts import SCOPE, columns_of, invalid, normalised, plain
+from coupons.drafts import Draft as Draft
+from coupons.drafts import check as check
+from coupons.drafts import refuse_program as refuse_program
+from coupons.models import (
+    Offer,
+    OfferBudget,
+    OfferPolicy,
+    OfferProgram,
+    OfferSlot,
+    OfferState,
+    OfferStore,
+    OfferTier,
+)
+from stores.models import Store
+from stores.queries import get_chain
 
-MOST_STOCK = 1_000_000_000
 SLOTS = 16  # parts of a stock: as many claims as that can be let through at once
 
 MOVES = {
@@ -24,135 +41,122 @@ MOVES = {
     OfferState.PAUSED: (OfferState.RUNNING,),
     OfferState.ENDED: (OfferState.RUNNING, OfferState.PAUSED),
 }
-
-
-@dataclass(frozen=True)
-class Draft:
-    """What head office writes down for an offer. Money in minor units, percentages in basis points."""
-
-    name: str
-    name_en: str
-    kind: str
-    value_cents: int | None = None
-    percent_bp: int | None = None
-    cap_cents: int | None = None
-    min_cents: int = 0
-    stock: int | None = None
-    per_member_limit: int = 1
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
-    valid_days: int | None = None
-    program_id: int | None = None  # the welcome gift of this program
-    is_public: bool = True
+SCOPES: dict[str, tuple[Any, Any, Any, Text]] = {  # what a draft names, the table that holds it, whose rows they are
+    "store_ids": (OfferStore, OfferStore.store_id, Store, Text("没有这家门店。", "there is no such store.")),
+    "program_ids": (
+        OfferProgram,
+        OfferProgram.program_id,
+        Program,
+        Text("没有这种会员卡。", "there is no such card."),
+    ),
+    "tier_ids": (OfferTier, OfferTier.tier_id, Tier, Text("没有这个等级。", "there is no such tier.")),
+}
+UNSUBMITTED = {"submitted_at": None, "submitted_by": None, "approved_at": None, "approved_by": None}
 
 
 def create_offer(chain_id: int, draft: Draft, *, by: Author, now: datetime) -> Offer:
     """Write a draft down. Needs an open transaction; raises OfferInvalid."""
-    check(draft)
-    offer = Offer(chain_id=chain_id, token=new_code(), state=OfferState.DRAFT, created_at=now, **asdict(draft))
+    draft = checked(chain_id, draft)
+    offer = Offer(chain_id=chain_id, token=new_code(), state=OfferState.DRAFT, created_at=now, **columns_of(draft))
     db.session.add(offer)
     db.session.flush()
-    _lay_slots(offer.id, draft.stock)
-    _note("offer created", offer, by, now, after=_plain(draft))
+    _lay_out(offer.id, draft)
+    note("offer created", offer, by, now, after=plain(draft))
     return offer
 
 
-def check(draft: Draft) -> None:
-    """Raise OfferInvalid, naming what contradicts what."""
-    problem = next((text for holds, text in _rules(draft) if not holds), None)
-    if problem is not None:
-        raise _invalid(problem)
-
-
-def refuse_program() -> None:
-    """Raise OfferInvalid for a program that is not the chain's."""
-    raise _invalid(Text("没有这种会员卡。", "there is no such card."))
-
-
-def _invalid(problem: Text) -> errors.OfferInvalid:
-    refusal = errors.OfferInvalid(problem=problem.en)
-    refusal.sentence = Text(errors.OfferInvalid.sentence.zh.format(problem=problem.zh), errors.OfferInvalid.sentence.en)
-    return refusal
-
-
-def _rules(draft: Draft) -> list[tuple[bool, Text]]:
-    is_cash, is_percent = draft.kind == OfferKind.CASH, draft.kind == OfferKind.PERCENT
-    fixed = draft.valid_from is not None and draft.valid_until is not None
-    return [
-        (bool(draft.name.strip() and draft.name_en.strip()), Text("名称要有中文和英文。", "it needs both names.")),
-        (is_cash or is_percent, Text("没有这种类型。", "there is no such kind.")),
-        (not is_cash or (draft.value_cents or 0) > 0, Text("减多少要大于零。", "the amount off must be above zero.")),
-        (
-            not is_percent or 1 <= (draft.percent_bp or 0) <= 10_000,
-            Text("折扣要在 0.01% 到 100% 之间。", "the percentage must lie between 0.01 and 100."),
-        ),
-        (
-            not is_cash or (draft.percent_bp is None and draft.cap_cents is None),
-            Text("满减券不设折扣和封顶。", "money off has no percentage and no cap."),
-        ),
-        (
-            not is_percent or draft.value_cents is None,
-            Text("折扣券不设减免金额。", "a percentage has no fixed amount."),
-        ),
-        (draft.cap_cents is None or draft.cap_cents > 0, Text("封顶要大于零。", "the cap must be above zero.")),
-        (draft.min_cents >= 0, Text("门槛不能为负。", "the minimum cannot be negative.")),
-        (
-            draft.stock is None or 0 < draft.stock <= MOST_STOCK,
-            Text("库存要在 1 到 10 亿之间。", "the stock must lie between 1 and 1,000,000,000."),
-        ),
-        (1 <= draft.per_member_limit <= 100, Text("每人限领 1 到 100 张。", "the limit per member is 1 to 100.")),
-        (
-            fixed != (draft.valid_days is not None),
-            Text("有效期要么是固定日期，要么是领取后几天。", "give either fixed dates or days after the claim."),
-        ),
-        (
-            not fixed or draft.valid_from < draft.valid_until,  # type: ignore[operator]
-            Text("结束要晚于开始。", "the end must come after the start."),
-        ),
-        (
-            draft.valid_days is None or 1 <= draft.valid_days <= 3650,
-            Text("有效天数要在 1 到 3650 之间。", "the days of validity are 1 to 3650."),
-        ),
-    ]
-
-
 def rewrite(chain_id: int, offer_id: int, draft: Draft, *, by: Author, now: datetime) -> Offer:
-    """Change the rules of a draft. Needs an open transaction; raises OfferNotFound, OfferNotDraft, OfferInvalid."""
-    check(draft)
-    before = _plain(draft_of(get_offer(chain_id, offer_id)))
+    """Change the rules of a draft; whoever approved it approved other rules, so that is taken back.
+
+    Needs an open transaction; raises OfferNotFound, OfferNotDraft, OfferInvalid.
+    """
+    draft = checked(chain_id, draft)
+    before = plain(draft_of(get_offer(chain_id, offer_id)))
     offer: Offer | None = db.session.scalar(
         update(Offer)
         .where(Offer.id == offer_id, Offer.chain_id == chain_id, Offer.state == OfferState.DRAFT)
-        .values(**asdict(draft))
+        .values(**columns_of(draft), **UNSUBMITTED)
         .returning(Offer)
         .execution_options(populate_existing=True)
     )
     if offer is None:
         raise errors.OfferNotDraft()
-    db.session.execute(delete(OfferSlot).where(OfferSlot.offer_id == offer_id))
-    _lay_slots(offer_id, draft.stock)
-    _note("offer rewritten", offer, by, now, before=before, after=_plain(draft))
+    _lay_out(offer_id, draft)
+    note("offer rewritten", offer, by, now, before=before, after=plain(draft))
     return offer
+
+
+def checked(chain_id: int, draft: Draft) -> Draft:
+    """The draft in its normal form, its rules and its places found to be good. Raises OfferInvalid."""
+    chain = get_chain(chain_id)
+    draft = normalised(draft, cutoff_hour=chain.cutoff_hour)
+    check(draft, timezone=chain.timezone, cutoff_hour=chain.cutoff_hour)
+    if draft.program_id is not None and _count(Program, chain_id, (draft.program_id,)) == 0:
+        refuse_program()
+    for name, (_, _, owner, problem) in SCOPES.items():
+        ids: tuple[int, ...] = getattr(draft, name)
+        if ids and _count(owner, chain_id, ids) < len(ids):
+            raise invalid(problem)
+    if draft.program_ids and draft.tier_ids and not _some_tier_is_of(draft.program_ids, draft.tier_ids):
+        raise invalid(Text("所选等级不属于所选会员卡。", "the tiers belong to none of the cards."))
+    return draft
+
+
+def _count(owner: Any, chain_id: int, ids: Sequence[int]) -> int:
+    query = select(func.count()).select_from(owner).where(owner.chain_id == chain_id, owner.id.in_(ids))
+    return db.session.scalar(query) or 0
+
+
+def _some_tier_is_of(program_ids: Sequence[int], tier_ids: Sequence[int]) -> bool:
+    query = select(Tier.id).where(Tier.id.in_(tier_ids), Tier.program_id.in_(program_ids)).limit(1)
+    return db.session.scalar(query) is not None
 
 
 def draft_of(offer: Offer) -> Draft:
     """The rules of an offer, to be changed or copied."""
-    return Draft(**{field.name: getattr(offer, field.name) for field in fields(Draft)})
+    rules: dict[str, Any] = {
+        field.name: getattr(offer, field.name) for field in fields(Draft) if field.name not in SCOPE
+    }
+    for name, (table, column, _, _) in SCOPES.items():
+        rules[name] = tuple(db.session.scalars(select(column).where(table.offer_id == offer.id).order_by(column)))
+    return Draft(**rules)
+
+
+def copy_of(offer: Offer) -> Draft:
+    """The rules of an offer for another one: its claim word and its welcome stay with it."""
+    return replace(draft_of(offer), claim_word=None, program_id=None)
 
 
 def publish(chain_id: int, offer_id: int, *, by: Author, now: datetime) -> Offer:
     """Let a draft or a paused offer run. Needs an open transaction.
 
-    Raises OfferNotFound, OfferNotRunning, OfferIsOver, WelcomeGiftTaken.
+    Raises OfferNotFound, OfferNotRunning, OfferIsOver, OfferNeedsApproval, WelcomeGiftTaken, ClaimWordTaken.
     """
     offer = get_offer(chain_id, offer_id)
     if offer.valid_until is not None and offer.valid_until <= now:
         raise errors.OfferIsOver()
+    return keeping_keys(lambda: _move(chain_id, offer_id, OfferState.RUNNING, by, now, _is_approved(chain_id)), offer)
+
+
+def keeping_keys(change: Any, offer: Offer) -> Offer:
+    """Do something that makes an offer run, or changes a running one. Raises WelcomeGiftTaken, ClaimWordTaken."""
     try:
         with db.session.begin_nested():
-            return _move(chain_id, offer_id, OfferState.RUNNING, by, now)
-    except IntegrityError as error:  # the only key that a state is part of
-        raise errors.WelcomeGiftTaken() from error
+            return change()  # type: ignore[no-any-return]
+    except IntegrityError as error:
+        raise _taken(error, offer) from error
+
+
+def _taken(error: IntegrityError, offer: Offer) -> DomainError:
+    """Which of the keys that a running offer has to itself said no."""
+    if "claim_word" in str(error.orig):
+        return errors.ClaimWordTaken(word=offer.claim_word)
+    return errors.WelcomeGiftTaken()
+
+
+def _is_approved(chain_id: int) -> ColumnElement[bool]:
+    needs_approval = exists().where(OfferPolicy.chain_id == chain_id, OfferPolicy.needs_approval)
+    return or_(Offer.state != OfferState.DRAFT, Offer.approved_at.is_not(None), ~needs_approval)
 
 
 def pause(chain_id: int, offer_id: int, *, by: Author, now: datetime) -> Offer:
@@ -165,17 +169,19 @@ def end(chain_id: int, offer_id: int, *, by: Author, now: datetime) -> Offer:
     return _move(chain_id, offer_id, OfferState.ENDED, by, now)
 
 
-def _move(chain_id: int, offer_id: int, state: OfferState, by: Author, now: datetime) -> Offer:
+def _move(
+    chain_id: int, offer_id: int, state: OfferState, by: Author, now: datetime, *conditions: ColumnElement[bool]
+) -> Offer:
     moved: Offer | None = db.session.scalar(
         update(Offer)
-        .where(Offer.id == offer_id, Offer.chain_id == chain_id, Offer.state.in_(MOVES[state]))
+        .where(Offer.id == offer_id, Offer.chain_id == chain_id, Offer.state.in_(MOVES[state]), *conditions)
         .values(state=state)
         .returning(Offer)
     )
     if moved is None:
-        get_offer(chain_id, offer_id)
-        raise errors.OfferNotRunning()
-    _note(f"offer {state}", moved, by, now, after={"state": state})
+        is_draft = get_offer(chain_id, offer_id).state == OfferState.DRAFT and state == OfferState.RUNNING
+        raise errors.OfferNeedsApproval() if is_draft else errors.OfferNotRunning()
+    note(f"offer {state}", moved, by, now, after={"state": state})
     return moved
 
 
@@ -195,15 +201,74 @@ def change_stock(chain_id: int, offer_id: int, *, stock: int, seen_stock: int, b
     if changed is None:
         get_offer(chain_id, offer_id)
         raise errors.OfferChanged()
+    lay_stock_anew(offer_id, stock)
+    note("offer stock", changed, by, now, before={"stock": seen_stock}, after={"stock": stock})
+
+
+def lay_stock_anew(offer_id: int, stock: int | None) -> None:
+    """Spread another stock over the slots, what is claimed kept. Raises OfferInvalid when more is claimed already."""
     slots = select(OfferSlot.claimed).filter_by(offer_id=offer_id).order_by(OfferSlot.slot).with_for_update()
     claimed = sum(db.session.scalars(slots))
-    if stock < max(claimed, 1):
-        raise _invalid(
+    if stock is not None and stock < max(claimed, 1):
+        raise invalid(
             Text(f"已经领出 {claimed} 张，库存不能更少。", f"{claimed} are claimed, the stock cannot be less.")
         )
     db.session.execute(delete(OfferSlot).where(OfferSlot.offer_id == offer_id))
     _lay_slots(offer_id, stock, claimed=claimed)
-    _note("offer stock", changed, by, now, before={"stock": seen_stock}, after={"stock": stock})
+
+
+def change_budget(
+    chain_id: int, offer_id: int, *, budget_cents: int, seen_budget_cents: int, by: Author, now: datetime
+) -> None:
+    """Set the budget anew if it still is what the editor saw. Needs an open transaction.
+
+    Raises OfferNotFound, OfferChanged; OfferInvalid when coupons already out may take more than that.
+    """
+    checked(chain_id, replace(draft_of(get_offer(chain_id, offer_id)), budget_cents=budget_cents))
+    changed = db.session.scalar(
+        update(Offer)
+        .where(Offer.id == offer_id, Offer.chain_id == chain_id, Offer.budget_cents == seen_budget_cents)
+        .values(budget_cents=budget_cents)
+        .returning(Offer)
+    )
+    if changed is None:
+        raise errors.OfferChanged()
+    set_budget(offer_id, budget_cents)
+    before, after = {"budget_cents": seen_budget_cents}, {"budget_cents": budget_cents}
+    note("offer budget", changed, by, now, before=before, after=after)
+
+
+def set_budget(offer_id: int, budget_cents: int, *, more_cents: int = 0) -> None:
+    """Write the budget, with ``more_cents`` that coupons already out may take. Raises OfferInvalid when it is short."""
+    fits = db.session.scalar(
+        update(OfferBudget)
+        .where(OfferBudget.offer_id == offer_id, OfferBudget.committed_cents + more_cents <= budget_cents)
+        .values(budget_cents=budget_cents, committed_cents=OfferBudget.committed_cents + more_cents)
+        .returning(OfferBudget.offer_id)
+    )
+    if fits is None:
+        problem = Text("已发出的券可能用掉的比这个预算多。", "the coupons already out may take more than this budget.")
+        raise invalid(problem)
+
+
+def _lay_out(offer_id: int, draft: Draft) -> None:
+    """The rows around an offer that nobody claimed from yet: stock, budget, scope."""
+    db.session.execute(delete(OfferSlot).where(OfferSlot.offer_id == offer_id))
+    _lay_slots(offer_id, draft.stock)
+    db.session.execute(delete(OfferBudget).where(OfferBudget.offer_id == offer_id))
+    if draft.budget_cents is not None:
+        db.session.add(OfferBudget(offer_id=offer_id, budget_cents=draft.budget_cents))
+        db.session.flush()
+    lay_scope(offer_id, draft)
+
+
+def lay_scope(offer_id: int, draft: Draft) -> None:
+    """The stores, programs and tiers an offer is for."""
+    for name, (table, column, _, _) in SCOPES.items():
+        db.session.execute(delete(table).where(table.offer_id == offer_id))
+        rows = [{"offer_id": offer_id, column.key: named} for named in getattr(draft, name)]
+        if rows:
+            db.session.execute(insert(table), rows)
 
 
 def _lay_slots(offer_id: int, stock: int | None, *, claimed: int = 0) -> None:
@@ -238,7 +303,7 @@ def list_offers(
     chain_id: int, *, state: str | None = None, after: int | None = None, limit: int = 50
 ) -> Sequence[Offer]:
     """Newest first, perhaps of one state; ``after`` is the id of the last one seen."""
-    query = select(Offer).filter_by(chain_id=chain_id)
+    query: Select[Offer] = select(Offer).filter_by(chain_id=chain_id)
     if state is not None:
         query = query.where(Offer.state == state)
     if after is not None:
@@ -246,9 +311,6 @@ def list_offers(
     return db.session.scalars(query.order_by(Offer.id.desc()).limit(limit)).all()
 
 
-def _plain(draft: Draft) -> dict[str, Any]:
-    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in asdict(draft).items() if v is not None}
-
-
-def _note(action: str, offer: Offer, by: Author, now: datetime, **change: dict[str, Any]) -> None:
+def note(action: str, offer: Offer, by: Author, now: datetime, **change: dict[str, Any]) -> None:
+    """The audit row of a change to an offer."""
     audit.note(action, chain_id=offer.chain_id, object_kind="offer", object_id=offer.id, by=by, at=now, **change)

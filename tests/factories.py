@@ -74,7 +74,10 @@ def make_store_code(store: Store, **more: Any) -> StoreCode:
 
 
 def make_offer(chain: Chain, **more: Any) -> Offer:
-    """A running offer: 5 off from 30, valid for 30 days after the claim, unlimited unless ``stock`` is given."""
+    """A running offer: 5 off from 30, valid for 30 days after the claim, unlimited unless ``stock`` is given.
+
+    Of a gift and a fixed price: a sundae of 12, at 9.90 with the fixed price.
+    """
     values: dict[str, Any] = {
         "name": "满30减5",
         "name_en": "5 off 30",
@@ -86,6 +89,11 @@ def make_offer(chain: Chain, **more: Any) -> Offer:
     if values["kind"] == "percent":
         values.setdefault("percent_bp", 1000)
         values["value_cents"] = None
+    if values["kind"] in ("gift", "fixed_price"):
+        sundae = {"item_name": "香草圣代", "item_name_en": "Vanilla sundae", "item_cents": 1200}
+        price = 990 if values["kind"] == "fixed_price" else None
+        values = {**sundae, "price_cents": price, **values, "value_cents": None}
+        values["min_cents"] = more.get("min_cents", 0)
     if "valid_until" in values:
         values["valid_days"] = None
     state = values.pop("state", OfferState.RUNNING)

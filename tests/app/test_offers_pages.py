@@ -274,7 +274,7 @@ def test_stock_is_compared_before_it_is_set(hq, chain):
     nonsense = post(hq, f"{OFFERS}/{offer.id}/stock?lang=en", {"stock": "many", "seen_stock": "20"})
 
     assert saved.status_code == 303
-    assert (late.status_code, "Somebody just changed the stock" in late.text) == (409, True)
+    assert (late.status_code, "Somebody just changed this offer" in late.text) == (409, True)
     assert 'value="35"' in late.text
     assert 'value="many"' in nonsense.text
     assert db.session.scalar(select(func.sum(OfferSlot.stock))) == 20
