@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from cards.models import Card, CodeMode, Program, Tier
+from cards.models import Card, CodeMode, Program, Tier, TierBy
 from core import audit
 from core.audit import Author
 from core.db import db
@@ -20,6 +20,7 @@ from stores.chains import COLOUR, ColourInvalid, NameMissing
 PATTERNS = ("peaks", "waves", "rings", "sprinkles", "weave", "plain")
 MOST_TIERS = 8
 MOST_POINTS_PER_UNIT = 1000
+MOST_SPENT = 1_000_000_000  # points, or minor units, in one step of spending
 
 
 class TiersOutOfOrder(Invalid):
@@ -28,7 +29,7 @@ class TiersOutOfOrder(Invalid):
     code = "tiers_out_of_order"
     sentence = Text(
         "等级的门槛要一级比一级高，第一级从 0 开始。",
-        "Each tier needs more points than the one before; the first needs none.",
+        "Each tier needs more than the one before; the first begins at 0.",
     )
 
 
@@ -39,6 +40,16 @@ class TierInvalid(Invalid):
     sentence = Text(
         "要有 1 到 8 个等级；每个都要有中英文名称，优惠在 0 到 100% 之间，积分倍数不能为负。",
         "There are 1 to 8 tiers, each with both names, a discount from 0 to 100 % and a multiplier of at least 0.",
+    )
+
+
+class PointRulesInvalid(Invalid):
+    """So many points take so much off: both, or neither."""
+
+    code = "point_rules_invalid"
+    sentence = Text(
+        "请写清多少积分抵多少钱，两个数都大于零；都不写，积分就不能抵钱。",
+        "Say how many points take how much off, both above zero; leave both empty and points cannot be spent.",
     )
 
 
@@ -74,6 +85,16 @@ class NewTier:
     discount_bp: int = 0
     threshold_points: int = 0
     points_multiplier_bp: int = 10_000
+    threshold_cents: int = 0
+
+
+@dataclass(frozen=True)
+class PointRules:
+    """What carries a card to the next tier, and what its points are worth at the till."""
+
+    tier_by: str = TierBy.POINTS
+    spend_points: int | None = None  # so many points …
+    spend_cents: int | None = None  # … take so much off; None: they cannot be spent
 
 
 FIRST_TIERS = (
@@ -145,7 +166,7 @@ def set_tiers(chain_id: int, program_id: int, tiers: Sequence[NewTier], *, by: A
     Needs an open transaction; raises NotFound, TierInvalid, TiersOutOfOrder, TierInUse.
     """
     program = _program(chain_id, program_id)
-    _check_tiers(tiers)
+    _check_tiers(tiers, program.tier_by)
     present = tiers_of(program_id)
     before = [_shown(tier) for tier in present]
     after = [asdict(tier) for tier in tiers]
@@ -159,6 +180,36 @@ def set_tiers(chain_id: int, program_id: int, tiers: Sequence[NewTier], *, by: A
         db.session.add(tier)
     db.session.flush()
     _note("tiers changed", program, by=by, now=now, before={"tiers": before}, after={"tiers": after})
+
+
+def point_rules_of(program: Program) -> PointRules:
+    return PointRules(program.tier_by, program.spend_points, program.spend_cents)
+
+
+def set_point_rules(chain_id: int, program_id: int, rules: PointRules, *, by: Author, now: datetime) -> None:
+    """Say anew what points do. Tiers follow at the next nightly reckoning, spending at once.
+
+    Needs an open transaction; raises NotFound, PointRulesInvalid.
+    """
+    program = _program(chain_id, program_id)
+    _check_point_rules(rules)
+    before, after = asdict(point_rules_of(program)), asdict(rules)
+    changed = [name for name in after if after[name] != before[name]]
+    if not changed:
+        return
+    for name in changed:
+        setattr(program, name, after[name])
+    db.session.flush()
+    old, new = ({name: values[name] for name in changed} for values in (before, after))
+    _note("program changed", program, by=by, now=now, before=old, after=new)
+
+
+def _check_point_rules(rules: PointRules) -> None:
+    if rules.tier_by not in list(TierBy):
+        raise Invalid()
+    worth = (rules.spend_points, rules.spend_cents)
+    if worth != (None, None) and not all(value is not None and 0 < value <= MOST_SPENT for value in worth):
+        raise PointRulesInvalid()
 
 
 def _shown(tier: Tier) -> dict[str, Any]:
@@ -176,14 +227,17 @@ def _check(settings: ProgramSettings) -> None:
         raise Invalid()
 
 
-def _check_tiers(tiers: Sequence[NewTier]) -> None:
+def _check_tiers(tiers: Sequence[NewTier], tier_by: str) -> None:
     if not 1 <= len(tiers) <= MOST_TIERS:
         raise TierInvalid()
     for tier in tiers:
         named = tier.name.strip() and tier.name_en.strip()
         if not named or not 0 <= tier.discount_bp <= WHOLE or tier.points_multiplier_bp < 0:
             raise TierInvalid()
-    thresholds = [tier.threshold_points for tier in tiers]
+    if any(tier.threshold_points < 0 or tier.threshold_cents < 0 for tier in tiers):
+        raise TierInvalid()
+    by_spend = tier_by == TierBy.SPEND
+    thresholds = [tier.threshold_cents if by_spend else tier.threshold_points for tier in tiers]
     if thresholds[0] != 0 or any(low >= high for low, high in pairwise(thresholds)):
         raise TiersOutOfOrder()
 

@@ -80,8 +80,13 @@ def _nobodys_hash() -> str:
 
 def begin_session(staff_id: int, *, token_hash: str, now: datetime, lasts: timedelta) -> None:
     """Let a person in who gave the right password; the wrong ones before are forgotten. Needs an open transaction."""
-    db.session.execute(update(Staff).where(Staff.id == staff_id).values(failed_logins=0, locked_until=None))
+    forget_tries(staff_id)
     db.session.add(StaffSession(staff_id=staff_id, token_hash=token_hash, created_at=now, valid_until=now + lasts))
+
+
+def forget_tries(staff_id: int) -> None:
+    """The right password was given: the wrong ones before do not count. Needs an open transaction."""
+    db.session.execute(update(Staff).where(Staff.id == staff_id).values(failed_logins=0, locked_until=None))
 
 
 def end_session(token_hash: str, *, now: datetime) -> None:

@@ -13,7 +13,7 @@ from app.security import count_login
 from core.clock import utc_now
 from core.db import transaction
 from core.errors import DomainError
-from stores import signing_in, staffing
+from stores import pins, signing_in, staffing
 from stores.models import Role
 
 bp = Blueprint("auth", __name__, template_folder="templates")
@@ -93,14 +93,43 @@ def change_password() -> Response | tuple[str, int]:
     return answer
 
 
+@bp.post("/account/pin")
+@access(*pins.APPROVERS)
+def set_pin() -> Response | tuple[str, int]:
+    """A PIN for oneself, typed at a till to allow more; the password says that it is oneself."""
+    with transaction():
+        attempt = signing_in.take_try(_login_of(actor()), now=utc_now())
+    if not signing_in.is_password_of(attempt, request.form.get("password", "")):
+        return _account_page(signing_in.WrongLogin(), about="pin"), 401
+    with transaction():
+        signing_in.forget_tries(actor().id)
+    try:
+        _keep_pin(request.form.get("pin", ""), request.form.get("pin_again", ""))
+    except DomainError as refusal:
+        return _account_page(refusal, about="pin"), 422
+    flash(_("Your PIN is set. It counts at every till of your stores."), "good")
+    return redirect(url_for("auth.account"))
+
+
+def _keep_pin(pin: str, again: str) -> None:
+    if pin != again:
+        raise pins.PinNotAlike()
+    with transaction():
+        pins.set_pin(actor().chain_id, actor().id, pin, by=author(), now=utc_now())
+
+
 def _login_of(person: Actor) -> str:
     return staffing.get_staff(person.chain_id, person.id).login
 
 
-def _account_page(refusal: DomainError | None = None) -> str:
+def _account_page(refusal: DomainError | None = None, *, about: str = "password") -> str:
+    person = staffing.get_staff(actor().chain_id, actor().id)
     return render_template(
         "auth/account.html",
-        login=_login_of(actor()),
+        login=person.login,
+        may_have_pin=person.role in pins.APPROVERS,
+        has_pin=person.pin_hash is not None,
+        about=about,
         shortest=staffing.SHORTEST_PASSWORD,
         home=_home_of(actor().role),
         error=say(refusal.sentence) if refusal else "",

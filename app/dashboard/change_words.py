@@ -17,11 +17,15 @@ ACTIONS = {
     "staff changed": Text("修改员工", "Person changed"),
     "staff stores": Text("分配门店", "Stores assigned"),
     "staff password": Text("换新密码", "Password renewed"),
+    "staff pin set": Text("设定收银 PIN", "PIN set"),
+    "staff pin cleared": Text("清除收银 PIN", "PIN taken away"),
     "staff disabled": Text("停用员工", "Person locked out"),
     "staff enabled": Text("恢复员工", "Person let in again"),
     "key created": Text("新建密钥", "Key made"),
     "key revoked": Text("作废密钥", "Key revoked"),
     "key restored": Text("恢复密钥", "Key restored"),
+    "till policy changed": Text("修改收银规则", "Till rules changed"),
+    "offer policy changed": Text("修改券审批规则", "Approval of offers changed"),
     "sharing policy changed": Text("修改分享规则", "Sharing rules changed"),
     "push policy changed": Text("修改推送规则", "Push rules changed"),
     "store created": Text("添加门店", "Store added"),
@@ -77,6 +81,7 @@ OBJECTS = {
     "key": Text("密钥", "key"),
     "member": Text("会员", "member"),
     "offer": Text("券活动", "offer"),
+    "offer_policy": Text("券审批规则", "approval of offers"),
     "program": Text("会员卡方案", "kind of card"),
     "push_policy": Text("推送规则", "push rules"),
     "report": Text("报表", "report"),
@@ -84,6 +89,7 @@ OBJECTS = {
     "staff": Text("员工", "person"),
     "store": Text("门店", "store"),
     "store_code": Text("门店码", "store code"),
+    "till_policy": Text("收银规则", "till rules"),
 }
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)")
 

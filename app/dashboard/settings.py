@@ -1,15 +1,18 @@
 """Head office's settings: the brand, its card, tiers, manners; and who changed what."""
 
-from decimal import Decimal, InvalidOperation
+from collections.abc import Mapping
 from typing import Any
 from zoneinfo import available_timezones
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from werkzeug import Response
+from werkzeug.datastructures import MultiDict
 
 from app.auth.guard import HQ_ADMIN, access, actor, author, require_staff
+from app.dashboard import tier_form
 from app.dashboard.change_words import action_word, author_word, object_word, value_words
+from app.dashboard.figures import currency_sign, number
 from app.dashboard.frame import chain_of
 from app.languages import language
 from app.security import row_number
@@ -18,8 +21,7 @@ from cards.models import CodeMode
 from core import audit
 from core.clock import utc_now
 from core.db import transaction
-from core.errors import DomainError, Invalid
-from core.text import Text
+from core.errors import DomainError
 from push import policies as push_policies
 from sharing import policies as sharing_policies
 from stores import chains, staffing
@@ -29,13 +31,6 @@ bp = Blueprint("settings", __name__, url_prefix="/dashboard/settings", template_
 bp.before_request(require_staff)
 PAGE = 50
 COMMON_TIMEZONES = ("Asia/Shanghai", "Asia/Hong_Kong", "Asia/Taipei", "Asia/Singapore", "Asia/Tokyo", "Europe/London")
-
-
-class NumberUnreadable(Invalid):
-    """Something else than a number where a number belongs."""
-
-    code = "number_unreadable"
-    sentence = Text("这不是一个数字：{value}", "This is not a number: {value}")
 
 
 @bp.get("")
@@ -56,7 +51,7 @@ def save_chain() -> Response | tuple[str, int]:
             name=form.get("name", "").strip(),
             name_en=form.get("name_en", "").strip(),
             timezone=form.get("timezone", "").strip(),
-            cutoff_hour=_number(form.get("cutoff_hour", "")),
+            cutoff_hour=number(form.get("cutoff_hour", "")),
             accent=form.get("accent", "").strip(),
             language=form.get("language", ""),
         )
@@ -100,7 +95,7 @@ def save_card() -> Response | tuple[str, int]:
         name: form.get(name, "").replace("\r\n", "\n").strip() for name in programs.ProgramSettings.__annotations__
     }
     try:
-        points = _number(words.pop("points_per_unit"))
+        points = number(words.pop("points_per_unit"))
         settings = programs.ProgramSettings(points_per_unit=points, **words)  # type: ignore[arg-type]
         with transaction():
             programs.edit_program(actor().chain_id, program.id, settings, by=author(), now=utc_now())
@@ -126,49 +121,53 @@ def _card_page(refusal: DomainError | None = None) -> str:
 @bp.get("/tiers")
 @access(*HQ_ADMIN)
 def tiers() -> str:
-    """What each level gives, and from how many points."""
-    program = programs.default_program(actor().chain_id)
-    return _tiers_page([_tier_row(tier) for tier in programs.tiers_of(program.id)])
+    """What carries a card up, what each level gives, and what points are worth."""
+    program, currency = programs.default_program(actor().chain_id), chain_of(actor()).currency
+    rows = [tier_form.row_of(tier, currency) for tier in programs.tiers_of(program.id)]
+    return _tiers_page(rows, tier_form.kept_rules(programs.point_rules_of(program), currency))
 
 
 @bp.post("/tiers")
 @access(*HQ_ADMIN)
 def save_tiers() -> Response | tuple[str, int]:
-    program = programs.default_program(actor().chain_id)
-    columns = [request.form.getlist(name) for name in ("name", "name_en", "discount", "multiplier", "threshold")]
-    rows = [row for row in zip(*columns, strict=False) if any(cell.strip() for cell in row)]
+    program, currency = programs.default_program(actor().chain_id), chain_of(actor()).currency
+    rows = tier_form.rows_typed(request.form)
     try:
-        wanted = [_tier_of(row) for row in rows]
+        rules = tier_form.rules_of(request.form, currency, programs.point_rules_of(program))
+        wanted = [tier_form.tier_of(row, currency) for row in rows]
         with transaction():
-            programs.set_tiers(actor().chain_id, program.id, wanted, by=author(), now=utc_now())
+            changes: dict[str, Any] = {"by": author(), "now": utc_now()}
+            programs.set_point_rules(actor().chain_id, program.id, rules, **changes)
+            programs.set_tiers(actor().chain_id, program.id, wanted, **changes)
     except DomainError as refusal:
-        return _tiers_page(rows, refusal), 422
+        return _tiers_page(rows, request.form, refusal), 422
     return _saved("settings.tiers")
 
 
-def _tier_row(tier: Any) -> tuple[str, ...]:
-    return (
-        tier.name,
-        tier.name_en,
-        _plain(Decimal(tier.discount_bp) / 100),
-        _plain(Decimal(tier.points_multiplier_bp) / 10_000),
-        str(tier.threshold_points),
+@bp.get("/tiers/preview")
+@access(*HQ_ADMIN)
+def tier_preview() -> str:
+    """What the form says so far, in plain words."""
+    program, chain = programs.default_program(actor().chain_id), chain_of(actor())
+    sentences = tier_form.preview(request.args, programs.point_rules_of(program), program.points_per_unit, chain)
+    return render_template("dashboard/settings/_tier_preview.html", sentences=sentences)
+
+
+def _tiers_page(rows: list[tier_form.Row], kept: Mapping[str, str], refusal: DomainError | None = None) -> str:
+    program, chain = programs.default_program(actor().chain_id), chain_of(actor())
+    shown = MultiDict({**kept})
+    for name, cells in zip(tier_form.COLUMNS, zip(*rows, strict=True), strict=False):
+        shown.setlist(name, list(cells))
+    rules = programs.point_rules_of(program)
+    return render_template(
+        "dashboard/settings/tiers.html",
+        rows=rows,
+        kept=kept,
+        sign=currency_sign(chain.currency, language()),
+        sentences=tier_form.preview(shown, rules, program.points_per_unit, chain),
+        most=programs.MOST_TIERS,
+        error=_said(refusal),
     )
-
-
-def _tier_of(row: tuple[str, ...]) -> programs.NewTier:
-    name, name_en, discount, multiplier, threshold = (cell.strip() for cell in row)
-    return programs.NewTier(
-        name,
-        name_en,
-        discount_bp=_number(discount or "0", times=100),
-        points_multiplier_bp=_number(multiplier or "1", times=10_000),
-        threshold_points=_number(threshold or "0"),
-    )
-
-
-def _tiers_page(rows: list[tuple[str, ...]], refusal: DomainError | None = None) -> str:
-    return render_template("dashboard/settings/tiers.html", rows=rows, most=programs.MOST_TIERS, error=_said(refusal))
 
 
 @bp.get("/sharing")
@@ -182,7 +181,7 @@ def sharing() -> str:
 def save_sharing() -> Response | tuple[str, int]:
     form = request.form
     try:
-        policy = sharing_policies.Policy(_number(form.get("window_days", "")), form.get("store_code_wins") == "yes")
+        policy = sharing_policies.Policy(number(form.get("window_days", "")), form.get("store_code_wins") == "yes")
         with transaction():
             sharing_policies.set_policy(actor().chain_id, policy, by=author(), now=utc_now())
     except DomainError as refusal:
@@ -211,7 +210,7 @@ def push() -> str:
 @access(*HQ_ADMIN)
 def save_push() -> Response | tuple[str, int]:
     try:
-        policy = push_policies.Policy(*(_number(request.form.get(name, "")) for name in push_policies.Policy._fields))
+        policy = push_policies.Policy(*(number(request.form.get(name, "")) for name in push_policies.Policy._fields))
         with transaction():
             push_policies.set_policy(actor().chain_id, policy, by=author(), now=utc_now())
     except DomainError as refusal:
@@ -261,19 +260,3 @@ def _kept(row: object) -> Any:
     if isinstance(row, tuple):
         return row._asdict()  # type: ignore[attr-defined]
     return {name: value for name, value in vars(row).items() if not name.startswith("_")}
-
-
-def _number(text: str, *, times: int = 1) -> int:
-    """A whole number of units of 1/``times`` from what a person typed."""
-    try:
-        value = Decimal(text.strip()) * times
-    except InvalidOperation:
-        raise NumberUnreadable(value=text) from None
-    if not value.is_finite() or value != value.to_integral_value() or abs(value) > 10**9:
-        raise NumberUnreadable(value=text)
-    return int(value)
-
-
-def _plain(value: Decimal) -> str:
-    """``5``, not ``5.00``."""
-    return f"{value.normalize():f}"

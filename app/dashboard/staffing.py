@@ -13,7 +13,7 @@ from core.clock import utc_now
 from core.db import transaction
 from core.errors import DomainError, NotFound
 from core.tokens import new_code
-from stores import keys, queries, staffing
+from stores import keys, pins, queries, staffing
 from stores.models import Role, Staff, Store
 
 bp = Blueprint("staffing", __name__, url_prefix="/dashboard", template_folder="templates")
@@ -95,6 +95,17 @@ def new_password(staff_id: int) -> str:
     with transaction():
         staffing.set_password(actor().chain_id, staff_id, password, by=author(), now=utc_now())
     return _shown_once(person, password)
+
+
+@bp.post("/staff/<int:staff_id>/pin/clear")
+@access(*HQ_ADMIN)
+def clear_pin(staff_id: int) -> Response:
+    """Take a forgotten PIN away; its owner sets a new one in his account."""
+    person = _person(staff_id)
+    with transaction():
+        pins.clear_pin(actor().chain_id, staff_id, by=author(), now=utc_now())
+    flash(_("The PIN of %(name)s is gone. A new one is set under “My account”.", name=person.name), "good")
+    return redirect(url_for("staffing.edit", staff_id=staff_id))
 
 
 @bp.post("/staff/<int:staff_id>/disable")
@@ -223,6 +234,7 @@ def _form(person: Staff | None, refusal: DomainError | None = None) -> str:
         numbers=kept.get("store_codes", "") if kept is not None else " ".join(store.code for store in stores),
         kept=kept or {},
         roles=[Role.CLERK] if actor().store_ids is not None else list(Role),
+        may_clear_pin=actor().role == Role.HQ_ADMIN and person is not None and person.role in pins.APPROVERS,
         error=refusal.say(language()) if refusal else "",
     )
 

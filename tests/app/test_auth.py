@@ -241,3 +241,49 @@ def test_a_wrong_or_short_password_changes_nothing(client, person, old, new, sta
 
     assert change(client, old, new).status_code == status
     assert log_in(client.application.test_client(), person.login).status_code == 302
+
+
+PIN = {"pin": "482913", "pin_again": "482913", "password": PASSWORD}
+
+
+def pin_hash(person):
+    return db.session.get_one(Staff, person.id, populate_existing=True).pin_hash
+
+
+def test_a_manager_sets_his_own_pin_with_his_password(client, app):
+    chain = make_chain()
+    manager = make_staff(chain, Role.STORE_MANAGER, (make_store(chain),))
+    sign_in(client, manager)
+
+    answer = post(client, "/account/pin", PIN, follow_redirects=True)
+
+    assert "PIN 已设定" in answer.text
+    assert "您已设过 PIN" in answer.text
+    assert pin_hash(manager).startswith("$argon2")
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "words"),
+    [
+        ({"password": "wrong password"}, 401, "账号或密码不对"),
+        ({"pin_again": "482914"}, 422, "两次输入的 PIN 不一样"),
+        ({"pin": "123456", "pin_again": "123456"}, 422, "不能全相同或连号"),
+        ({"pin": "", "pin_again": ""}, 422, "PIN 是 6 位数字"),
+    ],
+)
+def test_a_pin_that_will_not_do_is_refused_with_its_reason(client, person, change, status, words):
+    sign_in(client, person)
+
+    answer = post(client, "/account/pin", PIN | change)
+
+    assert (answer.status_code, words in answer.text) == (status, True)
+    assert pin_hash(person) is None
+
+
+def test_a_clerk_has_no_pin(client, app):
+    chain = make_chain()
+    clerk = make_staff(chain, Role.CLERK, (make_store(chain),))
+    sign_in(client, clerk)
+
+    assert "/account/pin" not in client.get("/account").text
+    assert post(client, "/account/pin", PIN).status_code == 403

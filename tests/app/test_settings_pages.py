@@ -168,6 +168,73 @@ def test_a_tier_on_which_members_stand_stays(hq, chain):
     assert len(tiers(chain)) == 2
 
 
+def spend_rows(*lines: str) -> dict[str, list[str]]:
+    return rows(*lines) | {"threshold_spend": [line.split(",")[5] for line in lines]}
+
+
+def test_tiers_may_go_by_what_was_paid(hq, chain):
+    form = spend_rows("普卡,Basic,0,1,0,0", "金卡,Gold,5,1,0,2000", "黑卡,Black,10,2,0,8000.5") | {"tier_by": "spend"}
+
+    assert post(hq, "/dashboard/settings/tiers", form).status_code == 302
+
+    db.session.expire_all()
+    assert program_of(chain).tier_by == "spend"
+    assert list(db.session.scalars(select(Tier.threshold_cents).order_by(Tier.rank))) == [0, 200_000, 800_050]
+    assert 'value="8000.5"' in hq.get("/dashboard/settings/tiers").text
+
+
+def test_the_order_of_tiers_is_asked_of_what_carries_up(hq, chain):
+    lines = ("普卡,Basic,0,1,0,0", "金卡,Gold,5,1,800,0")
+
+    assert post(hq, "/dashboard/settings/tiers", spend_rows(*lines) | {"tier_by": "spend"}).status_code == 422
+    assert program_of(chain).tier_by == "points"
+    assert post(hq, "/dashboard/settings/tiers", spend_rows(*lines) | {"tier_by": "points"}).status_code == 302
+
+
+def test_points_are_given_a_worth_and_lose_it_again(hq, chain):
+    tier = rows("普卡,Basic,0,1,0")
+    post(hq, "/dashboard/settings/tiers", tier | {"spend_points": "100", "spend_amount": "1"})
+    db.session.expire_all()
+    worth = (program_of(chain).spend_points, program_of(chain).spend_cents)
+    page = hq.get("/dashboard/settings/tiers").text
+    noted = db.session.scalars(select(AuditEntry).filter_by(action="program changed")).one()
+    post(hq, "/dashboard/settings/tiers", tier | {"spend_points": "", "spend_amount": ""})
+    db.session.expire_all()
+
+    assert worth == (100, 100)
+    assert "收银时每 100 积分抵1元，相当于返还消费额的 1%。" in page
+    assert noted.after == {"spend_points": 100, "spend_cents": 100}
+    assert program_of(chain).spend_points is None
+
+
+@pytest.mark.parametrize(
+    "worth",
+    [
+        {"spend_points": "100", "spend_amount": ""},
+        {"spend_points": "0", "spend_amount": "1"},
+        {"spend_points": "100", "spend_amount": "-1"},
+        {"spend_points": "x", "spend_amount": "1"},
+        {"tier_by": "luck"},
+    ],
+)
+def test_a_worth_that_makes_no_sense_is_refused(hq, chain, worth):
+    assert post(hq, "/dashboard/settings/tiers", rows("普卡,Basic,0,1,0") | worth).status_code == 422
+    assert (program_of(chain).spend_points, program_of(chain).tier_by) == (None, "points")
+
+
+def test_the_form_is_said_in_plain_words_while_it_is_filled_in(hq, chain):
+    query = {"tier_by": "spend", "spend_points": "200", "spend_amount": "1"} | spend_rows("金卡,Gold,5,1.5,0,2000")
+
+    zh = hq.get("/dashboard/settings/tiers/preview", query_string=query).text
+    en = hq.get("/dashboard/settings/tiers/preview", query_string=query | {"lang": "en"}).text
+    wrong = hq.get("/dashboard/settings/tiers/preview", query_string=query | {"spend_points": "viel"}).text
+
+    assert "金卡：累计消费满2000元起，会员价 95 折，1.5 倍积分。" in zh
+    assert "Gold: from ¥2,000 paid in all: Member price, 5% off, 1.5 times the points." in en
+    assert "200 points take ¥1 off at the till: 0.5% of what was paid comes back." in en
+    assert "这不是一个数字：viel" in wrong
+
+
 def test_the_sharing_rules_are_changed(hq, chain):
     post(hq, "/dashboard/settings/sharing", {"window_days": "30", "store_code_wins": "yes"})
 

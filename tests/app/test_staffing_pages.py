@@ -7,10 +7,11 @@ import pytest
 import time_machine
 from sqlalchemy import select
 
-from core.audit import AuditEntry
+from core.audit import SYSTEM, AuditEntry
 from core.clock import utc_now
-from core.db import db
+from core.db import db, transaction
 from core.tokens import hashed
+from stores import pins
 from stores.models import ApiKey, Role, Staff, StaffStore
 from tests.factories import make_chain, make_key, make_staff, make_store
 from tests.pages import post, sign_in
@@ -159,6 +160,22 @@ def test_locking_out_can_be_undone(app, hq, chain, store):
 
     assert f'action="/dashboard/staff/{clerk.id}/enable"' in page
     sign_in(app.test_client(), clerk)
+
+
+def test_head_office_takes_a_forgotten_pin_away_and_a_manager_does_not(hq, manager, chain):
+    person = db.session.scalars(select(Staff).filter_by(role="store_manager")).one()
+    with transaction():
+        pins.set_pin(chain.id, person.id, "482913", by=SYSTEM, now=utc_now())
+    path = f"/dashboard/staff/{person.id}"
+
+    refused = post(manager, f"{path}/pin/clear").status_code
+    shown = hq.get(path).text
+    cleared = post(hq, f"{path}/pin/clear", follow_redirects=True).text
+
+    assert (refused, "清除 PIN" in shown, "清除 PIN" in cleared) == (403, True, False)
+    assert "还没有设 PIN" in cleared
+    assert db.session.get_one(Staff, person.id, populate_existing=True).pin_hash is None
+    assert actions()[-1] == "staff pin cleared"
 
 
 def test_the_last_administrator_stays(hq, chain):
