@@ -17,7 +17,8 @@ from core.tokens import hashed, new_number
 
 SHORTEST_MARKED = 12  # columns shorter than this cannot carry the marker
 CHAIN_WIDE = {"chains", "programs", "tiers", "offers", "offer_slots", "campaigns", "campaign_runs"}
-CHAIN_WIDE |= {"sharing_policies", "push_policies", "leases"}
+CHAIN_WIDE |= {"sharing_policies", "push_policies", "leases", "offer_policies", "till_policies"}
+CHAIN_WIDE |= {"offer_days", "offer_phones", "offer_budgets", "offer_programs", "offer_tiers", "offer_sightings"}
 
 
 @dataclass(frozen=True)
@@ -123,12 +124,23 @@ def _overrides(world: World, now: datetime) -> dict[str, dict[str, Any]]:
         "cards": {"number": new_number(), "state": "active", "channel": "scan", "points": 0, "value_cents": 0},
         "offers": {"kind": "cash", "value_cents": 500, "valid_from": None, "valid_until": None, "valid_days": 30}
         | {"stock": 10, "program_id": None, "token": f"{marker}offer{secrets.token_hex(4)}"}
+        | {"item_name": None, "item_name_en": None, "stacking": "stackable", "submitted_at": now, "approved_at": now}
         | running,
+        "offer_sightings": {"source": "api"},
         "offer_slots": {"slot": 0, "stock": 10, "claimed": 1},
         "coupons": {"state": "claimed", "source": "api", "code": f"{marker}{secrets.token_hex(3)}"[:20]}
         | {"valid_from": now, "valid_until": later, "slot": 0},
+        "coupon_gifts": {"state": "open", "valid_until": later, "new_coupon_id": None}
+        | {"token": f"{marker}gift{secrets.token_hex(4)}"},
+        "code_batches": {"kind": "generated", "state": "active"},
+        "printed_codes": {"code": f"{marker}printed"[:32], "used_at": now},
+        "phone_codes": {"phone": "+8613800000000", "valid_until": later},
         "checkouts": {"state": "settled", "amount_cents": 100, "member_discount_cents": 0, "coupon_discount_cents": 0}
-        | {"payable_cents": 100, "points_earned": 1, "voided_by": None},
+        | {"payable_cents": 100, "points_earned": 1, "settled_at": now, "business_day": now.date()}
+        | {"voided_by": None, "void_approved_by": None},
+        "redemptions": {"redeemed_at": now},
+        "refused_attempts": {"action": "settle"},
+        "till_policies": {"role": "clerk"},
         "share_links": {"channel": "friend", "token": f"{marker}link{secrets.token_hex(4)}", "parent_id": None},
         "share_visitors": {"visitor": f"{marker}-visitor"},
         "referrals": {"depth": 1, "path": f"{0:010x}{referrer:010x}", "channel": "friend"}
