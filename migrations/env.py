@@ -34,11 +34,11 @@ def alone(connection: Connection) -> Iterator[None]:
     refer to it, so the references are checked afterwards instead.
     """
     if connection.dialect.name != "postgresql":
-        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
-        connection.commit()
+        driver: Any = connection.connection.driver_connection  # ours would begin first, and inside it takes no effect
+        driver.execute("PRAGMA foreign_keys = OFF")
         yield
-        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
-        connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+        broken = driver.execute("PRAGMA foreign_key_check").fetchall()
+        driver.execute("PRAGMA foreign_keys = ON")
         if broken:
             raise ClickException(f"After the migration {len(broken)} rows refer to rows that are not there.")
         return

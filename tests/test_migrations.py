@@ -6,24 +6,33 @@ from typing import Any
 
 import pytest
 from alembic.script import ScriptDirectory
-from flask import current_app
-from sqlalchemy import Engine, create_engine, inspect
+from flask import Flask, current_app
+from flask_migrate import upgrade
+from sqlalchemy import Engine, MetaData, create_engine, insert, inspect, select, text
 
 from app.config import ROOT
+from app.factory import create_app
 from app.models import metadata
 from core.db import db
 from tests import postgres_server
 from tests.conftest import SERVER
+from tests.reports import story
+
+Rows = dict[str, list[tuple[Any, ...]]]
 
 
 @pytest.fixture
-def by_models(app, database, tmp_path, worker_id) -> Iterator[Engine]:
-    """An empty database whose tables were made from the models."""
+def empty_database(app, database, tmp_path, worker_id) -> str:
+    """The address of a database without tables, beside that of the application."""
     if database == "sqlite":
-        url = f"sqlite:///{tmp_path / 'models.db'}"
-    else:
-        url = postgres_server.create_database(os.environ[SERVER], f"models_{worker_id}")
-    engine = create_engine(url)
+        return f"sqlite:///{tmp_path / 'other.db'}"
+    return postgres_server.create_database(os.environ[SERVER], f"other_{worker_id}")
+
+
+@pytest.fixture
+def by_models(empty_database) -> Iterator[Engine]:
+    """An empty database whose tables were made from the models."""
+    engine = create_engine(empty_database)
     metadata.create_all(engine)
     yield engine
     engine.dispose()
@@ -96,3 +105,73 @@ def test_there_is_one_newest_migration(app):
         script = ScriptDirectory.from_config(current_app.extensions["migrate"].migrate.get_config())
 
     assert len(script.get_heads()) == 1
+
+
+@pytest.fixture
+def older(app, empty_database) -> Iterator[Flask]:
+    """An application on a database of the eighth migration, with the rows of the reports' story in it."""
+    story.tell()
+    db.session.commit()
+    now = db.engine
+    application = create_app(database_url=empty_database, secret_key="s" * 40, testing=True)
+    with application.app_context():
+        upgrade(revision="0008")
+        tables = tables_of(db.engine)
+        with now.connect() as ours, db.engine.begin() as theirs:
+            for table in tables.sorted_tables:
+                if rows := [dict(row) for row in ours.execute(select(table).order_by(*table.primary_key)).mappings()]:
+                    theirs.execute(insert(table), rows)
+        yield application
+        db.engine.dispose()
+
+
+def tables_of(engine: Engine) -> MetaData:
+    tables = MetaData()
+    tables.reflect(engine)
+    tables.remove(tables.tables["alembic_version"])
+    return tables
+
+
+def rows_of(tables: MetaData) -> Rows:
+    with db.engine.connect() as connection:
+        return {
+            table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
+            for table in tables.sorted_tables
+        }
+
+
+def test_a_database_with_rows_keeps_every_one_of_them(older):
+    tables = tables_of(db.engine)
+    before = rows_of(tables)
+
+    upgrade()
+
+    assert rows_of(tables) == before
+    assert {name for name, rows in before.items() if rows} >= {"offers", "coupons", "checkouts", "cards", "members"}
+
+
+def test_no_row_of_an_upgraded_database_points_nowhere(older):
+    upgrade()
+
+    with db.engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+        else:
+            unchecked = "SELECT conname FROM pg_constraint WHERE contype = 'f' AND NOT convalidated"
+            assert connection.execute(text(unchecked)).all() == []
+
+
+def test_an_upgraded_database_has_the_rules_of_a_new_one(app, older):
+    upgrade()
+    upgraded = described(db.engine)
+
+    with app.app_context():
+        assert upgraded == described(db.engine)
+
+
+def test_cards_begin_with_the_progress_they_had(older):
+    upgrade()
+
+    with db.engine.connect() as connection:
+        progress = connection.execute(text("SELECT id, earned_points, spent_cents FROM cards ORDER BY id")).all()
+    assert [tuple(row) for row in progress] == [(1, 70, 5200 + 5700), (2, 0, 0), (3, 0, 0), (4, 0, 0), (5, 0, 0)]
