@@ -1,9 +1,4 @@
-"""What the audit's actions, objects and values are called on the page of changes."""
-
-import json
-import re
-from datetime import datetime
-from zoneinfo import ZoneInfo
+"""What the audit's actions and objects are called on the page of changes."""
 
 from core.text import Text
 
@@ -43,6 +38,7 @@ ACTIONS = {
     "offer running": Text("券活动开始", "Offer started"),
     "offer paused": Text("券活动暂停", "Offer paused"),
     "offer ended": Text("券活动结束", "Offer ended"),
+    "offer budget": Text("调整预算", "Budget changed"),
     "offer stock": Text("调整库存", "Stock changed"),
     "campaign created": Text("新建推送", "Campaign drafted"),
     "campaign edited": Text("修改推送", "Campaign changed"),
@@ -55,6 +51,7 @@ ACTIONS = {
     "campaign missed": Text("错过推送", "Campaign missed"),
     "member imported": Text("导入一位会员", "Member imported"),
     "members imported": Text("导入会员", "Members imported"),
+    "member phone verified": Text("会员验证手机", "Member's phone verified"),
     "member profile": Text("修改会员资料", "Member's details changed"),
     "card frozen": Text("冻结会员卡", "Card frozen"),
     "card unfrozen": Text("解冻会员卡", "Card let go"),
@@ -91,7 +88,6 @@ OBJECTS = {
     "store_code": Text("门店码", "store code"),
     "till_policy": Text("收银规则", "till rules"),
 }
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)")
 
 
 def action_word(action: str, language: str) -> str:
@@ -110,15 +106,3 @@ def object_word(kind: str, language: str) -> str:
     """What was changed: ``store_code`` is 门店码."""
     known = OBJECTS.get(kind)
     return known.say(language) if known else kind
-
-
-def value_words(value: object, zone: str, language: str) -> str:
-    """A kept value for people: lists without brackets, moments in the chain's zone; what is deeper stays as it is."""
-    if isinstance(value, bool):
-        return Text("是" if value else "否", "yes" if value else "no").say(language)
-    if isinstance(value, str):
-        is_moment = MOMENT.fullmatch(value) is not None
-        return f"{datetime.fromisoformat(value).astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}" if is_moment else value
-    if isinstance(value, list) and not any(isinstance(each, list | dict) for each in value):
-        return Text("、", ", ").say(language).join(value_words(each, zone, language) for each in value)
-    return str(value) if isinstance(value, int | float) else json.dumps(value, ensure_ascii=False)

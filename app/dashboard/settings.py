@@ -10,8 +10,8 @@ from werkzeug import Response
 from werkzeug.datastructures import MultiDict
 
 from app.auth.guard import HQ_ADMIN, access, actor, author, require_staff
-from app.dashboard import tier_form
-from app.dashboard.change_words import action_word, author_word, object_word, value_words
+from app.dashboard import change_values, tier_form
+from app.dashboard.change_words import action_word, author_word, object_word
 from app.dashboard.figures import currency_sign, number
 from app.dashboard.frame import chain_of
 from app.languages import language
@@ -29,6 +29,7 @@ from stores.models import Role
 
 bp = Blueprint("settings", __name__, url_prefix="/dashboard/settings", template_folder="templates")
 bp.before_request(require_staff)
+bp.record_once(lambda state: change_values.init_app(state.app))
 PAGE = 50
 COMMON_TIMEZONES = ("Asia/Shanghai", "Asia/Hong_Kong", "Asia/Taipei", "Asia/Singapore", "Asia/Tokyo", "Europe/London")
 
@@ -237,7 +238,6 @@ def changes() -> str:
         action_word=action_word,
         author_word=author_word,
         object_word=object_word,
-        value_words=value_words,
         zone=chain_of(actor()).timezone,
         before=before,
         next_before=entries[-1].id if len(entries) == PAGE else None,
