@@ -1,5 +1,6 @@
 """What head office writes down for an offer, and what it may not contradict. Pure: nothing here touches a database."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
@@ -8,6 +9,7 @@ from unicodedata import normalize
 
 from core.clock import business_day
 from core.text import Text
+from core.tokens import hashed
 from coupons import errors
 from coupons.models import MemberPrice, OfferKind, Stacking
 
@@ -64,6 +66,18 @@ class Draft:
     program_ids: tuple[int, ...] = ()
     tier_ids: tuple[int, ...] = ()
 
+    @property
+    def is_for_all_stores(self) -> bool:
+        return not self.store_ids
+
+    @property
+    def is_for_all_programs(self) -> bool:
+        return not self.program_ids
+
+    @property
+    def is_for_all_tiers(self) -> bool:
+        return not self.tier_ids
+
 
 SCOPE = ("store_ids", "program_ids", "tier_ids")
 
@@ -81,6 +95,11 @@ def columns_of(draft: Draft) -> dict[str, Any]:
 def plain(draft: Draft) -> dict[str, Any]:
     """A draft as JSON, without what is not set."""
     return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in asdict(draft).items() if v not in (None, ())}
+
+
+def version_of(draft: Draft) -> str:
+    """A short name of exactly these rules, by which an editor says which ones he has seen."""
+    return hashed(json.dumps(plain(draft), sort_keys=True, ensure_ascii=False))[:16]
 
 
 def most_cents(rules: Any) -> int | None:

@@ -103,13 +103,20 @@ class OfferChanged(Conflict):
 
 
 class OfferNotDraft(Conflict):
-    """Once published, an offer's rules stay as members read them."""
+    """Once published, an offer is no longer rewritten, only made more generous."""
 
     code = "offer_not_draft"
     sentence = Text(
-        "已经发布过的活动不能再改规则，可以复制一份再改。",
-        "An offer that was published keeps its rules. Copy it and change the copy.",
+        "已经发布过的活动不能重写，只能改得更优惠；其他改动请复制一份。",
+        "An offer that was published is not rewritten, only made more generous. For other changes copy it.",
     )
+
+
+class OfferEnded(Conflict):
+    """An offer that has ended stays as it is."""
+
+    code = "offer_ended"
+    sentence = Text("已经结束的活动不能再改，可以复制一份。", "An offer that has ended stays as it is. Copy it.")
 
 
 class OfferIsOver(Conflict):
@@ -269,3 +276,43 @@ class OfferNotMoreGenerous(Conflict):
         "发布后的活动只能改得更优惠。这些规则不能这样改：{rules}。",
         "A published offer can only become more generous. These rules cannot change like this: {rules}.",
     )
+
+
+class CouponNotGivable(Conflict):
+    """The chain wants it used by whoever claimed it."""
+
+    code = "coupon_not_givable"
+    sentence = Text("这张券只能自己用，不能送人。", "This coupon is for you alone and cannot be given away.")
+
+
+class CouponBeingGiven(Conflict):
+    """It waits for a friend already."""
+
+    code = "coupon_being_given"
+    sentence = Text(
+        "这张券正在等朋友领取，收回后才能再送。", "This coupon is waiting for a friend. Take it back before you give it again."
+    )
+
+
+class GiftGone(NotFound):
+    """Unknown, taken, called back or out of time: whoever holds the link is not told which."""
+
+    code = "gift_gone"
+    sentence = Text(
+        "这份礼物现在领不了：可能已被领走、被收回，或者过了时间。",
+        "This gift cannot be taken: somebody may have taken it, or it was called back, or its time is over.",
+    )
+
+
+class GiftToOneself(Conflict):
+    """A gift is for somebody else."""
+
+    code = "gift_to_oneself"
+    sentence = Text("这是您自己送出的券，请把链接发给朋友。", "You gave this coupon yourself. Send the link to a friend.")
+
+
+class GiftMessageTooLong(Invalid):
+    """What goes with a gift has at most 100 characters."""
+
+    code = "gift_message_too_long"
+    sentence = Text("留言最多 100 个字。", "A message has at most 100 characters.")

@@ -1,6 +1,6 @@
 """Offers: made as drafts, then running, paused, ended. What of them is scarce is laid out when they are made."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,6 @@ from cards.models import Program, Tier
 from core import audit
 from core.audit import Author
 from core.db import db
-from core.errors import DomainError
 from core.text import Text
 from core.tokens import new_code
 from coupons import errors
@@ -135,23 +134,20 @@ def publish(chain_id: int, offer_id: int, *, by: Author, now: datetime) -> Offer
     offer = get_offer(chain_id, offer_id)
     if offer.valid_until is not None and offer.valid_until <= now:
         raise errors.OfferIsOver()
-    return keeping_keys(lambda: _move(chain_id, offer_id, OfferState.RUNNING, by, now, _is_approved(chain_id)), offer)
+    return keeping_keys(
+        lambda: _move(chain_id, offer_id, OfferState.RUNNING, by, now, _is_approved(chain_id)), offer.claim_word
+    )
 
 
-def keeping_keys(change: Any, offer: Offer) -> Offer:
+def keeping_keys(change: Callable[[], Offer], claim_word: str | None) -> Offer:
     """Do something that makes an offer run, or changes a running one. Raises WelcomeGiftTaken, ClaimWordTaken."""
     try:
         with db.session.begin_nested():
-            return change()  # type: ignore[no-any-return]
+            return change()
     except IntegrityError as error:
-        raise _taken(error, offer) from error
-
-
-def _taken(error: IntegrityError, offer: Offer) -> DomainError:
-    """Which of the keys that a running offer has to itself said no."""
-    if "claim_word" in str(error.orig):
-        return errors.ClaimWordTaken(word=offer.claim_word)
-    return errors.WelcomeGiftTaken()
+        if "claim_word" in str(error.orig):
+            raise errors.ClaimWordTaken(word=claim_word) from error
+        raise errors.WelcomeGiftTaken() from error
 
 
 def _is_approved(chain_id: int) -> ColumnElement[bool]:

@@ -132,6 +132,8 @@ def test_the_conditions_name_the_limit_of_each_member():
     assert [text.en for text in terms.conditions(draft(per_member_limit=2), SHANGHAI)] == [
         "Valid for 30 days, the first included",
         "2 per member",
+        "Not together with other coupons",
+        "On top of the member price",
     ]
 
 
