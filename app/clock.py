@@ -17,6 +17,7 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 from flask import Flask
 from sqlalchemy import select
 
+from cards.phones import forget_codes
 from cards.tiering import recompute_tiers
 from core.clock import utc_now
 from core.db import db, transaction
@@ -45,7 +46,13 @@ def fit_tiers(chain_id: int, now: datetime) -> None:
         recompute_tiers(chain_id)
 
 
-NIGHTLY: list[Callable[[int, datetime], None]] = [fit_tiers, expire_coupons]  # in this order, for each chain
+def forget_phone_codes(chain_id: int, now: datetime) -> None:
+    with transaction():
+        forget_codes(chain_id, now=now)
+
+
+# In this order, for each chain.
+NIGHTLY: list[Callable[[int, datetime], None]] = [fit_tiers, expire_coupons, forget_phone_codes]
 
 
 class Clock:

@@ -40,6 +40,7 @@ class Settings:
     gateway_url: str = ""
     gateway_secret: str = ""
     console_channels: bool = False  # channels that are not set up print what they would send
+    show_phone_codes: bool = False  # without a gateway, one-time codes stand on the page and in the terminal
     push_lease_seconds: int = 120  # after that, what a dead worker was sending is taken again
     broker_url: str = ""  # see UNUSED
     poster_font: str = ""
@@ -181,6 +182,8 @@ def _check(settings: Settings) -> None:
         raise SettingsError("PUSH_LEASE_SECONDS: 1 or more")
     if settings.log_level.upper() not in LEVELS:
         raise SettingsError(f"LOG_LEVEL: {', '.join(LEVELS)}")
+    if settings.production and settings.show_phone_codes:
+        raise SettingsError("SHOW_PHONE_CODES: for looking only; in production codes go to phones (GATEWAY_URL)")
     _check_channels(settings)
 
 

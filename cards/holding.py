@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Select, or_, select, update
+from sqlalchemy import Select, case, or_, select, update
 
 from cards.contacts import parse_email, parse_phone
 from cards.models import Card, CardState, Member, Program, Tier, Wallet
@@ -100,7 +100,8 @@ def _held(wallet_id: int) -> Select[Card, Program, Tier, Chain, Member]:
 def update_profile(held: HeldCard, profile: Profile, *, by: Author, now: datetime) -> None:
     """Write down what the member says of himself. Needs an open transaction.
 
-    Raises NameTooLong, PhoneInvalid, EmailInvalid. The audit names the fields, not what stands in them.
+    Another phone than before is not verified. Raises NameTooLong, PhoneInvalid, EmailInvalid. The audit names the
+    fields, not what stands in them.
     """
     name = " ".join(profile.name.split())
     if len(name) > LONGEST_NAME:
@@ -113,7 +114,11 @@ def update_profile(held: HeldCard, profile: Profile, *, by: Author, now: datetim
     changed = sorted(field for field, value in said.items() if getattr(held.member, field) != value)
     if not changed:
         return
-    db.session.execute(update(Member).where(Member.id == held.member.id).values(**said))
+    # Another number than the one that was proved has to be proved anew.
+    still_verified = case((Member.phone == said["phone"], Member.phone_verified_at), else_=None)
+    db.session.execute(
+        update(Member).where(Member.id == held.member.id).values(**said, phone_verified_at=still_verified)
+    )
     audit.note(
         "member profile",
         chain_id=held.chain.id,

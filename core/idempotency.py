@@ -5,7 +5,7 @@ import json
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import String, UniqueConstraint, select, update
+from sqlalchemy import String, UniqueConstraint, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import Model, db, insert
@@ -59,6 +59,11 @@ def earlier_answer(scope: str, key: str, *, fingerprint: str, now: datetime) -> 
     if record.fingerprint != fingerprint:
         raise IdempotencyKeyReused()
     return Answer(record.status, record.answer)
+
+
+def forget_answer(scope: str, key: str) -> None:
+    """Free a key whose request came to nothing after all. Needs an open transaction."""
+    db.session.execute(delete(IdempotencyRecord).where(IdempotencyRecord.scope == scope, IdempotencyRecord.key == key))
 
 
 def keep_answer(scope: str, key: str, answer: Answer) -> None:

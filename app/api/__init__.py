@@ -11,6 +11,7 @@ from app.errors import http_error
 MODULES = [
     "app.api.wallets",
     "app.api.cards",
+    "app.api.phones",
     "app.api.offers",
     "app.api.checkouts",
     "app.api.campaigns",

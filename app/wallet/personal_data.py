@@ -26,6 +26,7 @@ def personal_data(wallet_id: int) -> dict[str, Any]:
                 Chain.name.label("chain"),
                 Member.name,
                 Member.phone,
+                Member.phone_verified_at,
                 Member.email,
                 Member.language,
                 Store.name.label("store"),

@@ -36,6 +36,23 @@ class RetryError(ChannelError):
         self.after = after
 
 
+class UnansweredError(RetryError):
+    """It may have gone out: the provider was reached and did not answer."""
+
+
+@dataclass(frozen=True)
+class CodeMessage:
+    """A one-time code on its way to the phone that it is to prove. ``key`` is the same at every attempt."""
+
+    key: str
+    chain: str  # its name in the reader's language
+    to: str  # E.164
+    language: str
+    code: str
+    valid_minutes: int
+    body: str  # all of it as one sentence
+
+
 class Channel(Protocol):
     """A way out. ``parallel`` says how many messages it may be handed at once, by as many threads."""
 

@@ -8,19 +8,21 @@ import hashlib
 import hmac
 import json
 import time
+from dataclasses import asdict
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 
 import httpx2
 
 from core.clock import utc_now
-from push.channels import Message, PermanentError, RetryError
+from push.channels import CodeMessage, Message, PermanentError, RetryError, UnansweredError
 
 TIMEOUT = 10.0  # seconds
 PARALLEL = 8
 # 401, 403 and 404 speak of our set-up, not of this member; the rest may pass.
 TRY_AGAIN = {401, 403, 404, 405, 408, 425, 429}
 LONGEST_WAIT = timedelta(hours=6)
+NOT_REACHED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
 class GatewayChannel:
@@ -35,18 +37,28 @@ class GatewayChannel:
         self._client = httpx2.Client(timeout=timeout, limits=limits, follow_redirects=False)
 
     def send(self, message: Message) -> None:
-        body = json.dumps(_payload(message), ensure_ascii=False).encode()
+        self._post(message.key, _payload(message))
+
+    def send_code(self, message: CodeMessage) -> None:
+        """Hand a one-time code over; raises as ``send`` does."""
+        payload = asdict(message)
+        self._post(payload.pop("key"), {"kind": "phone_code", "message_key": message.key, **payload})
+
+    def _post(self, key: str, payload: dict[str, object]) -> None:
+        body = json.dumps(payload, ensure_ascii=False).encode()
         timestamp = str(int(time.time()))
         headers = {
             "Content-Type": "application/json; charset=utf-8",
-            "Idempotency-Key": message.key,
+            "Idempotency-Key": key,
             "X-Kaquan-Timestamp": timestamp,
             "X-Kaquan-Signature": f"v1={signature(self._secret, timestamp, body)}",
         }
         try:
             answer = self._client.post(self._url, content=body, headers=headers)
-        except httpx2.HTTPError as problem:
+        except NOT_REACHED as problem:
             raise RetryError(f"gateway: {type(problem).__name__}") from None
+        except httpx2.HTTPError as problem:
+            raise UnansweredError(f"gateway: {type(problem).__name__}") from None
         if answer.is_success:
             return
         if answer.status_code in TRY_AGAIN or not 400 <= answer.status_code < 500:
