@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks import world
 from benchmarks.load import post
 from cards import issuing, ledger
-from checkout import quoting, settling
+from checkout import quoting, settling, standing
 from core.clock import utc_now
 from core.hot import STORED_MOMENT, Hot
 from coupons import claiming, redeeming, welcome
@@ -209,6 +209,7 @@ def claim_hot(offer: int) -> Action:
 # --- settle -------------------------------------------------------------------------------------------------------
 
 AMOUNT_CENTS, DISCOUNT_CENTS = 3000, 500
+COUPON_VALUES = ("coupon_id", "coupon_ids", "offer_id", "offer_ids", "discount_cents")  # the script spells its own
 POINTS = (AMOUNT_CENTS - DISCOUNT_CENTS) // 100
 
 
@@ -227,11 +228,14 @@ CHECK_DIGIT = "4 + " + " + ".join(
     for place in range(8)
 )
 SETTLE_STATEMENT = (
-    quoting.STANDING.text.strip().replace(
+    standing.STANDING.text.strip().replace(
         ":number", "('61' || lpad(:serial ::bigint::text, 13, '0') || :check_digit ::bigint::text)"
     )
     + ";\n"
     + settling.SETTLE.text.replace(":request_id", "('bench-' || :coupon_id ::bigint::text)")
+    .replace(":coupon_ids", "(ARRAY[:coupon_id])")
+    .replace(":offer_ids", "(ARRAY[1])")
+    .replace(":discounts", f"(ARRAY[{DISCOUNT_CENTS}])")
 )
 
 
@@ -246,6 +250,8 @@ def settle_values(n: int) -> dict[str, object]:
         "amount_cents": AMOUNT_CENTS,
         "member_discount_cents": 0,
         "coupon_discount_cents": DISCOUNT_CENTS,
+        "points_used": 0,
+        "points_discount_cents": 0,
         "payable_cents": AMOUNT_CENTS - DISCOUNT_CENTS,
         "points": POINTS,
         "tier_id": 1,
@@ -255,6 +261,10 @@ def settle_values(n: int) -> dict[str, object]:
         "member_id": 1 + n % world.MEMBERS,
         "coupon_id": n + 1,
         "discount_cents": DISCOUNT_CENTS,
+        "offer_id": 1,
+        "coupon_ids": json.dumps([n + 1]),
+        "offer_ids": json.dumps([1]),
+        "cause": "checkout:1",
         "request_id": f"bench-{n}",
     }
 
@@ -264,10 +274,11 @@ def settle_in_sqlite(connection: Any, n: int) -> None:
     values = settle_values(n)
     values["number"] = world.card_number(1 + n % world.MEMBERS)
     connection.execute(settling.EARLIER.sqlite, values).fetchone()
-    connection.execute(quoting.STANDING.sqlite, values).fetchall()
+    connection.execute(standing.STANDING.sqlite, values).fetchall()
     connection.execute(ledger.IS_HELD.sqlite, values).fetchone()
-    values["offer_id"] = connection.execute(redeeming.USE_STEP.sqlite, values).fetchone()[0]
+    connection.execute(redeeming.USE_STEP.sqlite, values).fetchone()
     values["checkout_id"] = connection.execute(settling.CHECKOUT.sqlite, values).fetchone()[0]
+    values["redeemed_at"] = values["now"]
     connection.execute(settling.REDEMPTION.sqlite, values)
     connection.execute(ledger.VISITED.sqlite, values)
     values["balance"] = connection.execute(ledger.ADD_POINTS.sqlite, values).fetchone()[0]
@@ -300,7 +311,7 @@ SETTLE = Action(
         {
             name: value
             for name, value in settle_values(0).items()
-            if name not in ("card_id", "member_id", "coupon_id", "request_id", "now", "discount_cents")
+            if name not in ("card_id", "member_id", "request_id", "now", "cause", *COUPON_VALUES)
         },
     ),
     in_sqlite=settle_in_sqlite,

@@ -63,10 +63,10 @@ class AmountInvalid(Invalid):
 
 
 class CouponsNotStackable(Conflict):
-    """Every coupon wants to be the only one of a purchase."""
+    """Two of the chosen coupons do not go together."""
 
     code = "coupons_not_stackable"
-    sentence = Text("一次只能用一张券。", "Only one coupon can be used at a time.")
+    sentence = Text("“{one}”和“{other}”不能一起用。", "“{one}” and “{other}” do not go together.")
 
 
 class QuoteChanged(Conflict):
@@ -108,3 +108,45 @@ class VoidNotPermitted(NotPermitted):
 
     code = "void_not_permitted"
     sentence = Text("您不能撤销交易。", "You may not undo checkouts.")
+
+
+class ItemsDoNotAddUp(Invalid):
+    """The basket comes to another sum than the amount."""
+
+    code = "items_do_not_add_up"
+    sentence = Text("商品合计 {total}，和金额不一致。", "The items come to {total}, which is not the amount.")
+
+
+class PointsNotAccepted(Conflict):
+    """The program of this card does not let points be spent."""
+
+    code = "points_not_accepted"
+    sentence = Text("这种会员卡的积分不能抵现。", "Points of this card cannot be spent.")
+
+
+class PointsNotMultiple(Invalid):
+    """Points are used in steps."""
+
+    code = "points_not_multiple"
+    sentence = Text("积分要按 {step} 的倍数使用。", "Points are used in multiples of {step}.")
+
+
+class PointsNotEnough(Conflict):
+    """The card has fewer points."""
+
+    code = "points_not_enough"
+    sentence = Text("积分不够，卡里有 {points} 分。", "Not enough points: the card has {points}.")
+
+
+class PointsTooMany(Conflict):
+    """They would take off more than there is to pay."""
+
+    code = "points_too_many"
+    sentence = Text("这一单最多可用 {most} 积分。", "This purchase takes {most} points at most.")
+
+
+class ValueNotAccepted(Conflict):
+    """Cards hold no stored value yet."""
+
+    code = "value_not_accepted"
+    sentence = Text("会员卡没有储值，不能用余额支付。", "The card holds no stored value to pay with.")

@@ -1,57 +1,34 @@
 """Quoting: what a card makes of an amount, line by line.
 
-The order of the lines is the order of calculation: first the member price of the card's tier, then the coupon, on what
-is left. A minimum is compared with the amount before any discount. The best coupon is the one that takes most off; of
-two alike, the one that ends first.
+The order of the lines is the order of calculation: coupons of items, the member price of the card's tier, percentages,
+amounts, points; each on what is left. A minimum is compared with the amount before any discount. The best combination
+is the one with the least to pay; of two alike, the one with fewer coupons.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cards import rotating_code
 from cards.models import CardState
 from cards.rotating_code import CardCodeUnknown
 from checkout import errors
+from checkout.standing import SHOWN_AFTER, Standing, find_coupon, read_standing
 from core.errors import DomainError
-from core.hot import Hot, Row, Sql, moment
-from core.money import WHOLE, money, share_of, whole_units
+from core.hot import Hot
+from core.money import WHOLE, money, whole_units
 from core.text import Text
-from coupons.applicability import Purchase, UsableCoupon, fits
-from coupons.errors import CouponNotFound
+from coupons import combining
+from coupons.applicability import Item, Purchase, UsableCoupon, as_rung_up, check
+from coupons.combining import Combination
+from coupons.errors import CouponNotFound, CouponNothingLeft
+
+__all__ = ["SHOWN_AFTER", "Item", "Standing"]
 
 MOST_CENTS = 1_000_000_000  # more is a slip of the finger
-MOST_COUPONS = 200  # of one card that are looked at
-AT_ONCE = 1  # every coupon is exclusive
-SHOWN_AFTER = timedelta(days=7)  # so long an expired coupon is still shown, with its reason
-
-COUPON_COLUMNS = """q.id, q.offer_id, f.name, f.name_en, f.kind, f.value_cents, f.percent_bp, f.cap_cents, f.min_cents,
-       q.state, q.valid_from, q.valid_until"""
-STANDING = Sql(f"""
-    SELECT k.id, k.number, k.state, k.points, k.member_id, m.name, m.phone,
-           k.tier_id, t.name, t.name_en, t.discount_bp, t.points_multiplier_bp, p.points_per_unit,
-           s.id, s.closed_at, s.timezone, c.cutoff_hour, c.currency, k.code_secret, p.code_mode,
-           {COUPON_COLUMNS}
-    FROM cards k
-    JOIN members m ON m.id = k.member_id
-    JOIN programs p ON p.id = k.program_id
-    JOIN tiers t ON t.id = k.tier_id
-    JOIN chains c ON c.id = k.chain_id
-    LEFT JOIN stores s ON s.id = :store_id AND s.chain_id = k.chain_id
-    LEFT JOIN coupons q ON q.card_id = k.id AND q.state = 'claimed' AND q.valid_until > :shown_until
-    LEFT JOIN offers f ON f.id = q.offer_id
-    WHERE k.number = :number AND k.chain_id = :chain_id
-    ORDER BY q.valid_until <= :now, q.valid_until, q.id
-    LIMIT {MOST_COUPONS}
-""")
-COUPON = Sql(f"""
-    SELECT {COUPON_COLUMNS} FROM coupons q JOIN offers f ON f.id = q.offer_id
-    WHERE q.id = :coupon_id AND q.card_id = :card_id
-""")
-COUPONS_FROM = 20  # where the columns of the coupon begin
 
 
 class Presented(NamedTuple):
@@ -61,32 +38,19 @@ class Presented(NamedTuple):
     password: str | None
 
 
-@dataclass(frozen=True)
-class Standing:
-    """A card at a till: all that one reading tells."""
+class Order(NamedTuple):
+    """What a till wants priced, and how."""
 
-    card_id: int
-    number: str
-    state: str
-    points: int
-    member_id: int
-    member_name: str
-    member_phone: str | None
-    tier_id: int
-    tier_name: Text
-    discount_bp: int
-    points_multiplier_bp: int
-    points_per_unit: int
-    store_id: int
-    timezone: str
-    cutoff_hour: int
-    currency: str
-    coupons: tuple[UsableCoupon, ...]
+    amount_cents: int
+    coupon_ids: Collection[int] | None = None  # None: the best; none: none
+    use_points: int = 0
+    items: tuple[Item, ...] | None = None
 
 
 class LineKind(StrEnum):
     MEMBER_PRICE = "member_price"
     COUPON = "coupon"
+    POINTS = "points"
 
 
 class Line(NamedTuple):
@@ -99,6 +63,8 @@ class Line(NamedTuple):
 
 
 class Fit(NamedTuple):
+    """A coupon that could be used, and what it takes off by itself."""
+
     coupon: UsableCoupon
     discount_cents: int
 
@@ -109,45 +75,77 @@ class Refused(NamedTuple):
     refusal: DomainError
 
 
+class SpendablePoints(NamedTuple):
+    """How many points can be used for a purchase, and what they take off."""
+
+    most_points: int
+    most_cents: int
+    step_points: int  # they are used in multiples of this …
+    step_cents: int  # … each of which takes so much off
+
+
 @dataclass(frozen=True)
-class Quote:
-    """What is to be paid and why. ``fits`` has the best coupon first."""
+class Bill:
+    """What is to be paid and why."""
 
     standing: Standing
     amount_cents: int
-    member_discount_cents: int
-    fits: tuple[Fit, ...]
-    refused: tuple[Refused, ...]
-    chosen: Fit | None
-    points: int
+    combination: Combination
+    points_used: int = 0
+    points_discount_cents: int = 0
 
     @property
-    def coupon_discount_cents(self) -> int:
-        return self.chosen.discount_cents if self.chosen else 0
-
-    @property
-    def payable_cents(self) -> int:
-        return self.amount_cents - self.member_discount_cents - self.coupon_discount_cents
-
-    @property
-    def best(self) -> Fit | None:
-        return self.fits[0] if self.fits else None
+    def coupons(self) -> tuple[UsableCoupon, ...]:
+        return self.combination.coupons
 
     @property
     def coupon_ids(self) -> tuple[int, ...]:
-        return (self.chosen.coupon.id,) if self.chosen else ()
+        return self.combination.coupon_ids
+
+    @property
+    def member_discount_cents(self) -> int:
+        return self.combination.member_discount_cents
+
+    @property
+    def coupon_discount_cents(self) -> int:
+        return self.combination.coupon_discount_cents
+
+    @property
+    def payable_cents(self) -> int:
+        return self.combination.payable_cents - self.points_discount_cents
+
+    @property
+    def points(self) -> int:
+        """What the purchase earns."""
+        return points_for(self.payable_cents, self.standing)
+
+    @property
+    def spendable(self) -> SpendablePoints | None:
+        """What points could do here; None where they cannot be spent."""
+        return spendable_points(self.standing, self.combination.payable_cents)
 
     @property
     def lines(self) -> tuple[Line, ...]:
-        """The discounts in their order: member price, then the coupon. What takes nothing off is no line."""
-        lines = []
-        if self.member_discount_cents:
-            label = member_price(self.standing.discount_bp)
-            lines.append(Line(LineKind.MEMBER_PRICE, label, self.member_discount_cents))
-        if self.chosen:
-            coupon, discount = self.chosen
-            lines.append(Line(LineKind.COUPON, coupon.name, discount, coupon.id))
+        """The discounts in their order. What takes nothing off is no line."""
+        lines = [
+            Line(LineKind.COUPON, coupon.name, discount, coupon.id)
+            if coupon
+            else Line(LineKind.MEMBER_PRICE, member_price(self.standing.discount_bp), discount)
+            for coupon, discount in self.combination.steps
+        ]
+        if self.points_used:
+            label = Text(f"{self.points_used} 积分抵扣", f"{self.points_used} points")
+            lines.append(Line(LineKind.POINTS, label, self.points_discount_cents))
         return tuple(lines)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quote(Bill):
+    """A bill, and what else there would be. ``fits`` has the coupon first that takes most off by itself."""
+
+    fits: tuple[Fit, ...]
+    refused: tuple[Refused, ...]  # also of those in ``fits``: why it does not go with what is in the bill
+    best: Combination
 
 
 def presented(code: str) -> Presented:
@@ -164,69 +162,108 @@ def quote(
     *,
     now: datetime,
     coupon_ids: Collection[int] | None = None,
+    use_points: int = 0,
+    items: tuple[Item, ...] | None = None,
 ) -> Quote:
-    """Price a purchase. Without ``coupon_ids`` the best coupon is chosen; with an empty one, none.
+    """Price a purchase. Without ``coupon_ids`` the best combination is chosen; with an empty one, none.
 
     A wanted coupon that does not fit is among the refused. Raises CardCodeUnknown, CardCodeOutdated, CardFrozen,
-    CardClosed, StoreNotFound, StoreClosed, AmountInvalid, CouponsNotStackable.
+    CardClosed, StoreNotFound, StoreClosed, AmountInvalid, ItemsDoNotAddUp, CouponsNotStackable, and what
+    ``use_points`` is refused with.
     """
     standing = find_standing(hot, chain_id, store_id, card, now=now)
-    priced = price(standing, amount_cents, now=now, coupon_ids=coupon_ids)
+    order = Order(amount_cents, coupon_ids, use_points, items)
+    priced = price(standing, amount_cents, now=now, coupon_ids=coupon_ids, use_points=use_points, items=items)
     unknown = set(coupon_ids or ()) - {coupon.id for coupon in standing.coupons}
     if not unknown:
         return priced
-    refused = tuple(_refused_elsewhere(hot, standing, coupon_id, amount_cents, now) for coupon_id in sorted(unknown))
-    return Quote(**(vars(priced) | {"refused": priced.refused + refused}))
+    purchase = _purchase(standing, order)
+    refused = tuple(_refused_elsewhere(hot, standing, coupon_id, purchase, now) for coupon_id in sorted(unknown))
+    return Quote(**(_fields(priced) | {"refused": priced.refused + refused}))
+
+
+def bill(hot: Hot, chain_id: int, store_id: int, card: Presented, order: Order, *, now: datetime) -> Bill:
+    """The price of exactly what is wanted, without looking for anything better: what is to be booked.
+
+    Raises what ``quote`` raises, and the refusal of a wanted coupon.
+    """
+    standing = find_standing(hot, chain_id, store_id, card, now=now)
+    purchase = _purchase(standing, order)
+    by_id = {coupon.id: coupon for coupon in standing.coupons}
+    wanted = []
+    for coupon_id in dict.fromkeys(order.coupon_ids or ()):
+        if coupon_id not in by_id:
+            raise _refused_elsewhere(hot, standing, coupon_id, purchase, now).refusal
+        refusal = check(by_id[coupon_id], purchase, now)
+        if refusal is not None:
+            raise refusal
+        wanted.append(as_rung_up(by_id[coupon_id], purchase))
+    _refuse_clash(wanted, purchase)
+    combination = combining.priced(wanted, purchase)
+    if any(not step.discount_cents for step in combination.steps):
+        raise CouponNothingLeft()
+    return _with_points(Bill(standing, order.amount_cents, combination), order.use_points)
 
 
 def find_standing(hot: Hot, chain_id: int, store_id: int, card: Presented, *, now: datetime) -> Standing:
     """The card at this store, with the coupons it holds: one reading. Raises as ``quote`` does."""
-    rows = hot.rows(
-        STANDING,
-        chain_id=chain_id,
-        store_id=store_id,
-        number=card.number,
-        now=now,
-        shown_until=now - SHOWN_AFTER,
-    )
-    if not rows:
+    standing = read_standing(hot, chain_id, store_id, card.number, now=now)
+    if standing is None:
         raise CardCodeUnknown()
-    first = rows[0]
-    secret, mode = bytes(first[18]), first[19]
+    secret, mode = standing.code_secret, standing.code_mode
     if card.password is not None and not rotating_code.is_shown(secret, mode, card.password, now=now):
         raise errors.CardCodeOutdated()
-    if first[13] is None:
+    if not standing.is_in_chain:
         raise errors.StoreNotFound()
-    if first[14] is not None:
+    if standing.is_store_closed:
         raise errors.StoreClosed()
-    if first[2] != CardState.ACTIVE:
-        raise errors.CardFrozen() if first[2] == CardState.FROZEN else errors.CardClosed()
-    return _standing(first, [row for row in rows if row[COUPONS_FROM] is not None])
+    if standing.state != CardState.ACTIVE:
+        raise errors.CardFrozen() if standing.state == CardState.FROZEN else errors.CardClosed()
+    return standing
 
 
-def price(standing: Standing, amount_cents: int, *, now: datetime, coupon_ids: Collection[int] | None = None) -> Quote:
-    """The calculation alone. Raises AmountInvalid, CouponsNotStackable."""
-    if not 0 < amount_cents <= MOST_CENTS:
-        raise errors.AmountInvalid()
-    if coupon_ids is not None and len(set(coupon_ids)) > AT_ONCE:
-        raise errors.CouponsNotStackable()
-    member_discount = share_of(amount_cents, standing.discount_bp)
-    purchase = Purchase(
-        amount_cents, amount_cents - member_discount, standing.currency, standing.timezone, standing.cutoff_hour
-    )
+def price(
+    standing: Standing,
+    amount_cents: int,
+    *,
+    now: datetime,
+    coupon_ids: Collection[int] | None = None,
+    use_points: int = 0,
+    items: tuple[Item, ...] | None = None,
+) -> Quote:
+    """The calculation alone. Raises AmountInvalid, ItemsDoNotAddUp, CouponsNotStackable, and as ``use_points`` is."""
+    purchase = _purchase(standing, Order(amount_cents, coupon_ids, use_points, items))
     fitting, refused = _sorted_out(standing.coupons, purchase, now)
-    if coupon_ids is None:
-        chosen = fitting[0] if fitting else None
-    else:
-        chosen = next((fit for fit in fitting if fit.coupon.id in coupon_ids), None)
-    paid = purchase.payable_cents - (chosen.discount_cents if chosen else 0)
-    return Quote(standing, amount_cents, member_discount, fitting, refused, chosen, points_for(paid, standing))
+    usable = [coupon for coupon, _ in fitting]
+    best = combining.best(usable, purchase)
+    chosen = best
+    if coupon_ids is not None:
+        wanted = [coupon for coupon in usable if coupon.id in coupon_ids]
+        _refuse_clash(wanted, purchase)
+        chosen = _useful(wanted, purchase)
+    left_out = [
+        Refused(coupon.id, coupon.name, refusal)
+        for coupon in usable
+        if (refusal := combining.explain(coupon, chosen, purchase))
+    ]
+    priced = _with_points(Bill(standing, amount_cents, chosen), use_points)
+    return Quote(**(_fields(priced) | {"fits": fitting, "refused": (*refused, *left_out), "best": best}))
 
 
 def points_for(paid_cents: int, standing: Standing) -> int:
     """Points for each whole unit of currency paid, times the tier's multiplier, rounded down."""
     units = whole_units(paid_cents, standing.currency)
     return units * standing.points_per_unit * standing.points_multiplier_bp // WHOLE
+
+
+def spendable_points(standing: Standing, payable_cents: int) -> SpendablePoints | None:
+    """How many of the card's points this payment takes, in whole steps, never worth more than it."""
+    if standing.spend_points is None or standing.spend_cents is None:
+        return None
+    steps = min(standing.points // standing.spend_points, payable_cents // standing.spend_cents)
+    return SpendablePoints(
+        steps * standing.spend_points, steps * standing.spend_cents, standing.spend_points, standing.spend_cents
+    )
 
 
 def member_price(discount_bp: int) -> Text:
@@ -247,68 +284,82 @@ def shown_money(cents: int, currency: str) -> Text:
     return Text(money(cents, currency, "zh"), money(cents, currency, "en"))
 
 
+def _purchase(standing: Standing, order: Order) -> Purchase:
+    if not 0 < order.amount_cents <= MOST_CENTS:
+        raise errors.AmountInvalid()
+    if order.items is not None:
+        total = sum(item.quantity * item.price_cents for item in order.items)
+        if total != order.amount_cents:
+            raise errors.ItemsDoNotAddUp(total=shown_money(total, standing.currency))
+    return Purchase(
+        order.amount_cents,
+        standing.currency,
+        standing.timezone,
+        standing.cutoff_hour,
+        standing.discount_bp,
+        order.items,
+    )
+
+
 def _sorted_out(
     coupons: Iterable[UsableCoupon], purchase: Purchase, now: datetime
 ) -> tuple[tuple[Fit, ...], tuple[Refused, ...]]:
     fitting, refused = [], []
     for coupon in coupons:
-        try:
-            fitting.append(Fit(coupon, fits(coupon, purchase, now=now)))
-        except DomainError as refusal:
-            refused.append(Refused(coupon.id, coupon.name, refusal))
-    fitting.sort(key=lambda fit: (-fit.discount_cents, fit.coupon.valid_until, fit.coupon.id))
+        refusal = check(coupon, purchase, now)
+        if refusal is None:
+            usable = as_rung_up(coupon, purchase)
+            discount = combining.priced((usable,), purchase).coupon_discount_cents
+            if discount:
+                fitting.append(Fit(usable, discount))
+                continue
+            refusal = CouponNothingLeft()
+        refused.append(Refused(coupon.id, coupon.name, refusal))
+    fitting.sort(key=lambda fit: (-fit.discount_cents, *fit.coupon.order))
     return tuple(fitting), tuple(refused)
 
 
-def _refused_elsewhere(hot: Hot, standing: Standing, coupon_id: int, amount_cents: int, now: datetime) -> Refused:
+def _refuse_clash(wanted: Sequence[UsableCoupon], purchase: Purchase) -> None:
+    clashing = combining.clash(wanted, purchase)
+    if clashing:
+        one, other = clashing
+        raise errors.CouponsNotStackable(one=one.name, other=other.name)
+
+
+def _useful(wanted: Sequence[UsableCoupon], purchase: Purchase) -> Combination:
+    """The wanted coupons without those for which nothing is left."""
+    combination = combining.priced(wanted, purchase)
+    while any(not step.discount_cents for step in combination.steps):
+        useful = [step.coupon for step in combination.steps if step.coupon and step.discount_cents]
+        combination = combining.priced(useful, purchase)
+    return combination
+
+
+def _with_points(priced: Bill, use_points: int) -> Bill:
+    """The bill with so many points used, or a refusal that says how many could be."""
+    if not use_points:
+        return priced
+    spendable = priced.spendable
+    if spendable is None:
+        raise errors.PointsNotAccepted()
+    if use_points < 0 or use_points % spendable.step_points:
+        raise errors.PointsNotMultiple(step=spendable.step_points)
+    if use_points > priced.standing.points:
+        raise errors.PointsNotEnough(points=priced.standing.points)
+    if use_points > spendable.most_points:
+        raise errors.PointsTooMany(most=spendable.most_points)
+    worth = use_points // spendable.step_points * spendable.step_cents
+    return Bill(priced.standing, priced.amount_cents, priced.combination, use_points, worth)
+
+
+def _fields(bill: Bill) -> dict[str, Any]:
+    return {name: getattr(bill, name) for name in bill.__dataclass_fields__}
+
+
+def _refused_elsewhere(hot: Hot, standing: Standing, coupon_id: int, purchase: Purchase, now: datetime) -> Refused:
     """Why a wanted coupon is not among those the card can use: read for the words."""
-    row = hot.row(COUPON, coupon_id=coupon_id, card_id=standing.card_id)
-    if row is None:
+    coupon = find_coupon(hot, coupon_id, standing)
+    if coupon is None:
         return Refused(coupon_id, None, CouponNotFound())
-    coupon = _coupon(row)
-    purchase = Purchase(amount_cents, amount_cents, standing.currency, standing.timezone, standing.cutoff_hour)
-    try:
-        fits(coupon, purchase, now=now)
-    except DomainError as refusal:
-        return Refused(coupon_id, coupon.name, refusal)
-    return Refused(coupon_id, coupon.name, CouponNotFound())  # it came in this very moment: ask again
-
-
-def _standing(row: Row, coupon_rows: Iterable[Row]) -> Standing:
-    return Standing(
-        card_id=row[0],
-        number=row[1],
-        state=row[2],
-        points=row[3],
-        member_id=row[4],
-        member_name=row[5],
-        member_phone=row[6],
-        tier_id=row[7],
-        tier_name=Text(row[8], row[9]),
-        discount_bp=row[10],
-        points_multiplier_bp=row[11],
-        points_per_unit=row[12],
-        store_id=row[13],
-        timezone=row[15],
-        cutoff_hour=row[16],
-        currency=row[17],
-        coupons=tuple(_coupon(each[COUPONS_FROM:]) for each in coupon_rows),
-    )
-
-
-def _coupon(row: Row) -> UsableCoupon:
-    coupon_id, offer_id, name, name_en, *rules, state, valid_from, valid_until = row
-    kind, value_cents, percent_bp, cap_cents, min_cents = rules
-    return UsableCoupon(
-        coupon_id,
-        offer_id,
-        Text(name, name_en),
-        kind,
-        value_cents,
-        percent_bp,
-        cap_cents,
-        min_cents,
-        state,
-        moment(valid_from),
-        moment(valid_until),
-    )
+    refusal = check(coupon, purchase, now)
+    return Refused(coupon_id, coupon.name, refusal or CouponNotFound())  # None: it came in this very moment; ask again

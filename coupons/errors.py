@@ -290,7 +290,8 @@ class CouponBeingGiven(Conflict):
 
     code = "coupon_being_given"
     sentence = Text(
-        "这张券正在等朋友领取，收回后才能再送。", "This coupon is waiting for a friend. Take it back before you give it again."
+        "这张券正在等朋友领取，收回后才能再送。",
+        "This coupon is waiting for a friend. Take it back before you give it again.",
     )
 
 
@@ -308,7 +309,9 @@ class GiftToOneself(Conflict):
     """A gift is for somebody else."""
 
     code = "gift_to_oneself"
-    sentence = Text("这是您自己送出的券，请把链接发给朋友。", "You gave this coupon yourself. Send the link to a friend.")
+    sentence = Text(
+        "这是您自己送出的券，请把链接发给朋友。", "You gave this coupon yourself. Send the link to a friend."
+    )
 
 
 class GiftMessageTooLong(Invalid):
@@ -316,3 +319,90 @@ class GiftMessageTooLong(Invalid):
 
     code = "gift_message_too_long"
     sentence = Text("留言最多 100 个字。", "A message has at most 100 characters.")
+
+
+class EnteredCodeUnknown(NotFound):
+    """Unknown, mistyped, not in use any more: the public is not told which."""
+
+    code = "entered_code_unknown"
+    sentence = Text(
+        "这个口令或券码不能用。请核对后再输一次。",
+        "This word or code cannot be used. Please check it and try again.",
+    )
+
+
+class EnteredCodeAmbiguous(Conflict):
+    """Several of the chains that the person is a member of have this word or code."""
+
+    code = "entered_code_ambiguous"
+    sentence = Text("几张会员卡都有这个口令，请选一张。", "Several of your cards know this word. Choose one.")
+
+
+class PrintedCodeUsed(Conflict):
+    """The code on paper has become a coupon before."""
+
+    code = "printed_code_used"
+    sentence = Text("这个券码已经用过了。", "This code was already used.")
+
+
+class PrintedCodeVoid(Conflict):
+    """The code's batch was made void, or is not whole yet. Only staff are told."""
+
+    code = "printed_code_void"
+    sentence = Text("这批券码已作废，或还没有做完。", "The batch of this code is void, or not finished yet.")
+
+
+class PrintedCodeMistyped(NotFound):
+    """The check digit is wrong. Only staff are told."""
+
+    code = "printed_code_mistyped"
+    sentence = Text("券码输错了一位，请对照再输。", "One letter of the code is wrong. Compare and type it again.")
+
+
+class CodesInvalid(Invalid):
+    """So many codes are not made at once."""
+
+    code = "codes_invalid"
+    sentence = Text("一次可做 1 到 {most} 个券码。", "Make between 1 and {most} codes at a time.")
+
+
+class BatchNotFound(NotFound):
+    """No such batch of codes in this chain."""
+
+    code = "code_batch_not_found"
+    sentence = Text("没有这批券码。", "There is no such batch of codes.")
+
+
+class BatchNotOpen(Conflict):
+    """The batch is whole or void already."""
+
+    code = "code_batch_not_open"
+    sentence = Text("这批券码已经做完或作废。", "This batch of codes is finished or void already.")
+
+
+class BatchNotWhole(Conflict):
+    """The codes of the batch are still being written."""
+
+    code = "code_batch_not_whole"
+    sentence = Text("这批券码还没有做完，请先继续或作废。", "This batch is not finished. Continue it or make it void.")
+
+
+class StaffGiftNotAllowed(Conflict):
+    """Staff do not give out this offer."""
+
+    code = "staff_gift_not_allowed"
+    sentence = Text("这个活动不能由店员赠送。", "Staff cannot give out this offer.")
+
+
+class StaffGiftLimitReached(Conflict):
+    """The member of staff gave as many today as he may."""
+
+    code = "staff_gift_limit_reached"
+    sentence = Text("您今天可送的 {limit} 张已经送完。", "You gave the {limit} you may give today.")
+
+
+class ReasonNeeded(Invalid):
+    """What staff give or take needs a reason."""
+
+    code = "reason_needed"
+    sentence = Text("请写明原因。", "Please say why.")

@@ -1,5 +1,6 @@
-"""Using a coupon up, and giving it back when the purchase is undone. One conditional statement decides each."""
+"""Using coupons up, and giving them back when the purchase is undone. One conditional statement decides each."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import case, update
@@ -8,27 +9,38 @@ from core.db import db
 from core.hot import Hot, Sql
 from coupons.models import Coupon, CouponState
 
-# PostgreSQL: a part of the statement of checkout/settling.py. Reads ``held``, the card.
-USE = """
+IS_USABLE = "state = 'claimed' AND valid_from <= :now AND valid_until > :now"
+# PostgreSQL: a part of the statement of checkout/settling.py. Reads ``held``, the card. The coupons are locked first,
+# in one order everywhere, so that either all of them are used or none.
+USE = f"""
+ready AS MATERIALIZED (
+    SELECT id FROM coupons
+    WHERE id = ANY(:coupon_ids ::bigint[]) AND card_id = (SELECT id FROM held) AND {IS_USABLE}
+    ORDER BY id FOR NO KEY UPDATE
+),
+going AS MATERIALIZED (
+    SELECT id, chain_id, member_id FROM held
+    WHERE (SELECT count(*) FROM ready) = cardinality(:coupon_ids ::bigint[])
+),
 used AS (
     UPDATE coupons SET state = 'redeemed', redeemed_at = :now
-    WHERE id = :coupon_id AND card_id = (SELECT id FROM held)
-      AND state = 'claimed' AND valid_from <= :now AND valid_until > :now
-    RETURNING id, offer_id
+    WHERE id IN (SELECT id FROM ready) AND EXISTS (SELECT 1 FROM going)
 )"""
-# SQLite: the same as a step of its own.
-USE_STEP = Sql("""
+# SQLite: the same as steps of their own.
+READY_STEP = Sql(f"SELECT 1 FROM coupons WHERE id = :coupon_id AND card_id = :card_id AND {IS_USABLE}")
+USE_STEP = Sql(f"""
     UPDATE coupons SET state = 'redeemed', redeemed_at = :now
-    WHERE id = :coupon_id AND card_id = :card_id
-      AND state = 'claimed' AND valid_from <= :now AND valid_until > :now
+    WHERE id = :coupon_id AND card_id = :card_id AND {IS_USABLE}
     RETURNING offer_id
 """)
 
 
-def use_stepwise(hot: Hot, coupon_id: int, *, card_id: int, now: datetime) -> int | None:
-    """Use the coupon up; its offer's id, or None when it cannot be used. Only in an open SQLite transaction."""
-    row = hot.row(USE_STEP, coupon_id=coupon_id, card_id=card_id, now=now)
-    return None if row is None else int(row[0])
+def use_stepwise(hot: Hot, coupon_ids: Sequence[int], *, card_id: int, now: datetime) -> bool:
+    """Use all of these coupons up, or none and say False. Only in an open SQLite transaction."""
+    several = coupon_ids if len(coupon_ids) > 1 else ()
+    if not all(hot.row(READY_STEP, coupon_id=each, card_id=card_id, now=now) for each in several):
+        return False
+    return all(hot.row(USE_STEP, coupon_id=each, card_id=card_id, now=now) for each in coupon_ids)
 
 
 def give_back(coupon_id: int, *, now: datetime) -> CouponState | None:

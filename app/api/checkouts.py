@@ -235,7 +235,7 @@ def quote_json(quote: quoting.Quote) -> dict[str, Any]:
         "payable_cents": quote.payable_cents,
         "points": quote.points,
         "coupons": list(quote.coupon_ids),
-        "best": [quote.best.coupon.id] if quote.best else [],
+        "best": list(quote.best.coupon_ids),
         "fits": [
             {
                 "coupon_id": coupon.id,
@@ -267,8 +267,8 @@ def settled_json(settled: settling.Settled) -> dict[str, Any]:
         "payable_cents": settled.payable_cents,
         "points_earned": settled.points_earned,
         "coupons": list(settled.coupon_ids),
-        "settled_at": settled.settled_at.isoformat(),
-        "business_day": settled.business_day.isoformat(),
+        "settled_at": settled.settled_at and settled.settled_at.isoformat(),
+        "business_day": settled.business_day and settled.business_day.isoformat(),
     }
 
 

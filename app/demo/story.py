@@ -194,8 +194,7 @@ def _buy(story: Story, person: Person, store_id: int, at: datetime) -> None:
     best = quoting.quote(hot, chain.id, store_id, card, amount, now=at).best
     story.receipts += 1
     receipt = f"demo-{story.receipts:06d}"
-    coupon_ids = (best.coupon.id,) if best else ()
-    sale = settling.Sale(chain.id, store_id, card, amount, receipt, receipt, "system", coupon_ids)
+    sale = settling.Sale(chain.id, store_id, card, amount, receipt, receipt, "system", best.coupon_ids)
     settled = settling.settle(hot, sale, now=at)
     if story.random.random() < UNDONE:
         later = min(at + timedelta(minutes=3), story.now)
