@@ -31,6 +31,8 @@ class CodeBatch(Model):
         one_of("state", BatchState),
         CheckConstraint("size >= 0", name="size_not_negative"),
         CheckConstraint("(state = 'void') = (voided_at IS NOT NULL)", name="voided_has_time"),
+        CheckConstraint("made BETWEEN 0 AND size", name="made_within_size"),
+        CheckConstraint("state <> 'active' OR made = size", name="active_is_whole"),
         Index(None, "chain_id", "id"),
         Index(None, "offer_id", "id"),
     )
@@ -42,6 +44,7 @@ class CodeBatch(Model):
     name: Mapped[str] = mapped_column(String(80))
     state: Mapped[str] = mapped_column(String(10), default=BatchState.ACTIVE)
     size: Mapped[int] = mapped_column(default=0)
+    made: Mapped[int] = mapped_column(default=0, server_default="0")  # how many of them are written
     made_by: Mapped[str] = mapped_column(String(40))
     made_at: Mapped[datetime]
     voided_at: Mapped[datetime | None]
