@@ -27,6 +27,11 @@ def get_store(chain_id: int, store_id: int, *, store_ids: StoreIds = None) -> St
     return store
 
 
+def find_store_by_code(chain_id: int, code: str, *, store_ids: StoreIds = None) -> Store | None:
+    """The store with head office's number, if the reader may see it."""
+    return db.session.scalar(_of(select(Store), chain_id, store_ids).where(Store.code == code))
+
+
 def get_store_code(chain_id: int, code_id: int, *, store_ids: StoreIds = None) -> Row[StoreCode, Store]:
     """A code with its store; NotFound as above."""
     query = select(StoreCode, Store).join(Store, Store.id == StoreCode.store_id).where(StoreCode.id == code_id)

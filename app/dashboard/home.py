@@ -8,6 +8,7 @@ from flask_babel import format_date, gettext, ngettext
 from werkzeug.wrappers import Response
 
 from app.auth.guard import MANAGERS, access, actor, require_staff
+from app.dashboard import store_choice
 from app.dashboard.frame import chain_of
 from app.languages import language
 from app.reports.board import Board, has_any_card, read_board
@@ -65,6 +66,14 @@ def search() -> str | Response:
     if len(found.members) == 1 and not (found.stores or found.offers or found.campaigns):
         return redirect(url_for("members.show", member_id=found.members[0].id))
     return render_template("dashboard/home/search.html", text=text, found=found, reader=reader_of(who))
+
+
+@bp.get("/store-options")
+@access(*MANAGERS)
+def store_options() -> str:
+    """The stores that fit what somebody types into a filter."""
+    stores = store_choice.options(request.args.get("store", ""))
+    return render_template("dashboard/home/_store_options.html", stores=stores)
 
 
 def _live(reader: Reader, now: datetime) -> dict[str, object]:

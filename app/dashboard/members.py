@@ -12,8 +12,9 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response
 
 from app.auth.guard import MANAGERS, access, actor, author, require_staff
-from app.dashboard import personal
+from app.dashboard import personal, store_choice
 from app.dashboard.frame import chain_of
+from app.dashboard.store_choice import Choice
 from app.languages import language
 from app.reports import people
 from app.reports.people import Filters, Person
@@ -26,14 +27,13 @@ from core.clock import utc_now
 from core.db import db, transaction
 from core.errors import NotFound
 from core.money import money
-from stores.models import Role, Store
+from stores.models import Role
 
 bp = Blueprint("members", __name__, url_prefix="/dashboard/members", template_folder="templates")
 bp.before_request(require_staff)
 bp.record_once(lambda state: personal.init_app(state.app))
 
 PAGE = 50
-MOST_STORES = 500  # in the select
 LONGEST_SEARCH = 80
 NAMES = ("search", "tier", "store", "state", "joined_from", "joined_to")
 ID = "<int:member_id>"
@@ -47,7 +47,7 @@ class Asked:
 
     words: dict[str, str]
     filters: Filters
-    stores: list[tuple[str, str]]
+    store: Choice
 
 
 @bp.get("")
@@ -71,8 +71,8 @@ def index() -> str:
         filters=asked.filters,
         asked=asked.words,
         tiers=_tiers(chain.id),
-        stores=asked.stores,
-        csv_url=_csv_url(asked.words),
+        store=asked.store,
+        csv_url=_csv_url(asked),
     )
 
 
@@ -128,18 +128,17 @@ def _change(change: Callable[..., bool], member_id: int, card_id: int) -> None:
 def _asked() -> Asked:
     """The filters of this request. What makes no sense is left out."""
     given = {name: request.args.get(name, "").replace("\0", "").strip()[:LONGEST_SEARCH] for name in NAMES}
-    stores = _stores()
-    ids = {code: store_id for store_id, code, _ in stores}
+    choice = store_choice.choose(given["store"])
     filters = Filters(
         search=given["search"],
         tier_id=int(given["tier"]) if given["tier"].isascii() and given["tier"].isdecimal() else None,
-        store_id=ids.get(given["store"]) if given["store"] else None,
+        store_id=choice.store.id if choice.store else None,
         state=given["state"] if given["state"] in [*CardState] else "",
         joined_from=_day(given["joined_from"]),
         joined_to=_day(given["joined_to"]),
     )
     words = {name: word for name, word in given.items() if word}
-    return Asked(words, filters, [(code, name) for _, code, name in stores])
+    return Asked(words, filters, choice)
 
 
 def _day(text: str) -> date | None:
@@ -148,13 +147,6 @@ def _day(text: str) -> date | None:
     except ValueError:
         return None
     return day if 1970 <= day.year <= 2100 else None
-
-
-def _stores() -> list[tuple[int, str, str]]:
-    query = select(Store.id, Store.code, Store.name).filter_by(chain_id=actor().chain_id)
-    if (store_ids := actor().store_ids) is not None:
-        query = query.where(Store.id.in_(store_ids))
-    return [(row[0], row[1], row[2]) for row in db.session.execute(query.order_by(Store.code).limit(MOST_STORES))]
 
 
 def _tiers(chain_id: int) -> list[tuple[int, str]]:
@@ -173,8 +165,13 @@ def _count_words(total: int) -> str:
     return ngettext("%(num)d member", "%(num)d members", total)
 
 
-def _csv_url(asked: dict[str, str]) -> str:
-    period = {"from": asked.get("joined_from"), "to": asked.get("joined_to"), "store": asked.get("store")}
+def _csv_url(asked: Asked) -> str:
+    store = asked.store.store
+    period = {
+        "from": asked.words.get("joined_from"),
+        "to": asked.words.get("joined_to"),
+        "store": store.code if store else "",
+    }
     return url_for("report_files.csv_file", name="members", **{name: word for name, word in period.items() if word})
 
 

@@ -7,7 +7,9 @@ from flask import Blueprint, render_template, request, url_for
 from flask_babel import gettext
 
 from app.auth.guard import HQ, MANAGERS, access, actor, require_staff
+from app.dashboard import store_choice
 from app.dashboard.frame import chain_of
+from app.dashboard.store_choice import Choice
 from app.languages import language
 from app.reports import reading
 from app.reports.columns import KIND_WORDS, Kind
@@ -20,14 +22,13 @@ from core.audit import AuditEntry
 from core.clock import business_day, utc_now
 from core.db import db
 from core.money import money
-from stores.models import Staff, Store
+from stores.models import Staff
 
 bp = Blueprint("reports", __name__, url_prefix="/dashboard/reports", template_folder="templates")
 bp.before_request(require_staff)
 
 USUAL_DAYS = 30
 PERIODS = (1, 7, 30, 90)
-MOST_STORES = 500  # in the select
 
 
 class Asked(NamedTuple):
@@ -36,8 +37,11 @@ class Asked(NamedTuple):
     first: date
     last: date
     today: date
-    store_code: str
-    stores: list[tuple[str, str]]
+    store: Choice
+
+    @property
+    def store_code(self) -> str:
+        return self.store.store.code if self.store.store else ""
 
     @property
     def query(self) -> dict[str, str]:
@@ -104,9 +108,7 @@ def _asked() -> Asked:
     today = business_day(utc_now(), chain.timezone, chain.cutoff_hour)
     last = _day(request.args.get("to")) or today
     first = _day(request.args.get("from")) or last - timedelta(days=USUAL_DAYS - 1)
-    stores = _stores()
-    store = request.args.get("store", "")
-    return Asked(min(first, last), max(first, last), today, store if store in dict(stores) else "", stores)
+    return Asked(min(first, last), max(first, last), today, store_choice.choose(request.args.get("store", "")))
 
 
 def _day(text: str | None) -> date | None:
@@ -117,19 +119,11 @@ def _day(text: str | None) -> date | None:
     return day if 2000 <= day.year <= 2099 else None
 
 
-def _stores() -> list[tuple[str, str]]:
-    query = db.select(Store.code, Store.name).filter_by(chain_id=actor().chain_id)
-    if (store_ids := actor().store_ids) is not None:
-        query = query.where(Store.id.in_(store_ids))
-    return [(row[0], row[1]) for row in db.session.execute(query.order_by(Store.code).limit(MOST_STORES))]
-
-
 def _narrowed(reader: Reader, asked: Asked) -> Reader:
     """The same reader, for the chosen store only."""
-    if not asked.store_code:
+    if asked.store.store is None:
         return reader
-    store_id = db.session.scalar(db.select(Store.id).filter_by(chain_id=reader.chain_id, code=asked.store_code))
-    return Reader(reader.chain_id, frozenset([store_id or 0]), reader.shows_personal)
+    return Reader(reader.chain_id, frozenset([asked.store.store.id]), reader.shows_personal)
 
 
 def _periods(asked: Asked, endpoint: str, **more: str) -> list[tuple[str, str, bool]]:

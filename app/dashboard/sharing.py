@@ -10,7 +10,8 @@ from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
 from app.auth.guard import MANAGERS, access, actor, require_staff
-from app.dashboard import personal
+from app.dashboard import personal, store_choice
+from app.dashboard.store_choice import Choice
 from app.reports.views import reader_of
 from app.security import row_number
 from app.wallet.showing import day_shown
@@ -20,7 +21,7 @@ from sharing import propagation, queries
 from sharing.propagation import Numbers, Spreader
 from sharing.queries import Branch, Root
 from stores.models import Chain, Store
-from stores.queries import get_chain, list_stores
+from stores.queries import get_chain
 
 bp = Blueprint("sharing", __name__, url_prefix="/dashboard/sharing", template_folder="templates")
 bp.before_request(require_staff)
@@ -29,7 +30,6 @@ DAYS = (7, 30, 90)
 USUAL_DAYS = 30
 TOP = 10
 PAGE = 50
-MOST_STORES = 500  # in the select; a chain with more filters by address
 PICTURE_GENERATIONS = 3
 PICTURE_CHILDREN = 10
 
@@ -40,9 +40,12 @@ class Asked(NamedTuple):
     chain: Chain
     first: date
     last: date
-    store: Store | None
-    stores: list[Store]  # to choose from
+    choice: Choice
     store_ids: Collection[int] | None
+
+    @property
+    def store(self) -> Store | None:
+        return self.choice.store
 
     @property
     def start(self) -> datetime:
@@ -186,9 +189,9 @@ def _asked() -> Asked:
     last = _day("to") or today
     first = _day("from") or last - timedelta(days=USUAL_DAYS - 1)
     first, last = min(first, last), max(first, last)
-    stores = list(list_stores(chain.id, store_ids=actor().store_ids, limit=MOST_STORES))
-    store = next((each for each in stores if each.code == request.args.get("store", "")), None)
-    return Asked(chain, first, last, store, stores, frozenset([store.id]) if store else actor().store_ids)
+    choice = store_choice.choose(request.args.get("store", ""))
+    store_ids = frozenset([choice.store.id]) if choice.store else actor().store_ids
+    return Asked(chain, first, last, choice, store_ids)
 
 
 def _day(name: str) -> date | None:
