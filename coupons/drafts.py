@@ -247,7 +247,7 @@ def _period(draft: Draft) -> Rules:
 def _hours(draft: Draft, cutoff_hour: int) -> Rules:
     windows = draft.hours or []
     yield len(windows) <= MOST_WINDOWS, Text("时段太多，最多 12 段。", "there are more than 12 spans of hours.")
-    known = all(len(w) == 2 and 0 <= w[0] < MINUTES and 0 < w[1] <= MINUTES for w in windows)
+    known = all(map(_is_window, windows))
     yield known, Text("时段要写成 14:00 到 17:00 这样。", "hours are written like 14:00 to 17:00.")
     inside = known and all(_span(window, cutoff_hour) is not None for window in windows)
     yield (
@@ -299,6 +299,10 @@ def _is_date(day: str) -> bool:
         return False
 
 
+def _is_window(window: list[int]) -> bool:
+    return len(window) == 2 and 0 <= window[0] < MINUTES and 0 < window[1] <= MINUTES
+
+
 def _span(window: list[int], cutoff_hour: int) -> tuple[int, int] | None:
     """Some hours as minutes since the business day began; None when they pass its end."""
     start, end = ((minute - cutoff_hour * 60) % MINUTES for minute in window)
@@ -311,7 +315,7 @@ def _merged(windows: list[list[int]], cutoff_hour: int) -> list[list[int]] | Non
 
     What cannot be read is left as it is, for ``check`` to refuse.
     """
-    if not all(len(window) == 2 for window in windows):
+    if not all(map(_is_window, windows)):
         return windows
     spans = [_span(window, cutoff_hour) for window in windows]
     merged: list[tuple[int, int]] = []

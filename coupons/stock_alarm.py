@@ -1,8 +1,7 @@
 """Tells when a running offer is nearly gone, and when it is gone: of its stock, or of its budget."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Select, func, or_, select, update
 
@@ -63,11 +62,11 @@ def _set_level(chain_id: int, offer_id: int, before: int | None, level: int | No
 
 def _levels(chain_id: int) -> list[tuple[Offer, int | None, int | None, int | None]]:
     """The chain's running offers that can run out: level, coupons left, budget left."""
-    rows: Sequence[tuple[Offer, int | None, int | None]] = db.session.execute(_running(chain_id)).tuples().all()
+    rows = [(row[0], row[1], row[2]) for row in db.session.execute(_running(chain_id))]
     return [(offer, _level(offer, left, cents), left, cents) for offer, left, cents in rows]
 
 
-def _running(chain_id: int) -> Select[Offer, int | None, int | None]:
+def _running(chain_id: int) -> Select[Any, Any, Any]:
     left = select(func.sum(OfferSlot.stock - OfferSlot.claimed)).where(OfferSlot.offer_id == Offer.id)
     cents = select(OfferBudget.budget_cents - OfferBudget.committed_cents).where(OfferBudget.offer_id == Offer.id)
     return (
