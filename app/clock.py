@@ -23,6 +23,7 @@ from core.clock import utc_now
 from core.db import db, transaction
 from core.leases import take_lease
 from coupons.expiring import expire_batch
+from coupons.stock_alarm import alarm_batch
 from push.runs import finish_batch, start_due_batch
 from push.sweeping import sweep_batch
 from stores.models import Chain
@@ -30,7 +31,7 @@ from stores.models import Chain
 LEASE = "clock"
 LEASED_FOR = timedelta(seconds=20)
 TICK_SECONDS = 5
-NIGHT_CHECK_SECONDS = 60
+MINUTE_SECONDS = 60
 NIGHT_HOUR = 3  # by each chain's own clock
 
 log = logging.getLogger("kaquan.clock")
@@ -51,7 +52,12 @@ def forget_phone_codes(chain_id: int, now: datetime) -> None:
         forget_codes(chain_id, now=now)
 
 
+def tell_stock(chain_id: int, now: datetime) -> None:
+    alarm_batch(chain_id, now=now)
+
+
 # In this order, for each chain.
+MINUTELY: list[Callable[[int, datetime], None]] = [tell_stock]
 NIGHTLY: list[Callable[[int, datetime], None]] = [fit_tiers, expire_coupons, forget_phone_codes]
 
 
@@ -72,6 +78,17 @@ class Clock:
                 pass
             sweep_batch(now=now)
             finish_batch(now=now)
+            return True
+
+    def minute(self, now: datetime | None = None) -> bool:
+        """Do what every chain needs each minute, if this clock has the duty; False while another has it."""
+        with self._app.app_context():
+            now = now or utc_now()
+            if not self._holds(now):
+                return False
+            for chain_id in db.session.scalars(select(Chain.id).order_by(Chain.id)).all():
+                for job in MINUTELY:
+                    job(chain_id, now)
             return True
 
     def night(self, now: datetime | None = None) -> list[int]:
@@ -127,7 +144,8 @@ def build_scheduler(clock: Clock) -> BlockingScheduler:
     )
     begin = utc_now()
     scheduler.add_job(_told(clock.tick), "interval", seconds=TICK_SECONDS, id="tick", next_run_time=begin)
-    scheduler.add_job(_told(clock.night), "interval", seconds=NIGHT_CHECK_SECONDS, id="night", next_run_time=begin)
+    scheduler.add_job(_told(clock.minute), "interval", seconds=MINUTE_SECONDS, id="minute", next_run_time=begin)
+    scheduler.add_job(_told(clock.night), "interval", seconds=MINUTE_SECONDS, id="night", next_run_time=begin)
     return scheduler
 
 

@@ -23,6 +23,7 @@ def group(once: bool) -> None:
     candidate = clock.Clock(app)
     has_duty = candidate.tick()
     if has_duty:
+        candidate.minute()
         candidate.night()
         candidate.retire()
     click.echo(say(TICKED if has_duty else STANDS_BY), err=True)

@@ -8,11 +8,13 @@ from app import clock as clock_module
 from app.clock import LEASED_FOR, Clock, build_scheduler, next_night
 from core.clock import utc_now
 from core.db import db, transaction
+from core.events import Event
 from core.hot import this_transaction
 from coupons.claiming import claim
 from coupons.models import Coupon
 from push.models import Run
 from push.runs import start_due_batch
+from stores.models import Chain
 from tests.concurrency.racing import race
 from tests.factories import NOON, make_card, make_chain, make_offer, make_store, make_store_code
 from tests.push.pushing import make_campaign, make_member, outcomes, schedule, send_all, state_of
@@ -48,6 +50,22 @@ def test_a_second_clock_stands_by(app):
     assert not second.tick(NOON + 5 * SECOND)
     assert first.tick(NOON + 10 * SECOND)
     assert not second.tick(NOON + 29 * SECOND)
+
+
+def test_each_minute_a_chain_hears_that_its_stock_is_gone(app):
+    offer = make_offer(make_chain(), stock=1)
+    card = make_card(make_code(db.session.get_one(Chain, offer.chain_id)))
+    with transaction():
+        claim(this_transaction(), offer.id, card_id=card.id, now=NOON)
+    clock = Clock(app)
+
+    assert clock.minute(NOON)
+    assert not Clock(app, "second").minute(NOON + 5 * SECOND)
+    assert clock.minute(NOON + 10 * SECOND)
+    db.session.commit()
+
+    kinds = db.session.scalars(db.select(Event.kind).order_by(Event.id)).all()
+    assert kinds.count("offer.sold_out") == 1
 
 
 def test_it_takes_over_when_the_first_is_gone(app):
@@ -151,7 +169,7 @@ def test_the_jobs_never_pile_up(app):
     scheduler = build_scheduler(Clock(app))
     jobs = scheduler._pending_jobs
 
-    assert {job.id for job, _, _ in jobs} == {"tick", "night"}
+    assert {job.id for job, _, _ in jobs} == {"tick", "minute", "night"}
     assert scheduler._job_defaults == {"coalesce": True, "max_instances": 1, "misfire_grace_time": 60}
 
 
