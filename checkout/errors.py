@@ -150,3 +150,79 @@ class ValueNotAccepted(Conflict):
 
     code = "value_not_accepted"
     sentence = Text("会员卡没有储值，不能用余额支付。", "The card holds no stored value to pay with.")
+
+
+class CheckoutNotSettled(Conflict):
+    """It is only reserved, or was released."""
+
+    code = "checkout_not_settled"
+    sentence = Text(
+        "这笔交易还没有入账，不能撤销或退款。", "This checkout was not booked, so there is nothing to undo."
+    )
+
+
+class CheckoutRefunded(Conflict):
+    """A part was handed back already."""
+
+    code = "checkout_refunded"
+    sentence = Text(
+        "这笔交易已经退过款，不能整笔撤销；剩下的请按金额退。",
+        "A part of this checkout was refunded. Refund the rest by its amount.",
+    )
+
+
+class RefundTooMuch(Conflict):
+    """More than is left of what was paid."""
+
+    code = "refund_too_much"
+    sentence = Text("最多还能退 {left}。", "At most {left} can still be refunded.")
+
+
+class RefundTooLate(Conflict):
+    """The time in which this role may refund has passed."""
+
+    code = "refund_too_late"
+    sentence = Text(
+        "已超过可退款的时间（{window}）。{who}",
+        "The time for refunding it ({window}) has passed. {who}",
+    )
+
+
+class RefundNeedsApproval(Conflict):
+    """More than this role refunds by itself."""
+
+    code = "refund_needs_approval"
+    sentence = Text(
+        "您自己最多可退 {most}，更多请店长输入 PIN。",
+        "You can refund {most} by yourself. For more, ask the manager for the PIN.",
+    )
+
+
+class RefundNotPermitted(NotPermitted):
+    """This role refunds nothing."""
+
+    code = "refund_not_permitted"
+    sentence = Text("您不能退款。", "You may not refund.")
+
+
+class CheckoutNotReserved(Conflict):
+    """It was confirmed or released before, or never reserved."""
+
+    code = "checkout_not_reserved"
+    sentence = Text(
+        "这笔交易不在预留中，已经入账或释放了。", "This checkout is not reserved: it was booked or released."
+    )
+
+
+class ReservationOver(Conflict):
+    """Its time has run out."""
+
+    code = "reservation_over"
+    sentence = Text("预留已超时，请重新结账。", "The reservation has run out. Start the purchase again.")
+
+
+class ReservationTooLong(Invalid):
+    """Coupons and points are not held for ever."""
+
+    code = "reservation_too_long"
+    sentence = Text("预留时间为 1 到 {most} 分钟。", "A reservation lasts 1 to {most} minutes.")

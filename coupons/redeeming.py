@@ -1,5 +1,6 @@
 """Using coupons up, and giving them back when the purchase is undone. One conditional statement decides each."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -7,6 +8,7 @@ from sqlalchemy import case, update
 
 from core.db import db
 from core.hot import Hot, Sql
+from coupons.limits import free_budget
 from coupons.models import Coupon, CouponState
 
 IS_USABLE = "state = 'claimed' AND valid_from <= :now AND valid_until > :now"
@@ -43,18 +45,28 @@ def use_stepwise(hot: Hot, coupon_ids: Sequence[int], *, card_id: int, now: date
     return all(hot.row(USE_STEP, coupon_id=each, card_id=card_id, now=now) for each in coupon_ids)
 
 
-def give_back(coupon_id: int, *, now: datetime) -> CouponState | None:
-    """Make a redeemed coupon usable again, or expired when its time is over. Needs an open transaction.
+def give_back(coupon_ids: Sequence[int], *, now: datetime) -> dict[int, CouponState]:
+    """Make redeemed coupons usable again, or expired when their time is over. Needs an open transaction.
 
-    Returns its new state; None when it is not redeemed.
+    Returns the new state of each that was redeemed. What an expired one had committed of its offer's budget is free.
     """
-    state = db.session.scalar(
-        update(Coupon)
-        .where(Coupon.id == coupon_id, Coupon.state == CouponState.REDEEMED)
-        .values(
-            state=case((Coupon.valid_until > now, CouponState.CLAIMED), else_=CouponState.EXPIRED), redeemed_at=None
-        )
-        .returning(Coupon.state)
-        .execution_options(synchronize_session=False)
-    )
-    return None if state is None else CouponState(state)
+    states: dict[int, CouponState] = {}
+    freed: Counter[int] = Counter()
+    for coupon_id in coupon_ids:
+        row = db.session.execute(
+            update(Coupon)
+            .where(Coupon.id == coupon_id, Coupon.state == CouponState.REDEEMED)
+            .values(
+                state=case((Coupon.valid_until > now, CouponState.CLAIMED), else_=CouponState.EXPIRED),
+                redeemed_at=None,
+            )
+            .returning(Coupon.state, Coupon.offer_id, Coupon.committed_cents)
+            .execution_options(synchronize_session=False)
+        ).one_or_none()
+        if row is None:
+            continue
+        states[coupon_id] = CouponState(row.state)
+        if row.state == CouponState.EXPIRED:
+            freed[row.offer_id] += row.committed_cents
+    free_budget(freed)
+    return states
