@@ -1,6 +1,6 @@
 """What stands around every staff page: the chain, the person, and the entries his role has."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -28,7 +28,7 @@ ENTRIES = {
 
 def init_app(app: Flask) -> None:
     app.context_processor(surroundings)
-    app.jinja_env.filters.update(local_time=local_time, local_day=local_day)
+    app.jinja_env.filters.update(local_time=local_time, local_day=local_day, day_said=day_said)
 
 
 def local_time(moment: datetime, zone: str | None = None) -> str:
@@ -40,6 +40,11 @@ def local_time(moment: datetime, zone: str | None = None) -> str:
 def local_day(moment: datetime, zone: str | None = None) -> str:
     """The day of a moment in the chain's time zone: 5月20日, with the year when it is another one."""
     return _day(moment.astimezone(ZoneInfo(zone or _zone())))
+
+
+def day_said(day: date) -> str:
+    """A day as people say it: 5月20日, 20 May; with the year when it is another one."""
+    return _day(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(_zone())))
 
 
 def _day(shown: datetime) -> str:

@@ -99,7 +99,7 @@ def sentence_of(board: Board) -> str:
             "No new card yet today; yesterday there were %(num)d.",
             yesterday,
         )
-    parts = [ngettext("%(num)d new card today", "%(num)d new cards today", cards)]
+    parts = [ngettext("%(count)s new card today", "%(count)s new cards today", cards, count=f"{cards:,}")]
     if board.pace_seconds is not None:
         parts.append(gettext("one every %(pace)s", pace=pace_words(board.pace_seconds)))
     if comparison := _against_last_week(board):

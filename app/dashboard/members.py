@@ -162,7 +162,7 @@ def _tiers(chain_id: int) -> list[tuple[int, str]]:
 def _count_words(total: int) -> str:
     if total > people.MOST_COUNTED:
         return gettext("more than %(count)s members", count=f"{people.MOST_COUNTED:,}")
-    return ngettext("%(num)d member", "%(num)d members", total)
+    return ngettext("%(count)s member", "%(count)s members", total, count=f"{total:,}")
 
 
 def _csv_url(asked: Asked) -> str:

@@ -2,13 +2,11 @@
 
 from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from flask import Flask
 from flask_babel import format_date, gettext
 
-from app.auth.guard import actor
-from app.dashboard.frame import chain_of
+from app.dashboard.frame import local_day
 from app.languages import language
 from app.reports.people import Friend, may_see
 from app.reports.question import Reader
@@ -17,7 +15,7 @@ from cards.contacts import masked_name, masked_phone
 
 def init_app(app: Flask) -> None:
     """Teach the templates these words."""
-    for word in (called, phone_shown, email_shown, card_number, day_words, day_of, moment_of, last_day, cause_words):
+    for word in (called, phone_shown, email_shown, card_number, day_words, last_day, cause_words):
         app.jinja_env.filters[word.__name__] = word
     app.jinja_env.filters["is_seen"] = is_seen
 
@@ -58,19 +56,9 @@ def day_words(day: date) -> str:
     return format_date(day, "M月d日EEEE" if language() == "zh" else "EEEE, d MMMM")
 
 
-def day_of(moment: datetime) -> str:
-    """2026-05-20 in the chain's zone."""
-    return _local(moment).date().isoformat()
-
-
-def moment_of(moment: datetime) -> str:
-    """2026-05-20 14:05 in the chain's zone."""
-    return _local(moment).strftime("%Y-%m-%d %H:%M")
-
-
 def last_day(until: datetime) -> str:
     """The last day of something that ends at a moment (exclusive)."""
-    return _local(until - timedelta(seconds=1)).date().isoformat()
+    return local_day(until - timedelta(seconds=1))
 
 
 def cause_words(cause: str) -> str:
@@ -82,7 +70,3 @@ def cause_words(cause: str) -> str:
         "import": gettext("Brought along"),
     }
     return words.get(kind, cause)
-
-
-def _local(moment: datetime) -> datetime:
-    return moment.astimezone(ZoneInfo(chain_of(actor()).timezone))

@@ -2,6 +2,7 @@
 
 from flask import Blueprint, current_app, flash, g, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from werkzeug import Response
 
 from app.auth.devices import device_key_hash, device_wallet
@@ -173,9 +174,16 @@ def welcome(joined: Joined) -> Response:
 
 
 def benefit_rows(program: Program, *, gift: str = "") -> list[dict[str, str]]:
-    """What the card gives, one thing on a line; the welcome gift first."""
-    rows = [{"worth": line} for line in lines(program.benefits, program.benefits_en)]
+    """What the card gives, one thing on a line; the welcome gift first. Never nothing."""
+    rows = [{"worth": line} for line in lines(program.benefits, program.benefits_en) or _usual_benefits(program)]
     return [{"worth": gift, "what": _("with the card")}, *rows] if gift else rows
+
+
+def _usual_benefits(program: Program) -> list[str]:
+    """What any card gives, where the chain has written nothing yet."""
+    points = program.points_per_unit
+    earned = ngettext("%(num)d point for every unit you pay", "%(num)d points for every unit you pay", points)
+    return [*([earned] if points else []), _("Always with you: no app, nothing to carry")]
 
 
 def _is_preview() -> bool:

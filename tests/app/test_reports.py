@@ -18,7 +18,7 @@ from app.reports.reading import by_day
 from core.audit import AuditEntry
 from core.db import db
 from stores.models import Chain, Role, Store
-from tests.factories import make_key, make_staff
+from tests.factories import make_chain, make_key, make_staff
 from tests.pages import sign_in
 from tests.reports import story
 
@@ -226,3 +226,12 @@ def test_a_page_of_reports_answers_odd_questions(chain, client, asked):
 
     assert client.get(f"/dashboard/reports?{asked}").status_code == 200
     assert client.get(f"/dashboard/reports/cards?{asked}").status_code == 200
+
+
+def test_a_chain_in_which_nothing_happened_is_shown_no_flat_charts(client):
+    sign_in(client, make_staff(make_chain("quiet")))
+    page = client.get("/dashboard/reports?lang=en").text
+
+    assert "In this period there were none." in page
+    assert "data-chart" not in page
+    assert "/reports/members.csv" in page

@@ -191,3 +191,22 @@ def test_another_chains_tree_is_not_there(client, family):
 
     assert foreign.get(f"{SHARING}/tree/{family['root'].member_id}").status_code == 404
     assert "林小雪" not in foreign.get(SHARING).text
+
+
+def test_a_period_without_anything_shows_no_numbers_made_of_nothing(hq):
+    page = hq.get(f"{SHARING}?lang=en&from=2020-01-01&to=2020-01-31").text
+
+    assert "Nobody joined in this period." in page
+    assert "1 Jan 2020 – 31 Jan 2020" in page
+    for words in ("0% of 0", "0.00", "–: half", "by 0 members"):
+        assert words not in page
+
+
+def test_one_is_not_several(hq, store):
+    link = share(make_card(make_store_code(store), now=utc_now()))
+    with transaction():
+        visiting.count_visit(this_transaction(), link.token, visitor="a", now=utc_now())
+    page = hq.get(f"{SHARING}?lang=en").text
+
+    for words in ("of 1 new member<", "people, 1 visit<", "by 1 member<"):
+        assert words in page

@@ -93,6 +93,16 @@ def test_looking_at_a_store_code_takes_nothing(client, code):
     assert (count(Card), count(Wallet), count(Scan)) == (0, 0, 0)
 
 
+def test_the_card_of_a_chain_that_has_written_nothing_yet_gives_something(client, chain, code):
+    with transaction():
+        program = program_of(chain)
+        program.benefits = program.benefits_en = ""
+        program.points_per_unit = 2
+
+    assert "消费 1 元积 2 分" in client.get(f"/q/{code.token}?lang=zh").text
+    assert "2 points for every unit you pay" in client.get(f"/q/{code.token}?lang=en").text
+
+
 def test_the_scan_page_shows_what_the_card_gives_and_the_welcome_gift(client, chain, code):
     make_offer(chain, program_id=program_of(chain).id)
 

@@ -51,7 +51,8 @@ async function draw(box) {
 }
 
 function isEmpty(data) {
-  return data.categories ? !data.categories.length : !data.children?.length;
+  if (!data.categories) return !data.children?.length;
+  return !data.series.some((series) => series.data.some((value) => value));
 }
 
 function say(box, words) {
@@ -122,7 +123,7 @@ function axes(data, look, box) {
   return {
     grid: { left: 4, right: data.series.length > 1 ? 96 : 56, top: 24, bottom: 4, containLabel: true },
     xAxis: { type: "category", data: data.categories, axisLine: { lineStyle: { color: look.ink } }, axisTick: { show: false }, axisLabel: { color: look.muted, fontSize: 12, hideOverlap: true, interval: few ? 0 : "auto" } },
-    yAxis: { type: "value", splitNumber: 3, axisLabel: { color: look.muted, fontSize: 12, formatter: (value) => short(value) }, splitLine: { lineStyle: { color: look.line } } },
+    yAxis: { type: "value", splitNumber: 3, minInterval: 1, axisLabel: { color: look.muted, fontSize: 12, formatter: (value) => short(value) }, splitLine: { lineStyle: { color: look.line } } },
     tooltip: { ...common(look).tooltip, trigger: "axis", axisPointer: { lineStyle: { color: look.strong } }, valueFormatter: (value) => shown(value, box.dataset.unit) },
   };
 }
