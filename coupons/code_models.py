@@ -29,7 +29,6 @@ class CodeBatch(Model):
     __table_args__ = (
         one_of("kind", BatchKind),
         one_of("state", BatchState),
-        CheckConstraint("size >= 0", name="size_not_negative"),
         CheckConstraint("(state = 'void') = (voided_at IS NOT NULL)", name="voided_has_time"),
         CheckConstraint("made BETWEEN 0 AND size", name="made_within_size"),
         CheckConstraint("state <> 'active' OR made = size", name="active_is_whole"),

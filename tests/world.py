@@ -132,7 +132,7 @@ def _overrides(world: World, now: datetime) -> dict[str, dict[str, Any]]:
         | {"valid_from": now, "valid_until": later, "slot": 0},
         "coupon_gifts": {"state": "open", "valid_until": later, "new_coupon_id": None}
         | {"token": f"{marker}gift{secrets.token_hex(4)}"},
-        "code_batches": {"kind": "generated", "state": "active"},
+        "code_batches": {"kind": "generated", "state": "active", "size": 1, "made": 1},
         "printed_codes": {"code": f"{marker}printed"[:32], "used_at": now},
         "phone_codes": {"phone": "+8613800000000", "valid_until": later},
         "checkouts": {"state": "settled", "amount_cents": 100, "member_discount_cents": 0, "coupon_discount_cents": 0}

@@ -16,5 +16,6 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("made", BigInt, server_default="0", nullable=False))
     op.execute("UPDATE code_batches SET made = size")
     with op.batch_alter_table("code_batches", schema=None) as batch_op:
+        batch_op.drop_constraint(op.f("ck_code_batches_size_not_negative"), type_="check")  # the next says it too
         batch_op.create_check_constraint(op.f("ck_code_batches_made_within_size"), "made BETWEEN 0 AND size")
         batch_op.create_check_constraint(op.f("ck_code_batches_active_is_whole"), "state <> 'active' OR made = size")
