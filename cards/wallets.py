@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from core.hot import Hot, Sql, reading
+from core.hot import Hot, Sql, look_up
 
 FIND = Sql("SELECT id FROM wallets WHERE key_hash = :key_hash")
 OPEN = Sql(
@@ -13,8 +13,7 @@ OPEN = Sql(
 
 def find_wallet_id(key_hash: str) -> int | None:
     """The wallet of this secret; None when it has taken nothing yet."""
-    with reading() as hot:
-        row = hot.row(FIND, key_hash=key_hash)
+    row = look_up(FIND, key_hash=key_hash)
     return None if row is None else int(row[0])
 
 

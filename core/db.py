@@ -32,6 +32,7 @@ NAMING_CONVENTION = {
 
 WRITES = "kaquan_writes"  # execution option: this transaction is going to write
 BUSY_TIMEOUT_MS = 10_000
+CACHE_KIB = 16_000  # of pages, for each connection to SQLite
 CHECKPOINT_PAGES = 10_000  # 40 MB of WAL: ten times fewer pauses to copy pages home than by default
 
 
@@ -101,6 +102,7 @@ def _set_sqlite_pragmas(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
 

@@ -7,7 +7,7 @@ data-modifying CTE, so there the same action is a few statements in one ``BEGIN 
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
@@ -61,6 +61,8 @@ class Hot:
         self._driver = driver
         self.is_postgresql = is_postgresql
         self._needs_savepoint = is_postgresql and in_transaction
+        self._moment: datetime | None = None  # the last one that SQLite was given, and how it is stored:
+        self._stored = ""  # the statements of an action tell the same time
 
     def row(self, sql: Sql, **values: object) -> Row | None:
         """The first row, or None. Raises AlreadyThere when a unique key says no."""
@@ -73,19 +75,14 @@ class Hot:
         """Run it; return how many rows it touched."""
         return self._execute(sql, values).rowcount  # type: ignore[no-any-return]
 
-    def _execute(self, sql: Sql, values: dict[str, object]) -> Any:
-        if self._needs_savepoint:
-            return self._execute_in_savepoint(sql, values)
+    def _execute(self, sql: Sql, values: dict[str, Any]) -> Any:
         if self.is_postgresql:
-            try:
-                return self._numbered(sql, values)
-            except psycopg.errors.UniqueViolation as error:
-                raise AlreadyThere from error
-            except psycopg.errors.CheckViolation as error:
-                raise CheckRefused(str(error.diag.constraint_name)) from error
-        stored = {name: _stored(value) if value.__class__ is datetime else value for name, value in values.items()}
+            return self._on_postgresql(sql, values)
+        for name, value in values.items():
+            if value.__class__ is datetime:
+                values[name] = self._stored if value is self._moment else self._store(value)
         try:
-            return self._driver.execute(sql.sqlite, stored)
+            return self._driver.execute(sql.sqlite, values)
         except sqlite3.IntegrityError as error:
             if error.sqlite_errorcode in (
                 sqlite3.SQLITE_CONSTRAINT_UNIQUE,
@@ -95,6 +92,21 @@ class Hot:
             if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_CHECK:
                 raise CheckRefused(str(error).rpartition(" ")[2]) from error
             raise
+
+    def _store(self, value: datetime) -> str:
+        self._moment = value
+        self._stored = value.astimezone(UTC).isoformat(" ", "microseconds")[:STORED_LENGTH]
+        return self._stored
+
+    def _on_postgresql(self, sql: Sql, values: dict[str, Any]) -> Any:
+        if self._needs_savepoint:
+            return self._execute_in_savepoint(sql, values)
+        try:
+            return self._numbered(sql, values)
+        except psycopg.errors.UniqueViolation as error:
+            raise AlreadyThere from error
+        except psycopg.errors.CheckViolation as error:
+            raise CheckRefused(str(error.diag.constraint_name)) from error
 
     def _numbered(self, sql: Sql, values: dict[str, object]) -> Any:
         return psycopg.RawCursor(self._driver).execute(sql.numbered, [values[name] for name in sql.names])
@@ -121,37 +133,42 @@ def moment(value: datetime | str) -> datetime:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _stored(value: Any) -> str:
-    text: str = value.astimezone(UTC).isoformat(" ", "microseconds")
-    return text[:STORED_LENGTH]
-
-
-@contextmanager
-def one_action(*, durable: bool = False) -> Iterator[Hot]:
+def one_action(*, durable: bool = False) -> AbstractContextManager[Hot]:
     """A connection for one business action that commits by itself.
 
     ``durable`` asks SQLite to be on the disk before answering (money); PostgreSQL always is.
     """
-    if _in_transaction():
-        raise RuntimeError("one_action() opened inside transaction(); use this_transaction()")
-    if db.engine.dialect.name == "postgresql":
-        with _pooled(_hot_engine(db.engine)) as driver:
-            yield Hot(driver, is_postgresql=True)
-        return
     _end_reading()  # left open it would keep this thread's snapshot old
-    with _turn(), _pooled(db.engine) as driver:
-        yield from _immediate(driver, durable=durable)
+    engine = db.engine
+    if engine.dialect.name == "postgresql":
+        return _autocommitting(_hot_engine(engine))
+    return _Immediate(_writer(engine), durable=durable)
 
 
 @contextmanager
 def reading() -> Iterator[Hot]:
-    """A connection for looking one thing up, without a transaction; inside ``transaction()`` the open one."""
+    """A connection for looking things up, without a transaction; inside ``transaction()`` the open one."""
     if _in_transaction():
         yield this_transaction()
         return
-    is_postgresql = db.engine.dialect.name == "postgresql"
-    with _pooled(_hot_engine(db.engine) if is_postgresql else db.engine) as driver:
+    engine = db.engine
+    is_postgresql = engine.dialect.name == "postgresql"
+    with _pooled(_hot_engine(engine) if is_postgresql else engine) as driver:
         yield Hot(driver, is_postgresql=is_postgresql)
+
+
+def look_up(sql: Sql, **values: object) -> Row | None:
+    """``reading()`` for one row: on SQLite by the writer's connection when it is idle, since it knows most pages."""
+    engine = db.engine
+    if engine.dialect.name != "postgresql" and not _in_transaction():
+        writer = _writer(engine)
+        if writer.turn.acquire(blocking=False):
+            try:
+                return Hot(writer.driver, is_postgresql=False).row(sql, **values)
+            finally:
+                writer.turn.release()
+    with reading() as hot:
+        return hot.row(sql, **values)
 
 
 def _in_transaction() -> bool:
@@ -159,22 +176,87 @@ def _in_transaction() -> bool:
 
 
 def _end_reading() -> None:
-    if db.session.registry.has():
-        db.session.commit()
-
-
-_writer = Lock()
+    if not db.session.registry.has():
+        return
+    session = db.session()
+    if session.info.get("in_transaction"):
+        raise RuntimeError("one_action() opened inside transaction(); use this_transaction()")
+    session.commit()
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
-    """SQLite has one writer. Its threads queue here, since SQLite itself waits by sleeping ever longer."""
-    is_mine = _writer.acquire(timeout=BUSY_TIMEOUT_MS / 1000)
-    try:
-        yield  # if not, SQLite says no in its own words
-    finally:
-        if is_mine:
-            _writer.release()
+def _autocommitting(engine: Engine) -> Iterator[Hot]:
+    with _pooled(engine) as driver:
+        yield Hot(driver, is_postgresql=True)
+
+
+class _Writer:
+    """The connection by which a process writes to SQLite, and the queue of its threads for it.
+
+    SQLite has one writer, and itself waits by sleeping ever longer. One connection for all threads keeps the pages it
+    has read: those of another are worth nothing once this one has written.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.turn = Lock()
+        self.pooled = engine.raw_connection()  # never given back: the connection lives as long as the engine
+        self.driver: Any = self.pooled.driver_connection
+
+
+class _Immediate(AbstractContextManager[Hot]):
+    """One action on SQLite: ``BEGIN IMMEDIATE`` to ``COMMIT``, in turn."""
+
+    def __init__(self, writer: _Writer, *, durable: bool) -> None:
+        self._turn, self._driver, self._durable = writer.turn, writer.driver, durable
+
+    def __enter__(self) -> Hot:
+        if not self._turn.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+            raise sqlite3.OperationalError("database is locked")
+        try:
+            if self._durable:
+                self._driver.execute("PRAGMA synchronous = FULL")
+            self._driver.execute("BEGIN IMMEDIATE")
+        except BaseException:
+            self._leave()
+            raise
+        return Hot(self._driver, is_postgresql=False)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._driver.execute("COMMIT")
+        finally:
+            if self._driver.in_transaction:  # the block or the COMMIT failed
+                self._driver.execute("ROLLBACK")
+            self._leave()
+
+    def _leave(self) -> None:
+        try:
+            if self._durable:
+                self._driver.execute("PRAGMA synchronous = NORMAL")
+        finally:
+            self._turn.release()
+
+
+_writers: WeakKeyDictionary[Engine, _Writer] = WeakKeyDictionary()
+_making = Lock()
+
+
+def _writer(engine: Engine) -> _Writer:
+    writer = _writers.get(engine)
+    if writer is None:
+        with _making:
+            writer = _writers.get(engine)
+            if writer is None:
+                writer = _writers[engine] = _Writer(engine)
+                event.listen(engine, "engine_disposed", _forget)
+    return writer
+
+
+def _forget(engine: Engine) -> None:
+    writer = _writers.pop(engine, None)
+    if writer is not None:
+        writer.pooled.invalidate()
 
 
 @contextmanager
@@ -218,21 +300,6 @@ def _hot_engine(engine: Engine) -> Engine:
         _hot_engines[engine] = hot
         event.listen(engine, "engine_disposed", lambda _: hot.dispose())
     return hot
-
-
-def _immediate(driver: Any, *, durable: bool) -> Iterator[Hot]:
-    if durable:
-        driver.execute("PRAGMA synchronous = FULL")
-    driver.execute("BEGIN IMMEDIATE")
-    try:
-        yield Hot(driver, is_postgresql=False)
-        driver.execute("COMMIT")
-    except BaseException:
-        driver.execute("ROLLBACK")
-        raise
-    finally:
-        if durable:
-            driver.execute("PRAGMA synchronous = NORMAL")
 
 
 def this_transaction() -> Hot:

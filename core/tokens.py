@@ -6,6 +6,7 @@ import secrets
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # no 0/o, 1/l/i: people read these aloud
 CODE_LENGTH = 13
 CODES = len(ALPHABET) ** CODE_LENGTH  # 64 bits
+DOUBLED = {str(digit): sum(divmod(2 * digit, 10)) for digit in range(10)}  # Luhn: the digits of the double, added
 
 
 def new_code() -> str:
@@ -35,9 +36,8 @@ def new_number(prefix: str = "62", length: int = 16) -> str:
 
 
 def luhn_digit(body: str) -> int:
-    doubled = (int(digit) * (2 - position % 2) for position, digit in enumerate(reversed(body)))
-    # position 0 is the last digit of the body: it is doubled
-    return -sum(value - 9 if value > 9 else value for value in doubled) % 10
+    doubled, single = body[::-2], body[-2::-2]  # the last digit of the body is doubled, then every second one
+    return -sum(map(DOUBLED.__getitem__, doubled), sum(map(int, single))) % 10
 
 
 def is_luhn_valid(number: str) -> bool:

@@ -106,7 +106,6 @@ def _join(
             "now": now,
             "number": number,
             "code_secret": secrets.token_bytes(issuing.SECRET_BYTES),
-            "coupon_code": new_code(),
             "visitor": visitor,
         }
         try:
@@ -122,7 +121,7 @@ def _join(
 
 
 def _in_one_statement(hot: Hot, join: Sql, values: dict[str, Any]) -> Joined | None:
-    row = hot.row(join, **values)
+    row = hot.row(join, **values, coupon_code=new_code())
     if row is None:
         return None
     card_id, chain_id, member_id, program_id, store_id, gift_id, coupon_id, referral_id = row

@@ -10,7 +10,7 @@ from core import audit
 from core.audit import Author
 from core.db import db
 from core.errors import Invalid, NotFound
-from core.hot import Sql, reading
+from core.hot import Sql, look_up
 from core.text import Text
 from core.tokens import hashed, new_secret
 from stores.models import ApiKey, Role, Store
@@ -71,8 +71,7 @@ FIND = Sql("SELECT id, chain_id, store_id, role, name FROM api_keys WHERE key_ha
 
 def find_key(key_hash: str) -> FoundKey | None:
     """The key in force with this hash."""
-    with reading() as hot:
-        row = hot.row(FIND, key_hash=key_hash)
+    row = look_up(FIND, key_hash=key_hash)
     return None if row is None else FoundKey(*row)
 
 
