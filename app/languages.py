@@ -79,9 +79,9 @@ def keep_language(response: Response, chosen: str) -> None:
 
 
 def _remember_choice(response: Response) -> Response:
-    chosen = request.args.get("lang")
+    chosen = request.query_string and request.args.get("lang")
     if chosen in LANGUAGES and chosen != request.cookies.get(COOKIE):
-        keep_language(response, chosen)
+        keep_language(response, str(chosen))
     return response
 
 

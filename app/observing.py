@@ -110,19 +110,18 @@ def _begin() -> None:
 
 
 def _end(response: Response) -> Response:
-    endpoint = request.endpoint or "none"
+    endpoint, said, status = request.endpoint or "none", request.method, response.status_code
     seconds = time.perf_counter() - g.get("begun_at", time.perf_counter())
-    method = request.method if request.method in METHODS else "other"
-    _counter(endpoint, method, response.status_code).inc()
+    _counter(endpoint, said if said in METHODS else "other", status).inc()
     _timer(endpoint).observe(seconds)
     response.headers["X-Request-Id"] = g.get("request_id", "")
-    if response.status_code >= 500 or current_app.extensions["settings"].log_level.upper() == "DEBUG":
+    if status >= 500 or current_app.extensions["settings"].log_level.upper() == "DEBUG":
         # The endpoint, not the path: paths of customers carry tokens.
         log.info(
             "answered",
             endpoint=endpoint,
-            method=request.method,
-            status=response.status_code,
+            method=said,
+            status=status,
             milliseconds=round(seconds * 1000, 1),
             request_id=g.get("request_id"),
         )

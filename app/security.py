@@ -78,15 +78,16 @@ def row_number(text: str) -> int:
 
 def _limit_bodies() -> None:
     """Only files may be large; a form or a JSON body is read into memory whole."""
-    if request.content_length and request.mimetype != FORMS[1]:
-        request.max_content_length = current_app.config["MAX_FORM_MEMORY_SIZE"]
+    largest = current_app.config["MAX_FORM_MEMORY_SIZE"]
+    if (request.content_length or 0) > largest and request.mimetype != FORMS[1]:
+        request.max_content_length = largest
 
 
 def _refuse_nul() -> None:
     """No text in a database can hold a NUL, and no page has a reason to send one."""
     if "\0" in request.path:
         abort(404)
-    is_form = request.mimetype in FORMS
+    is_form = request.environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() in FORMS
     said = [text for texts in request.form.listvalues() for text in texts] if is_form else []
     if b"%00" in request.query_string or any("\0" in text for text in said):
         abort(400)
