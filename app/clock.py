@@ -19,10 +19,12 @@ from sqlalchemy import select
 
 from cards.phones import forget_codes
 from cards.tiering import recompute_tiers
+from checkout.reserving import release_batch
 from core.clock import utc_now
 from core.db import db, transaction
 from core.leases import take_lease
 from coupons.expiring import expire_batch
+from coupons.giving import time_out_batch
 from coupons.stock_alarm import alarm_batch
 from push.runs import finish_batch, start_due_batch
 from push.sweeping import sweep_batch
@@ -77,6 +79,9 @@ class Clock:
             while start_due_batch(now=now):
                 pass
             sweep_batch(now=now)
+            while time_out_batch(now=now):
+                pass
+            release_batch(now=now)
             finish_batch(now=now)
             return True
 

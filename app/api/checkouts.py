@@ -1,141 +1,45 @@
-"""Purchases for tills and partner systems: quote, settle, undo."""
+"""Purchases for tills and partner systems: quote, settle, reserve, undo, refund."""
 
 from typing import Any
 
-from marshmallow import Schema, fields, validate
-
 from app.api.blueprint import api_blueprint
+from app.api.checkout_schemas import (
+    IDEMPOTENCY_HEADER,
+    CheckoutSchema,
+    PriceCheckoutSchema,
+    QuoteSchema,
+    RefundCheckoutSchema,
+    RefundSchema,
+    ReleasedCheckoutSchema,
+    ReserveCheckoutSchema,
+    SettleCheckoutSchema,
+    VoidCheckoutSchema,
+    VoidedCheckoutSchema,
+    items_of,
+    quote_json,
+    refunded_json,
+    released_json,
+    settled_json,
+    voided_json,
+)
 from app.api.idempotent import idempotency_key, in_one_transaction, request_fingerprint
 from app.auth.guard import TILL, access, actor, author
-from app.languages import language
-from app.till.booking import book
-from app.till.tickets import card_at_till, give_ticket, wrong_codes_counted
-from cards.contacts import masked_name, masked_phone
-from checkout import errors, queries, quoting, settling, voiding
+from app.till.approving import approval_of
+from app.till.booking import book, request_id_of
+from app.till.overdue import was_let_go
+from app.till.refusing import refusals_noted
+from app.till.tickets import card_at_till, number_in, wrong_codes_counted
+from checkout import errors, queries, quoting, refunding, reserving, voiding
+from checkout.models import TillAction
+from checkout.policies import Approval
+from checkout.quoting import Presented, Quote
+from checkout.undoing import find_checkout
 from core.clock import utc_now
 from core.hot import reading
+from core.idempotency import fingerprint
 from core.tokens import new_secret
 
 bp = api_blueprint("checkouts", "Purchases at the till")
-
-BIGGEST = 2**53  # what every JSON reader can hold
-IDEMPOTENCY_HEADER = {
-    "in": "header",
-    "name": "Idempotency-Key",
-    "schema": {"type": "string", "minLength": 6, "maxLength": 80},
-    "description": "The same key with the same body gets the first checkout; with another body 409.",
-}
-
-
-class PriceCheckoutSchema(Schema):
-    """A purchase to be priced."""
-
-    card_code = fields.String(
-        required=True,
-        validate=validate.Length(1, 200),
-        metadata={"description": "the 24 digits the card shows, or the card_ticket of a quote (15 minutes)"},
-    )
-    amount_cents = fields.Integer(required=True, strict=True, metadata={"description": "before any discount"})
-    coupons = fields.List(
-        fields.Integer(strict=True, validate=validate.Range(1, BIGGEST)),
-        load_default=None,
-        validate=validate.Length(max=20),
-        metadata={"description": "at most one; a quote without it takes the best, a checkout none"},
-    )
-    store_code = fields.String(
-        load_default=None, validate=validate.Length(1, 40), metadata={"description": "only with a head-office key"}
-    )
-
-
-class SettleCheckoutSchema(PriceCheckoutSchema):
-    """A purchase to be booked."""
-
-    payable_cents = fields.Integer(
-        load_default=None,
-        strict=True,
-        metadata={"description": "what the till showed; when it is not the price any more, 409 quote_changed"},
-    )
-
-
-class DiscountSchema(Schema):
-    """One step from the amount to what is payable."""
-
-    kind = fields.String(metadata={"enum": ["member_price", "coupon"]})
-    label = fields.String()
-    coupon_id = fields.Integer(allow_none=True)
-    discount_cents = fields.Integer()
-
-
-class FittingCouponSchema(Schema):
-    """A coupon that can be used, and what it takes off."""
-
-    coupon_id = fields.Integer()
-    offer_id = fields.Integer()
-    name = fields.String()
-    discount_cents = fields.Integer()
-
-
-class RefusedCouponSchema(Schema):
-    """A coupon that cannot be used now, and why."""
-
-    coupon_id = fields.Integer()
-    name = fields.String(allow_none=True)
-    code = fields.String()
-    detail = fields.String()
-
-
-class CardAtTillSchema(Schema):
-    """Whose card it is, as far as a till needs to know."""
-
-    number = fields.String()
-    member_name = fields.String(metadata={"description": "masked"})
-    member_phone = fields.String(metadata={"description": "masked"})
-    tier = fields.String()
-    points = fields.Integer()
-
-
-class QuoteSchema(Schema):
-    """What is to be paid and why. Discounts stand in the order in which they were calculated."""
-
-    card = fields.Nested(CardAtTillSchema)
-    card_ticket = fields.String(metadata={"description": "stands for card_code for 15 minutes"})
-    currency = fields.String()
-    amount_cents = fields.Integer()
-    discounts = fields.List(fields.Nested(DiscountSchema))
-    payable_cents = fields.Integer()
-    points = fields.Integer(metadata={"description": "what the purchase will earn"})
-    coupons = fields.List(fields.Integer(), metadata={"description": "used in this price"})
-    best = fields.List(fields.Integer(), metadata={"description": "the best combination"})
-    fits = fields.List(fields.Nested(FittingCouponSchema), metadata={"description": "the best first"})
-    refusals = fields.List(fields.Nested(RefusedCouponSchema))
-
-
-class CheckoutSchema(Schema):
-    """A booked purchase."""
-
-    id = fields.Integer()
-    state = fields.String(metadata={"enum": ["settled", "voided"]})
-    amount_cents = fields.Integer()
-    member_discount_cents = fields.Integer()
-    coupon_discount_cents = fields.Integer()
-    payable_cents = fields.Integer()
-    points_earned = fields.Integer()
-    coupons = fields.List(fields.Integer())
-    settled_at = fields.AwareDateTime(format="iso")
-    business_day = fields.Date()
-
-
-class VoidedCheckoutSchema(Schema):
-    """What an undo did."""
-
-    id = fields.Integer()
-    state = fields.String()
-    payable_cents = fields.Integer(metadata={"description": "to be handed back"})
-    coupons = fields.List(fields.Integer(), metadata={"description": "usable again"})
-    expired_coupons = fields.List(fields.Integer(), metadata={"description": "their time had passed meanwhile"})
-    points_taken = fields.Integer()
-    points_short = fields.Integer(metadata={"description": "spent meanwhile, so not taken"})
-    voided_at = fields.AwareDateTime(format="iso")
 
 
 @bp.post("/checkouts/quote")
@@ -145,18 +49,12 @@ class VoidedCheckoutSchema(Schema):
 def quote_checkout(body: dict[str, Any]) -> dict[str, Any]:
     """Price a purchase: discounts, the best combination, and for each coupon that does not fit, why."""
     store_id = _store_id(body["store_code"])
+    _refuse_value(body)
     with wrong_codes_counted():
         card = card_at_till(body["card_code"])
-        with reading() as hot:
-            quote = quoting.quote(
-                hot,
-                actor().chain_id,
-                store_id,
-                card,
-                body["amount_cents"],
-                now=utc_now(),
-                coupon_ids=body["coupons"],
-            )
+        quote = _quote(store_id, card, body)
+        if was_let_go(quote.standing):
+            quote = _quote(store_id, card, body)
     return quote_json(quote)
 
 
@@ -170,30 +68,159 @@ def settle_checkout(body: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str
 
     An Idempotency-Key counts in its store: a head-office key that sends one key for two stores books two purchases.
     """
-    key = idempotency_key() or new_secret()
-    settled = book(
-        body["card_code"],
-        store_id=_store_id(body["store_code"]),
-        amount_cents=body["amount_cents"],
-        coupon_ids=body["coupons"] or (),
-        seen_payable_cents=body["payable_cents"],
-        key=key,
-        fingerprint=request_fingerprint(),
-    )
-    headers = {"Idempotent-Replay": "true"} if settled.is_repeat else {}
-    return settled_json(settled), 201, headers
+    return _book(body, TillAction.SETTLE)
+
+
+@bp.post("/checkouts/reservations")
+@bp.arguments(ReserveCheckoutSchema())
+@bp.doc(parameters=[IDEMPOTENCY_HEADER])
+@bp.alt_response(201, schema=CheckoutSchema)
+@access(*TILL)
+def reserve_checkout(body: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Hold the coupons and points of a purchase for some minutes, until it is confirmed or released."""
+    return _book(body, TillAction.RESERVE, reserve_minutes=body["minutes"])
+
+
+@bp.post("/checkouts/<int:checkout_id>/confirm")
+@bp.doc(parameters=[IDEMPOTENCY_HEADER])
+@bp.alt_response(200, schema=CheckoutSchema)
+@access(*TILL)
+def confirm_checkout(checkout_id: int) -> Any:
+    """Book a reserved purchase at the price it was reserved for."""
+    with refusals_noted(TillAction.CONFIRM, checkout_id=checkout_id):
+        return _confirm(checkout_id)
+
+
+@bp.post("/checkouts/<int:checkout_id>/release")
+@bp.doc(parameters=[IDEMPOTENCY_HEADER])
+@bp.alt_response(200, schema=ReleasedCheckoutSchema)
+@access(*TILL)
+def release_checkout(checkout_id: int) -> Any:
+    """Give up a reserved purchase: its coupons and points are free again."""
+    with refusals_noted(TillAction.RELEASE, checkout_id=checkout_id):
+        return _release(checkout_id)
 
 
 @bp.post("/checkouts/<int:checkout_id>/void")
+@bp.arguments(VoidCheckoutSchema(), required=False)
 @bp.doc(parameters=[IDEMPOTENCY_HEADER])
 @bp.alt_response(200, schema=VoidedCheckoutSchema)
 @access(*TILL)
+def void_checkout(body: dict[str, Any], checkout_id: int) -> Any:
+    """Undo a checkout, within the time that the chain gives the key's role, or with a manager's approval."""
+    with refusals_noted(TillAction.VOID, checkout_id=checkout_id):
+        return _void(checkout_id, _approval(body, checkout_id))
+
+
+@bp.post("/checkouts/<int:checkout_id>/refunds")
+@bp.arguments(RefundCheckoutSchema())
+@bp.doc(parameters=[IDEMPOTENCY_HEADER])
+@bp.alt_response(201, schema=RefundSchema)
+@access(*TILL)
+def refund_checkout(body: dict[str, Any], checkout_id: int) -> Any:
+    """Hand a part of the payment back, within the limit of the key's role, or with a manager's approval."""
+    with refusals_noted(TillAction.REFUND, checkout_id=checkout_id, amount_cents=body["amount_cents"]):
+        return _refund(checkout_id, body, _approval(body, checkout_id))
+
+
+def _quote(store_id: int, card: Presented, body: dict[str, Any]) -> Quote:
+    with reading() as hot:
+        return quoting.quote(
+            hot,
+            actor().chain_id,
+            store_id,
+            card,
+            body["amount_cents"],
+            now=utc_now(),
+            coupon_ids=body["coupons"],
+            use_points=body["use_points"],
+            items=items_of(body["items"]),
+        )
+
+
+def _book(
+    body: dict[str, Any], action: TillAction, *, reserve_minutes: int | None = None
+) -> tuple[dict[str, Any], int, dict[str, str]]:
+    key = idempotency_key() or new_secret()
+    store_id = _store_id(body["store_code"])
+    card_number, amount_cents = number_in(body["card_code"]), body["amount_cents"]
+    with refusals_noted(action, store_id=store_id, card_number=card_number, amount_cents=amount_cents):
+        _refuse_value(body)
+        booked = book(
+            body["card_code"],
+            store_id=store_id,
+            amount_cents=amount_cents,
+            coupon_ids=body["coupons"] or (),
+            seen_payable_cents=body["payable_cents"],
+            use_points=body["use_points"],
+            items=items_of(body["items"]),
+            key=key,
+            fingerprint=request_fingerprint(),
+            reserve_minutes=reserve_minutes,
+        )
+    headers = {"Idempotent-Replay": "true"} if booked.is_repeat else {}
+    return settled_json(booked), 201, headers
+
+
 @in_one_transaction
-def void_checkout(checkout_id: int) -> tuple[dict[str, Any], int]:
-    """Undo a checkout within the time its undoer has: a clerk 30 minutes of the same business day, others 48 hours."""
+def _confirm(checkout_id: int) -> tuple[dict[str, Any], int]:
     who = actor()
-    voided = voiding.void(who.chain_id, checkout_id, role=who.role, store_ids=who.store_ids, by=author(), now=utc_now())
+    confirmed = reserving.confirm(who.chain_id, checkout_id, store_ids=who.store_ids, by=author(), now=utc_now())
+    return settled_json(confirmed), 200
+
+
+@in_one_transaction
+def _release(checkout_id: int) -> tuple[dict[str, Any], int]:
+    who = actor()
+    given_back = reserving.release(who.chain_id, checkout_id, store_ids=who.store_ids, by=author(), now=utc_now())
+    return released_json(checkout_id, given_back), 200
+
+
+@in_one_transaction
+def _void(checkout_id: int, approval: Approval | None) -> tuple[dict[str, Any], int]:
+    who = actor()
+    voided = voiding.void(
+        who.chain_id,
+        checkout_id,
+        role=who.role,
+        store_ids=who.store_ids,
+        by=author(),
+        now=utc_now(),
+        approval=approval,
+    )
     return voided_json(voided), 200
+
+
+@in_one_transaction
+def _refund(checkout_id: int, body: dict[str, Any], approval: Approval | None) -> tuple[dict[str, Any], int]:
+    who = actor()
+    refunded = refunding.refund(
+        who.chain_id,
+        checkout_id,
+        body["amount_cents"],
+        request_id=request_id_of(who.author_name, idempotency_key() or new_secret()),
+        fingerprint=fingerprint("refund", checkout_id, body["amount_cents"], body["reason"]),
+        role=who.role,
+        store_ids=who.store_ids,
+        by=author(),
+        now=utc_now(),
+        reason=body["reason"],
+        approval=approval,
+    )
+    return refunded_json(refunded), 201
+
+
+def _approval(body: dict[str, Any], checkout_id: int) -> Approval | None:
+    said = body.get("approval")
+    if not said:
+        return None
+    where = find_checkout(actor().chain_id, checkout_id, actor().store_ids)
+    return approval_of(where.store_id, login=said["login"], pin=said["pin"])
+
+
+def _refuse_value(body: dict[str, Any]) -> None:
+    if body["use_value_cents"]:
+        raise errors.ValueNotAccepted()
 
 
 def _store_id(store_code: str | None) -> int:
@@ -207,79 +234,3 @@ def _store_id(store_code: str | None) -> int:
     if till is None or not who.may_see_store(till.store_id):
         raise errors.StoreNotFound()
     return till.store_id
-
-
-def quote_json(quote: quoting.Quote) -> dict[str, Any]:
-    """A quote in the reader's language."""
-    standing, tongue = quote.standing, language()
-    return {
-        "card": {
-            "number": standing.number,
-            "member_name": masked_name(standing.member_name),
-            "member_phone": masked_phone(standing.member_phone),
-            "tier": standing.tier_name.say(tongue),
-            "points": standing.points,
-        },
-        "card_ticket": give_ticket(standing.number),
-        "currency": standing.currency,
-        "amount_cents": quote.amount_cents,
-        "discounts": [
-            {
-                "kind": line.kind,
-                "label": line.label.say(tongue),
-                "coupon_id": line.coupon_id,
-                "discount_cents": line.discount_cents,
-            }
-            for line in quote.lines
-        ],
-        "payable_cents": quote.payable_cents,
-        "points": quote.points,
-        "coupons": list(quote.coupon_ids),
-        "best": list(quote.best.coupon_ids),
-        "fits": [
-            {
-                "coupon_id": coupon.id,
-                "offer_id": coupon.offer_id,
-                "name": coupon.name.say(tongue),
-                "discount_cents": discount,
-            }
-            for coupon, discount in quote.fits
-        ],
-        "refusals": [
-            {
-                "coupon_id": refused.coupon_id,
-                "name": refused.name and refused.name.say(tongue),
-                "code": refused.refusal.code,
-                "detail": refused.refusal.say(tongue),
-            }
-            for refused in quote.refused
-        ],
-    }
-
-
-def settled_json(settled: settling.Settled) -> dict[str, Any]:
-    return {
-        "id": settled.id,
-        "state": settled.state,
-        "amount_cents": settled.amount_cents,
-        "member_discount_cents": settled.member_discount_cents,
-        "coupon_discount_cents": settled.coupon_discount_cents,
-        "payable_cents": settled.payable_cents,
-        "points_earned": settled.points_earned,
-        "coupons": list(settled.coupon_ids),
-        "settled_at": settled.settled_at and settled.settled_at.isoformat(),
-        "business_day": settled.business_day and settled.business_day.isoformat(),
-    }
-
-
-def voided_json(voided: voiding.Voided) -> dict[str, Any]:
-    return {
-        "id": voided.id,
-        "state": "voided",
-        "payable_cents": voided.payable_cents,
-        "coupons": list(voided.coupon_ids),
-        "expired_coupons": list(voided.expired_coupon_ids),
-        "points_taken": voided.points_taken,
-        "points_short": voided.points_short,
-        "voided_at": voided.voided_at.isoformat(),
-    }

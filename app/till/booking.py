@@ -6,9 +6,11 @@ from hashlib import sha256
 from app.auth.guard import actor
 from app.till.tickets import card_at_till, wrong_codes_counted
 from checkout import settling
+from checkout.reserving import end_of
 from core.clock import utc_now
 from core.errors import DomainError
 from core.hot import one_action, reading
+from coupons.applicability import Item
 
 LONGEST_REQUEST_ID = 80
 
@@ -22,8 +24,11 @@ def book(
     seen_payable_cents: int | None,
     key: str,
     fingerprint: str,
+    use_points: int = 0,
+    items: tuple[Item, ...] | None = None,
+    reserve_minutes: int | None = None,
 ) -> settling.Settled:
-    """Settle for whoever sent this request; under the same ``key`` he gets his first checkout, however late."""
+    """Settle (or reserve) for whoever sent this; under the same ``key`` he gets his first checkout, however late."""
     who = actor()
     request_id = request_id_of(who.author_name, key)
     with wrong_codes_counted():
@@ -47,9 +52,15 @@ def book(
             request_id=request_id,
             fingerprint=fingerprint,
             settled_by=who.author_name,
+            use_points=use_points,
+            items=items,
         )
+        now = utc_now()
+        until = None if reserve_minutes is None else end_of(reserve_minutes, now)
         with one_action(durable=True) as hot:
-            return settling.settle(hot, sale, now=utc_now())
+            if until is not None:
+                return settling.reserve(hot, sale, until=until, now=now)
+            return settling.settle(hot, sale, now=now)
 
 
 def request_id_of(author_name: str, key: str) -> str:
