@@ -127,6 +127,7 @@ NAMES = {
     "weekdays": Text("可用星期", "weekdays"),
     "window_days": Text("链接记住几天", "days a link is remembered"),
 }
+PERSONAL = {"name": Text("称呼", "name"), "phone": Text("手机", "phone")}  # of a member
 VALUES = {
     "code_mode": {
         "rotating": Text("每 30 秒更新", "changes every 30 seconds"),
@@ -163,7 +164,7 @@ def changed(entry: AuditEntry) -> list[Changed]:
         Changed(name_words(name), value_words(name, before.get(name), chain), value_words(name, after.get(name), chain))
         for name in {**before, **after}
     ]
-    return [field for field in fields if field.before != field.after]
+    return [field for field in fields if field.before != field.after and (field.before or field.after != "0")]
 
 
 def name_words(name: str) -> str:
@@ -174,7 +175,7 @@ def name_words(name: str) -> str:
 
 def value_words(name: str, value: Any, chain: Chain) -> str:
     """A kept value of a field for people, never as JSON."""
-    if value is None or value == [] or value == {}:
+    if value is None or value in ([], {}, ""):
         return ""
     try:
         return _meant(name, value, chain) or _plain(name, value, chain)
@@ -228,7 +229,7 @@ def _channels(value: Any, chain: Chain) -> str:
 
 
 def _fields(value: Any, chain: Chain) -> str:
-    return _listed([name_words(each) for each in value])
+    return _listed([PERSONAL[each].say(language()) if each in PERSONAL else name_words(each) for each in value])
 
 
 def _stores(value: Any, chain: Chain) -> str:

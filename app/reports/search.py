@@ -50,7 +50,7 @@ def _stores(reader: Reader, text: str) -> list[Found]:
         Store.chain_id == reader.chain_id,
         or_(
             Store.name.icontains(text, autoescape=True),
-            Store.code == text,
+            Store.code.istartswith(text, autoescape=True),
             Store.address.icontains(text, autoescape=True),
         ),
     )

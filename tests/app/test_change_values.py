@@ -61,7 +61,7 @@ def reading(app, chain):
         ("role", "clerk", "店员", "Clerk"),
         ("kind", "cash", "满减", "Money off"),
         ("channels", ["inbox", "email"], "消息、电子邮件", "Inbox, E-mail"),
-        ("fields", ["name", "phone"], "名称、电话", "name, phone"),
+        ("fields", ["name", "phone"], "称呼、手机", "name, phone"),
         ("quiet_from", 21, "21:00", "21:00"),
         ("language", "zh", "中文", "中文"),
         ("audience", {"all": []}, "全体会员", "All members"),
@@ -100,7 +100,9 @@ def test_stores_and_offers_are_called_by_their_names(reading, chain):
 
 
 def test_what_stayed_as_it_was_is_not_told(reading, chain):
-    entry = AuditEntry(before={"name": "冰", "stock": 5}, after={"name": "冰", "stock": 8, "state": "running"})
+    entry = AuditEntry(
+        before={"name": "冰", "stock": 5}, after={"name": "冰", "stock": 8, "state": "running", "min": 0}
+    )
     reading("zh")
 
     assert [tuple(field) for field in changed(entry)] == [("库存", "5", "8"), ("状态", "", "进行中")]

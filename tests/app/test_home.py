@@ -219,6 +219,13 @@ def test_the_search_does_not_mind_capitals(chain, client):
     assert 'href="/dashboard/stores/1"' in client.get("/dashboard/search?q=nanjing+ROAD").text
 
 
+def test_the_beginning_of_a_number_finds_its_stores(chain, client):
+    sign_in(client, make_staff(chain))
+
+    assert 'href="/dashboard/stores/1"' in client.get("/dashboard/search?q=s00").text
+    assert 'href="/dashboard/stores/3"' not in client.get("/dashboard/search?q=s00").text  # another chain's
+
+
 def test_a_manager_finds_only_what_is_his(chain, client):
     sign_in(client, make_staff(chain, Role.STORE_MANAGER, (db.session.get_one(Store, 2),)))
 
