@@ -1,40 +1,42 @@
-"""Pictures of every page: a demo chain is served, and a browser walks through all three faces.
+"""Pictures of every page: a demo is served, and browsers walk through it as everybody who uses it.
 
 Each page is taken as a phone and as a desk sees it, in both languages; of pages that differ by a number only, the
-first. Ends with status 1 when a page is wider than the screen, asks for something that is not there, or its scripts
-complain. Needs Chromium and a CJK font (tools/system.py chromium font).
+first. Ends with status 1 when a page of the application is in no picture, is wider than the screen, asks for something
+that is not there, or its scripts complain. Needs Chromium and a CJK font (tools/system.py chromium font).
 """
 
 import argparse
-import json
 import os
 import re
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
-import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from urllib.error import URLError
+from typing import NamedTuple
 from urllib.parse import urlsplit
-from urllib.request import urlopen
-
-from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from playwright.sync_api import Browser, Error, Page, sync_playwright  # noqa: E402
+from shots_site import BARE, OPENED, PASSWORD, Site, served  # noqa: E402
+from werkzeug.exceptions import HTTPException, default_exceptions  # noqa: E402
+
+from app.auth.devices import COOKIE  # noqa: E402
+from app.errors import http_error  # noqa: E402
+
 SIZES = {"phone": {"width": 390, "height": 844}, "desk": {"width": 1440, "height": 900}}
 LANGUAGES = ("zh", "en")
-PASSWORD = "snowpeak-demo"
-FACES = {
-    "dashboard": ("hq@snowpeak.example", "/dashboard/"),
-    "till": ("clerk@snowpeak.example", "/till/"),
-    "wallet": (None, "/wallet/"),
-}
-NOT_PAGES = re.compile(r"\.(csv|json|png|svg|pdf|webmanifest)$|/(logout|language|static|progress|live)\b")
+THEMES = ("light", "dark")
+PATIENCE_MS = 15_000
+REFUSALS = (400, 401, 403, 404, 405, 413, 429, 500, 503)
+# What a GET answers without being a page: files, pieces of pages, answers for machines, redirects.
+NOT_PAGES = re.compile(
+    r"static$|_api\.|^observing\.|^report_files\.|^assets\.|_csv$|picture$|posters$|^home\.live$|\.progress$|openapi$"
+    r"|^wallet\.code$|\.download$|^auth\.start$|start_again$"
+)
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -42,146 +44,318 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
 ]
-START_SECONDS = 60
+
+
+# Some charts draw themselves when they come into sight.
+LOOK_AT_ALL = """async () => {
+    for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight / 2) {
+        scrollTo(0, y);
+        await new Promise(requestAnimationFrame);
+    }
+    scrollTo(0, 0);
+}"""
+
+
+class Look(NamedTuple):
+    """How somebody sees the pages."""
+
+    size: str
+    language: str
+    theme: str
+
+    @property
+    def label(self) -> str:
+        return "-".join([self.size, self.language, *([] if self.theme == "light" else [self.theme])])
 
 
 class Walk:
-    """One visitor of one face, at one size, in one language."""
+    """One visitor, at one size, in one language."""
 
-    def __init__(self, browser: Browser, site: str, folder: Path, face: str, size: str, language: str) -> None:
-        self.site, self.folder, self.face, self.label = site, folder, face, f"{size}-{language}"
+    def __init__(self, browser: Browser, site: Site, folder: Path, name: str, look: Look) -> None:
+        self.browser, self.site, self.folder, self.name, self.look = browser, site, folder, name, look
         self.problems: list[str] = []
-        context = browser.new_context(viewport=SIZES[size], locale={"zh": "zh-CN", "en": "en-GB"}[language])
-        context.add_cookies([{"name": "kq_language", "value": language, "url": site}])
-        self.page: Page = context.new_page()
+        self.seen: set[str] = set()  # endpoints
+        self.expects_refusals = False
+        self._routes = site.app.url_map.bind("")
+        self._open(scripts=True)
+        self.remember("kq_language", look.language)
+
+    def _open(self, *, scripts: bool) -> None:
+        locale = {"zh": "zh-CN", "en": "en-GB"}[self.look.language]
+        self.context = self.browser.new_context(
+            viewport=SIZES[self.look.size], locale=locale, color_scheme=self.look.theme, java_script_enabled=scripts
+        )
+        self.context.set_default_timeout(PATIENCE_MS)
+        self.page: Page = self.context.new_page()
         self.page.on("pageerror", lambda error: self._note(f"script: {error}"))
         self.page.on("console", lambda line: self._note(line.text) if line.type == "error" else None)
 
+    def without_scripts(self) -> None:
+        """Go on as somebody whose browser runs no scripts."""
+        kept = self.context.cookies()
+        self.context.close()
+        self._open(scripts=False)
+        self.context.add_cookies(kept)  # type: ignore[arg-type]
+
+    def go(self, visit: Callable[["Walk"], None]) -> None:
+        """Walk; where the way is blocked, say so."""
+        try:
+            visit(self)
+        except Error as error:
+            self._note(f"the walk ended: {error.message.splitlines()[0]}")
+        self.context.close()
+
+    def remember(self, cookie: str, value: str) -> None:
+        self.context.add_cookies([{"name": cookie, "value": value, "url": self.site.url}])
+
     def _note(self, problem: str) -> None:
-        self.problems.append(f"{self.face} {self.label} {urlsplit(self.page.url).path}: {problem}")
+        if not (self.expects_refusals and "Failed to load resource" in problem):
+            self.problems.append(f"{self.name} {self.look.label} {urlsplit(self.page.url).path}: {problem}")
 
     def sign_in(self, login: str) -> None:
-        self.page.goto(f"{self.site}/login")
-        self.shoot("login")
+        self.page.goto(f"{self.site.url}/login")
         self.page.fill("input[name=login]", login)
         self.page.fill("input[name=password]", PASSWORD)
-        self.page.click("main button[type=submit]")
-        self.page.wait_for_load_state()
+        self.press("main button[type=submit]")
 
-    def take_card(self, code_url: str) -> None:
-        self.page.goto(self.site + urlsplit(code_url).path)
-        self.shoot("scan")
-        self.page.click("form.action button[type=submit]")
-        self.page.wait_for_load_state()
+    def press(self, button: str) -> None:
+        """Send a form, and wait for the page that comes."""
+        with self.page.expect_navigation():
+            self.page.click(button)
 
-    def through(self, start: str) -> None:
-        """Every page that can be reached by links of the same face."""
-        seen, waiting = {_shape(start)}, deque([start])
+    def visit(self, path: str, name: str = "") -> None:
+        """Open a page and take its picture; it is called after its endpoint."""
+        answer = self.page.goto(self.site.url + path)
+        if not self.expects_refusals and (answer is None or answer.status >= 400):
+            self._note(f"answered with {answer and answer.status}")
+            return
+        self.shoot(name or self.endpoint(path))
+
+    def through(self, starts: Iterable[str], within: str) -> None:
+        """Every page to which links lead, as far as their addresses begin alike; of each kind the first."""
+        waiting = deque(starts)
+        met = {self.endpoint(path) for path in waiting}
         while waiting:
-            path = waiting.popleft()
-            answer = self.page.goto(self.site + path)
-            if answer is None or answer.status >= 400:
-                self._note(f"answered with {answer and answer.status}")
-                continue
-            self.shoot(_shape(urlsplit(path).path))
+            self.visit(waiting.popleft())
             for link in self._links():
-                if link.startswith(f"/{self.face}") and _shape(link) not in seen and not NOT_PAGES.search(link):
-                    seen.add(_shape(link))
+                endpoint = self.endpoint(link)
+                if link.startswith(within) and endpoint and endpoint not in met and not NOT_PAGES.search(endpoint):
+                    met.add(endpoint)
                     waiting.append(link)
+
+    def endpoint(self, path: str) -> str:
+        try:
+            return str(self._routes.match(urlsplit(path).path, method="GET")[0])
+        except HTTPException:
+            return ""
 
     def _links(self) -> list[str]:
         hrefs = self.page.eval_on_selector_all("a[href]", "links => links.map(link => link.href)")
-        return [urlsplit(href).path for href in hrefs if href.startswith(self.site)]
+        return [urlsplit(href).path for href in hrefs if href.startswith(self.site.url)]
 
     def shoot(self, name: str) -> None:
         self.page.wait_for_load_state("load")
+        self.page.evaluate(LOOK_AT_ALL)
         self.page.wait_for_timeout(250)  # charts draw themselves
+        self.seen.add(self.endpoint(self.page.url))
         wide = self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         if wide > 0:
             self._note(f"{wide} px wider than the screen")
-        file = self.folder / self.face / f"{_file_name(name)}-{self.label}.png"
+        file = self.folder / self.name / f"{re.sub(r'[^a-z0-9]+', '-', name)}-{self.look.label}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=str(file), full_page=True)
 
 
-def _shape(path: str) -> str:
-    """/dashboard/offers/17 and /dashboard/offers/18 are one page."""
-    return re.sub(r"/(\d+|[a-z0-9]{13})(?=/|$)", "/1", path)
+def head_office(walk: Walk) -> None:
+    """The demo's head office; and what is shown only after something is done."""
+    walk.sign_in("hq@snowpeak.example")
+    starts = ["/dashboard/", "/dashboard/search?q=SH00", "/dashboard/settings/changes", "/account", "/api/docs"]
+    walk.through(starts, "/dashboard")
+    walk.visit("/dashboard/offers/new", "offers.new")
+    for number in range(2, 7):
+        walk.visit(f"/dashboard/offers/{number}", f"offers.show.{number}")
+    walk.visit("/dashboard/offers/6/edit")
+    for number in (1, 2):
+        walk.visit(f"/dashboard/campaigns/{number}", f"campaigns.show.{number}")
+    walk.visit("/dashboard/campaigns/1/deliveries")
+    for report in ("members", "checkouts", "deliveries"):
+        walk.visit(f"/dashboard/reports/{report}", f"reports.show.{report}")
+    made_once(walk)
+    checked_import(walk)
+    drafted_campaign(walk)
 
 
-def _file_name(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+def made_once(walk: Walk) -> None:
+    """Secrets that are shown once: a key, a password."""
+    walk.page.goto(f"{walk.site.url}/dashboard/keys")
+    walk.page.fill("input[name=name]", "POS 南京东路")
+    walk.page.select_option("select[name=role]", "hq_analyst")
+    walk.press("main form:has(input[name=name]) button[type=submit]")
+    walk.shoot("staffing.key_made")
+    walk.page.goto(f"{walk.site.url}/dashboard/staff/new")
+    walk.page.fill("input[name=name]", "何一鸣")
+    walk.page.fill("input[name=login]", f"he.{walk.look.label}@snowpeak.example")
+    walk.page.select_option("select[name=role]", "hq_analyst")
+    walk.press("main form:has(input[name=login]) button[type=submit]")
+    walk.shoot("staffing.password_made")
 
 
-@contextmanager
-def demo(folder: Path) -> Iterator[tuple[str, str]]:
-    """A demo chain being served: the address of the site, and of one store code."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    site = f"http://127.0.0.1:{port}"
-    settings = {
-        "DATABASE_URL": f"sqlite:///{folder / 'demo.db'}",
-        "KAQUAN_VAR": str(folder),
-        "KAQUAN_NO_DOTENV": "1",
-        "PUBLIC_URL": site,
-        "PORT": str(port),
-    }
-    environment = os.environ | settings
-    flask = [sys.executable, "-m", "flask", "--app", "wsgi"]
-    subprocess.run([*flask, "demo", "--data-only"], cwd=ROOT, env=environment, check=True)
-    listed = subprocess.run(
-        [*flask, "codes", "list", "--json"], cwd=ROOT, env=environment, check=True, capture_output=True
+def checked_import(walk: Walk) -> None:
+    """What a file of stores would do, with mistakes in it."""
+    text = "code,name,city,lat,lng\nSH001,南京东路店,上海,31.2,121.4\nZZ900,新天地店,上海,31.2,400\nZZ901,,上海,,\n"
+    walk.page.goto(f"{walk.site.url}/dashboard/stores/import")
+    walk.page.set_input_files(
+        "input[type=file]", {"name": "stores.csv", "mimeType": "text/csv", "buffer": text.encode()}
     )
-    server = subprocess.Popen([*flask, "serve", "--port", str(port)], cwd=ROOT, env=environment)
-    try:
-        _wait(f"{site}/readyz")
-        yield site, json.loads(listed.stdout)[0]["url"]
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
+    walk.page.click("main form:has(input[type=file]) button[type=submit]")
+    walk.page.wait_for_timeout(700)
+    walk.shoot("stores.import_checked")
 
 
-def _wait(url: str) -> None:
-    until = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            urlopen(url, timeout=5).close()
-        except (URLError, OSError):
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.2)
-        else:
-            return
+def drafted_campaign(walk: Walk) -> None:
+    """A campaign that waits to be sent."""
+    walk.page.goto(f"{walk.site.url}/dashboard/campaigns/new")
+    walk.page.fill("input[name=name]", "周末第二份半价")
+    walk.page.fill("input[name=title]", "周末第二份半价")
+    walk.page.fill("textarea[name=body]", "周六周日到店，第二份半价。")
+    walk.press("button[value=save]")
+    walk.shoot("campaigns.drafted")
+    walk.visit(f"{urlsplit(walk.page.url).path}/edit")
+
+
+def manager(walk: Walk) -> None:
+    walk.sign_in("manager@snowpeak.example")
+    walk.through(["/dashboard/"], "/dashboard")
+
+
+def opened(walk: Walk) -> None:
+    """Head office of a chain with one store, and nothing that has happened yet."""
+    walk.sign_in(OPENED[0])
+    walk.through(["/dashboard/", "/dashboard/search?q=zzz"], "/dashboard")
+
+
+def bare(walk: Walk) -> None:
+    """Head office of a chain without a store."""
+    walk.sign_in(BARE[0])
+    walk.through(["/dashboard/"], "/dashboard")
+
+
+def clerk(walk: Walk) -> None:
+    walk.sign_in("clerk@snowpeak.example")
+    walk.through(["/till/", "/till/store"], "/till")
+
+
+def customer(walk: Walk) -> None:
+    """A new phone: from the scan to the card, and away from it again."""
+    walk.visit("/wallet/", "wallet.index.empty")
+    walk.visit(walk.site.code)
+    walk.press("form.action button[type=submit]")
+    walk.shoot("wallet.card.new")
+    card = urlsplit(walk.page.url).path
+    walk.through(["/wallet/", f"{card}/share"], "/wallet")
+    walk.page.goto(f"{walk.site.url}/wallet/settings")
+    for fold in walk.page.query_selector_all("details:not([open]) > summary"):
+        fold.click()
+    walk.shoot("wallet_settings.unfolded")
+    walk.without_scripts()
+    walk.page.goto(f"{walk.site.url}{card}/share")
+    walk.press("main form button[value=copy]")
+    walk.shoot("wallet_sharing.show")
+
+
+def member(walk: Walk) -> None:
+    """A phone with a history."""
+    walk.remember(COOKIE, walk.site.member_cookie)
+    walk.through(["/wallet/"], "/wallet")
+
+
+def frozen(walk: Walk) -> None:
+    walk.remember(COOKIE, walk.site.frozen_cookie)
+    walk.through(["/wallet/"], "/wallet")
+
+
+def stranger(walk: Walk) -> None:
+    """Whoever comes by a link, and whatever can be refused."""
+    walk.visit("/login")
+    walk.visit(walk.site.offer)
+    walk.visit(walk.site.code_without_offers, "scanning.look.without-offers")
+    walk.visit(walk.site.shared)
+    walk.visit(walk.site.way_out)
+    walk.press("form.action button")
+    walk.shoot("wallet_unsubscribing.stopped")
+    walk.expects_refusals = True
+    walk.visit(walk.site.revoked, "scanning.look.revoked")
+    walk.visit("/s/AAAAAAAAAAAAA", "scanning.friend.unknown")
+    walk.visit("/wallet/cards/999999", "wallet.card.not-held")
+    walk.page.goto(f"{walk.site.url}/login")
+    walk.page.fill("input[name=login]", "nobody")
+    walk.page.fill("input[name=password]", "wrong")
+    walk.press("main button[type=submit]")
+    walk.shoot("auth.login.refused")
+    for status in REFUSALS:
+        refused(walk, status)
+
+
+def refused(walk: Walk, status: int) -> None:
+    """The page of a refusal that is hard to bring about."""
+    error = default_exceptions[status]()
+    headers = {"Accept": "text/html", "Cookie": f"kq_language={walk.look.language}"}
+    with walk.site.app.test_request_context("/dashboard/refused", headers=headers):
+        html = http_error(error).get_data(as_text=True)
+    walk.page.route(
+        "**/dashboard/refused", lambda route: route.fulfill(status=status, body=html, content_type="text/html")
+    )
+    walk.visit("/dashboard/refused", f"refused.{status}")
+    walk.page.unroute("**/dashboard/refused")
+
+
+VISITORS: dict[str, Callable[[Walk], None]] = {
+    "head-office": head_office,
+    "manager": manager,
+    "opened": opened,
+    "bare": bare,
+    "clerk": clerk,
+    "customer": customer,
+    "member": member,
+    "frozen": frozen,
+    "stranger": stranger,
+}
+
+
+def unseen(site: Site, seen: set[str]) -> list[str]:
+    """Pages of the application that are in no picture."""
+    pages = {str(rule.endpoint) for rule in site.app.url_map.iter_rules() if "GET" in (rule.methods or ())}
+    return [f"{page}: in no picture" for page in pages - seen if not NOT_PAGES.search(page)]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "shots")
-    parser.add_argument("--faces", nargs="+", choices=FACES, default=list(FACES))
+    parser.add_argument("--visitors", nargs="+", choices=VISITORS, default=list(VISITORS))
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--languages", nargs="+", choices=LANGUAGES, default=list(LANGUAGES))
+    parser.add_argument("--themes", nargs="+", choices=THEMES, default=["light"])
     arguments = parser.parse_args()
+    looks = [Look(s, n, t) for s in arguments.sizes for n in arguments.languages for t in arguments.themes]
     named = os.environ.get("CHROMIUM")
     program = named or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     problems: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="kaquan-shots-") as name, demo(Path(name)) as (site, code_url):
+    seen: set[str] = set()
+    with tempfile.TemporaryDirectory(prefix="kaquan-shots-") as folder, served(Path(folder)) as site:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-            for face in arguments.faces:
-                login, start = FACES[face]
-                for size in arguments.sizes:
-                    for language in arguments.languages:
-                        walk = Walk(browser, site, arguments.out, face, size, language)
-                        if login:
-                            walk.sign_in(login)
-                        else:
-                            walk.take_card(code_url)
-                        walk.through(start)
-                        walk.page.context.close()
-                        problems += walk.problems
+            for name in arguments.visitors:
+                for look in looks:
+                    walk = Walk(browser, site, arguments.out, name, look)
+                    walk.go(VISITORS[name])
+                    problems += walk.problems
+                    seen |= walk.seen
             browser.close()
+        if set(arguments.visitors) == set(VISITORS):
+            problems += unseen(site, seen)
     print("\n".join(sorted(set(problems))))
     print(f"{len(list(arguments.out.rglob('*.png')))} pictures in {arguments.out}", file=sys.stderr)
     return 1 if problems else 0
