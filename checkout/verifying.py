@@ -176,6 +176,62 @@ POINTS = (
         GROUP BY u.id
         """,
     ),
+    Check(
+        "points_refunded",
+        Text("退款退回与扣回的积分 = 流水", "the points that refunds gave back and took are in the ledger"),
+        "ledger cause",
+        """
+        SELECT u.cause AS subject, sum(u.points) AS expected, sum(u.booked) AS found
+        FROM (
+            SELECT 'refund:' || b.checkout_id || ':'
+                   || sum(b.amount_cents) OVER (PARTITION BY b.checkout_id ORDER BY b.id) AS cause,
+                   b.points_returned - b.points_taken AS points, 0 AS booked
+            FROM refunds b WHERE ours(b)
+            UNION ALL
+            SELECT e.cause, 0, e.delta FROM point_entries e WHERE e.cause LIKE 'refund:%' AND ours(e)
+        ) u
+        GROUP BY u.cause
+        """,
+    ),
+    Check(
+        "points_released",
+        Text("放弃的预留退回所用的积分", "a reservation that was released gave its points back, others did not"),
+        "ledger cause",
+        """
+        SELECT u.cause AS subject, sum(u.points) AS expected, sum(u.booked) AS found
+        FROM (
+            SELECT 'release:' || h.id AS cause, h.points_used AS points, 0 AS booked
+            FROM checkouts h WHERE h.state = 'released' AND ours(h)
+            UNION ALL
+            SELECT e.cause, 0, e.delta FROM point_entries e WHERE e.cause LIKE 'release:%' AND ours(e)
+        ) u
+        GROUP BY u.cause
+        """,
+    ),
+    Check(
+        "points_voided",
+        Text(
+            "撤销退回所用的积分，扣回的不超过所得",
+            "an undo gave back the points used, and took no more than were earned",
+        ),
+        "ledger cause",
+        """
+        SELECT v.cause AS subject,
+               CASE WHEN v.booked > v.used THEN v.used
+                    WHEN v.booked < v.used - v.earned THEN v.used - v.earned ELSE v.booked END AS expected,
+               v.booked AS found
+        FROM (
+            SELECT u.cause, sum(u.used) AS used, sum(u.earned) AS earned, sum(u.booked) AS booked
+            FROM (
+                SELECT 'void:' || h.id AS cause, h.points_used AS used, h.points_earned AS earned, 0 AS booked
+                FROM checkouts h WHERE h.state = 'voided' AND ours(h)
+                UNION ALL
+                SELECT e.cause, 0, 0, e.delta FROM point_entries e WHERE e.cause LIKE 'void:%' AND ours(e)
+            ) u
+            GROUP BY u.cause
+        ) v
+        """,
+    ),
 )
 
 CHECKS = COUPONS + MONEY + POINTS

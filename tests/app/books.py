@@ -58,7 +58,7 @@ def _people() -> list[object]:
 
 def _cards() -> list[object]:
     card = {"chain_id": 1, "program_id": 1, "tier_id": 1, "code_secret": b"x" * 20, "channel": "import"}
-    progress = {1: {"points": 142, "earned_points": 240, "spent_cents": 4100}}
+    progress = {1: {"points": 142, "earned_points": 240, "spent_cents": 4100}, 3: {"points": 50, "earned_points": 50}}
     return [
         Card(id=each, wallet_id=each, member_id=each, number=f"{each:016d}", issued_at=NOON, issued_on=TODAY, **card,
              **progress.get(each, {}))
@@ -135,6 +135,16 @@ def _buying() -> list[object]:
             coupon_discount_cents=0, payable_cents=6000, points_earned=60, state="reserved", reserved_until=in_days(1),
             **till,
         ),
+        Checkout(
+            id=3, card_id=3, member_id=3, request_id="3", amount_cents=6000, member_discount_cents=0,
+            coupon_discount_cents=0, points_used=20, points_discount_cents=20, payable_cents=5980, points_earned=60,
+            state="released", reserved_until=in_days(1), **till,
+        ),
+        Checkout(
+            id=4, card_id=3, member_id=3, request_id="4", amount_cents=3000, member_discount_cents=0,
+            coupon_discount_cents=0, points_used=10, points_discount_cents=10, payable_cents=2990, points_earned=30,
+            state="voided", settled_at=NOON, business_day=TODAY, voided_at=NOON, voided_by="staff:1", **till,
+        ),
     ]  # fmt: skip
 
 
@@ -144,12 +154,16 @@ def _after() -> list[object]:
                   created_at=NOON)
     )  # fmt: skip
     db.session.flush()
-    lines = ((200, 200, "import"), (-100, 100, "spend:1"), (50, 150, "checkout:1"), (-8, 142, "refund:1"))
+    lines = [
+        (1, 200, 200, "import"), (1, -100, 100, "spend:1"), (1, 50, 150, "checkout:1"), (1, -8, 142, "refund:1:1000"),
+        (3, 50, 50, "import"), (3, -20, 30, "reserve:3"), (3, 20, 50, "release:3"),
+        (3, -10, 40, "spend:4"), (3, 30, 70, "checkout:4"), (3, 10, 80, "void:4"), (3, -30, 50, "void:4"),
+    ]  # fmt: skip
     return [
         Redemption(id=1, chain_id=1, checkout_id=1, coupon_id=1, offer_id=1, store_id=1, discount_cents=500, redeemed_at=NOON),
         Refund(id=1, chain_id=1, checkout_id=1, store_id=1, request_id="r", fingerprint="f" * 64, amount_cents=1000,
                points_taken=8, points_short=2, points_returned=0, refunded_by="staff:1", refunded_at=NOON, business_day=TODAY),
-        *(PointEntry(id=each, chain_id=1, card_id=1, delta=delta, balance=balance, cause=cause, at=NOON)
-          for each, (delta, balance, cause) in enumerate(lines, 1)),
+        *(PointEntry(id=each, chain_id=1, card_id=card_id, delta=delta, balance=balance, cause=cause, at=NOON)
+          for each, (card_id, delta, balance, cause) in enumerate(lines, 1)),
         ShareVisit(id=1, chain_id=1, share_link_id=1, visitor="v" * 64, at=NOON),
     ]  # fmt: skip

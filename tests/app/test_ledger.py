@@ -44,6 +44,9 @@ BREAKERS = {
     "cards_earned": "UPDATE cards SET earned_points = earned_points - 1 WHERE id = 1",
     "points_given": "UPDATE checkouts SET points_earned = 51 WHERE id = 1",
     "points_used": "UPDATE point_entries SET cause = 'reserve:2' WHERE cause = 'spend:1'",
+    "points_refunded": "UPDATE refunds SET points_returned = 1",
+    "points_released": "UPDATE point_entries SET cause = 'release:9' WHERE cause = 'release:3'",
+    "points_voided": "UPDATE point_entries SET delta = 50 WHERE cause = 'void:4' AND delta = 10",
     "share_visits": "UPDATE share_links SET visits = 2",
 }
 ADDS_UP = "payable_cents = amount_cents - member_discount_cents - coupon_discount_cents - points_discount_cents"
