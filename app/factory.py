@@ -26,6 +26,8 @@ PAGES = [
     "app.wallet.settings",
     "app.wallet.unsubscribing",
     "app.till.views",
+    "app.till.receipts",
+    "app.till.day",
     "app.dashboard.home",
     "app.dashboard.stores",
     "app.dashboard.members",

@@ -115,6 +115,8 @@ def names_of_authors(chain_id: int, authors: Collection[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     for kind, model in (("staff:", Staff), ("key:", ApiKey)):
         ids = [int(author.removeprefix(kind)) for author in authors if author.startswith(kind)]
+        if not ids:
+            continue
         rows = db.session.execute(select(model.id, model.name).where(model.chain_id == chain_id, model.id.in_(ids)))
         names |= {f"{kind}{number}": name for number, name in rows}
     return names

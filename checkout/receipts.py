@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, select
 
 from cards.models import Card, Member, Tier
-from checkout.models import Checkout, CheckoutState, Redemption, Refund
+from checkout.models import Checkout, Redemption, Refund
 from core.db import db
 from core.text import Text
 from coupons.applicability import step_of
@@ -48,13 +48,6 @@ class PrintedReceipt:
     @property
     def after_member_price(self) -> tuple[CouponLine, ...]:
         return tuple(line for line in self.coupons if line.step >= MEMBER_STEP)
-
-    @property
-    def left_cents(self) -> int:
-        """What may still be handed back."""
-        if self.checkout.state == CheckoutState.VOIDED:
-            return 0
-        return self.checkout.payable_cents - self.checkout.refunded_cents
 
 
 def find_printed(chain_id: int, store_id: int, checkout_id: int) -> PrintedReceipt | None:

@@ -59,7 +59,7 @@ form.addEventListener("submit", (event) => {
 });
 
 form.addEventListener("change", (event) => {
-  if (event.target.name === "coupon") ask();
+  if (event.target.name === "coupon" || event.target.name === "points") ask();
 });
 
 form.addEventListener("input", (event) => {
@@ -135,7 +135,7 @@ function takeBurst() {
 /* Digits typed while nothing has the focus are the amount. */
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || !hasMember()) return;
-  if (event.target.closest("input:not([type=radio]), textarea, select, dialog, a, summary")) return;
+  if (event.target.closest("input:not([type=checkbox]), textarea, select, dialog, a, summary")) return;
   if (/^[\d.]$/.test(event.key) || event.key === "Backspace") {
     amount.focus();
   }
