@@ -50,6 +50,7 @@ ARGUMENTS = [
 
 
 # Some charts draw themselves when they come into sight.
+CHARTS_ARE_DRAWN = """() => [...document.querySelectorAll("[data-chart]")].every((box) => box.childElementCount)"""
 LOOK_AT_ALL = """async () => {
     for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight / 2) {
         scrollTo(0, y);
@@ -84,6 +85,7 @@ class Walk:
         self.remember("kq_language", look.language)
 
     def _open(self, *, scripts: bool) -> None:
+        self.has_scripts = scripts
         locale = {"zh": "zh-CN", "en": "en-GB"}[self.look.language]
         self.context = self.browser.new_context(
             viewport=SIZES[self.look.size], locale=locale, color_scheme=self.look.theme, java_script_enabled=scripts
@@ -158,8 +160,10 @@ class Walk:
 
     def shoot(self, name: str) -> None:
         self.page.wait_for_load_state("load")
-        self.page.evaluate(LOOK_AT_ALL)
-        self.page.wait_for_timeout(250)  # charts draw themselves
+        if self.has_scripts:
+            self.page.evaluate(LOOK_AT_ALL)
+            self.page.wait_for_function(CHARTS_ARE_DRAWN)
+        self.page.wait_for_timeout(150)
         self.seen.add(self.endpoint(self.page.url))
         wide = self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         if wide > 0:
