@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
 from typing import BinaryIO, NamedTuple
@@ -56,7 +56,14 @@ class Handed(NamedTuple):
 
 def read_phones(file: BinaryIO, *, currency: str) -> Iterator[Line]:
     """The phones of a CSV: of the column with such a heading, else of the first. Blank lines are passed over."""
-    rows = csv.reader(io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline=""))
+    text = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="")
+    try:
+        yield from _phones(csv.reader(text), currency)
+    finally:
+        text.detach()  # the file is the caller's to close
+
+
+def _phones(rows: Iterable[list[str]], currency: str) -> Iterator[Line]:
     column = 0
     for number, row in enumerate(rows, 1):
         if number == 1:
