@@ -43,6 +43,7 @@ COMMANDS = [
     "app.cli.chains",
     "app.cli.stores",
     "app.cli.codes",
+    "app.cli.coupons",
     "app.cli.staff",
     "app.cli.keys",
     "app.cli.members",
