@@ -153,7 +153,8 @@ def _outside_its_hours(coupon: UsableCoupon, purchase: Purchase, now: datetime) 
     day = business_day(now, purchase.timezone, purchase.cutoff_hour)
     if day.isoformat() in (coupon.blackout_dates or ()):
         return errors.CouponBlackedOut(day=terms.day_text(day))
-    when = hours.when_text(coupon.weekdays, coupon.hours)
+    said = hours.when_text(coupon.weekdays, coupon.hours)
+    when = Text(f"{said.zh} ", said.en) if coupon.hours else said
     if not hours.is_on(coupon.weekdays, day):
         return errors.CouponNotToday(when=when)
     if not hours.is_within(coupon.hours, local.hour * hours.HOUR + local.minute):

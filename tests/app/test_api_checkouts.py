@@ -86,11 +86,14 @@ def test_a_checkout_is_created(till, shop):
         "amount_cents": 5800,
         "member_discount_cents": 290,
         "coupon_discount_cents": 500,
+        "points_used": 0,
+        "points_discount_cents": 0,
         "payable_cents": 5010,
         "points_earned": 50,
         "coupons": [coupon.id],
         "settled_at": "2026-05-20T04:00:00+00:00",
         "business_day": "2026-05-20",
+        "reserved_until": None,
     }
 
 
@@ -163,7 +166,13 @@ def test_without_a_key_each_request_is_a_purchase_of_its_own(till, shop):
         ({"card_code": ""}, 422, "invalid"),
         ({"card_code": "6" * 24}, 404, "card_code_unknown"),
         ({"card_code": "ct_forged"}, 404, "card_code_unknown"),
-        ({"coupons": [1, 2]}, 409, "coupons_not_stackable"),
+        ({"coupons": [1, 2]}, 404, "coupon_not_found"),
+        ({"coupons": [1] * 201}, 422, "invalid"),
+        ({"use_points": 100}, 409, "points_not_accepted"),
+        ({"use_points": -1}, 422, "invalid"),
+        ({"use_value_cents": 1}, 409, "value_not_accepted"),
+        ({"items": []}, 422, "invalid"),
+        ({"items": [{"name": "Cone", "quantity": 1, "price_cents": 5700}]}, 422, "items_do_not_add_up"),
         ({"coupons": [10**30]}, 422, "invalid"),
         ({"coupons": [99]}, 404, "coupon_not_found"),
         ({"payable_cents": 1}, 409, "quote_changed"),
@@ -237,6 +246,7 @@ def test_a_checkout_is_undone_through_the_api(till, shop):
             "expired_coupons": [],
             "points_taken": 50,
             "points_short": 0,
+            "points_returned": 0,
             "voided_at": "2026-05-20T04:00:00+00:00",
         },
     )

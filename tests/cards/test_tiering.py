@@ -16,7 +16,7 @@ def card(app):
 
 def recompute(points):
     with transaction():
-        db.session.execute(update(Card).values(points=points))
+        db.session.execute(update(Card).values(earned_points=points))
         changed = recompute_tiers(1)
     return changed, db.session.scalar(db.select(Tier.rank).join(Card, Card.tier_id == Tier.id))
 
@@ -40,5 +40,5 @@ def test_fewer_points_take_the_tier_back(card):
 
 def test_another_chain_is_left_alone(card):
     with transaction():
-        db.session.execute(update(Card).values(points=1000))
+        db.session.execute(update(Card).values(earned_points=1000))
         assert recompute_tiers(2) == 0

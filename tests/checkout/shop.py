@@ -29,6 +29,12 @@ class Shop:
         with reading() as hot:
             return quoting.quote(hot, self.chain.id, store_id, card, amount_cents, now=now, **more)
 
+    def bill(self, amount_cents: int = 5800, *, now: datetime = NOON, **more: Any) -> quoting.Bill:
+        order = quoting.Order(amount_cents, **({"coupon_ids": ()} | more))
+        card = quoting.presented(code_of(self.card, now=now))
+        with reading() as hot:
+            return quoting.bill(hot, self.chain.id, self.store.id, card, order, now=now)
+
     def sale(self, amount_cents: int = 5800, *, now: datetime = NOON, **more: Any) -> settling.Sale:
         values: dict[str, Any] = {
             "chain_id": self.chain.id,

@@ -12,6 +12,7 @@ from cards.models import Card, Tier
 from cards.rotating_code import CardCodeUnknown
 from checkout import errors, quoting
 from checkout.quoting import Standing, member_price, price
+from checkout.standing import STANDING as STANDING_READING
 from core.db import db, transaction
 from core.text import Text
 from coupons.applicability import UsableCoupon
@@ -87,7 +88,7 @@ def test_each_coupon_that_does_not_fit_says_why(shop):
         (later.id, "coupon_not_yet_valid"),
         (over.id, "coupon_expired"),
     ]
-    assert quote.chosen is None
+    assert quote.coupon_ids == ()
 
 
 def test_a_wanted_coupon_that_is_used_or_not_there_is_refused(shop):
@@ -98,9 +99,14 @@ def test_a_wanted_coupon_that_is_used_or_not_there_is_refused(shop):
     assert why(shop.quote(coupon_ids=[theirs.id])) == [(theirs.id, "coupon_not_found")]
 
 
-def test_two_coupons_at_once_are_refused(shop):
-    with pytest.raises(errors.CouponsNotStackable):
-        shop.quote(coupon_ids=[1, 2])
+def test_two_coupons_that_do_not_go_together_are_named(shop):
+    held = [make_coupon(shop.card, make_offer(shop.chain, name=f"{n}元券", name_en=f"{n} off")) for n in (5, 6)]
+
+    with pytest.raises(errors.CouponsNotStackable) as caught:
+        shop.quote(coupon_ids=[coupon.id for coupon in held])
+
+    assert caught.value.say("zh") == "“5元券”和“6元券”不能一起用。"
+    assert caught.value.say("en") == "“5 off” and “6 off” do not go together."
 
 
 @pytest.mark.parametrize("amount", [0, -1, quoting.MOST_CENTS + 1])
@@ -174,7 +180,7 @@ def test_a_quote_is_one_reading(shop):
     card = quoting.Presented(shop.card.number, None)
     quoting.quote(Counting(), shop.chain.id, shop.store.id, card, 5800, now=NOON)
 
-    assert sent == [quoting.STANDING]
+    assert sent == [STANDING_READING]
 
 
 @pytest.mark.parametrize(
@@ -214,7 +220,7 @@ coupons = st.builds(
     id=st.integers(1, 10**6),
     offer_id=st.just(1),
     name=st.just(Text("券", "Coupon")),
-    kind=st.sampled_from(["cash", "percent"]),
+    kind=st.sampled_from(["cash", "percent", "gift"]),
     value_cents=st.integers(1, 10**7),
     percent_bp=st.integers(1, 10_000),
     cap_cents=st.none() | st.integers(1, 10**6),
@@ -222,6 +228,21 @@ coupons = st.builds(
     state=st.sampled_from(["claimed", "claimed", "gifting", "redeemed"]),
     valid_from=st.sampled_from([in_days(-1), in_days(-2), in_days(1)]),
     valid_until=st.sampled_from([in_days(2), in_days(3), in_days(0)]),
+    item_name=st.just(Text("蛋筒", "Cone")),
+    item_cents=st.integers(2, 10**6),
+    price_cents=st.none(),
+    weekdays=st.sampled_from([None, 4, 3]),
+    hours=st.sampled_from([None, [[600, 780]], [[0, 60]]]),
+    blackout_dates=st.sampled_from([None, ["2026-05-20"]]),
+    is_for_this_store=st.sampled_from([True, True, False]),
+    is_for_this_program=st.just(True),
+    is_for_this_tier=st.just(True),
+    stacking=st.sampled_from(["exclusive", "stackable"]),
+    stack_group=st.none(),
+    member_price=st.sampled_from(["on_top", "instead"]),
+    stores=st.none(),
+    programs=st.none(),
+    tiers=st.none(),
 )
 
 
@@ -238,10 +259,11 @@ def test_whatever_the_figures_a_quote_adds_up(amount, discount_bp, multiplier_bp
 
     assert 0 <= quote.payable_cents <= amount
     assert quote.payable_cents == amount - sum(line.discount_cents for line in quote.lines)
-    assert len(quote.fits) + len(quote.refused) == len(held)
+    left_out = {fit.coupon.id for fit in quote.fits} - set(quote.coupon_ids)
+    assert len(quote.fits) + len(quote.refused) - len(left_out) == len(held)
+    assert left_out <= {refused.coupon_id for refused in quote.refused}
     assert all(line.discount_cents > 0 for line in quote.lines)
-    assert quote.chosen == quote.best
-    assert all(fit.discount_cents <= quote.coupon_discount_cents for fit in quote.fits)
+    assert quote.combination == quote.best
     assert 0 <= quote.points <= quote.payable_cents // 100 * multiplier_bp // 10_000
 
 

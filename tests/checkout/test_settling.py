@@ -83,8 +83,8 @@ def test_a_checkout_is_told_to_whoever_listens(shop):
         "member_id": shop.card.member_id,
         "store_id": shop.store.id,
         "payable_cents": 5010,
-        "coupon_id": coupon.id,
-        "offer_id": coupon.offer_id,
+        "coupon_ids": [coupon.id],
+        "offer_ids": [coupon.offer_id],
     }
     assert (told.chain_id, told.at) == (shop.chain.id, NOON)
 
@@ -163,10 +163,10 @@ def test_a_card_that_changes_after_it_was_priced_is_not_booked_as_it_was(shop, m
     """Between the reading and the writing somebody freezes the card, or moves it to another tier."""
     coupon = make_coupon(shop.card, make_offer(shop.chain))
     sale = shop.sale(5800, coupon_ids=(coupon.id,), seen_payable_cents=5010)
-    priced = shop.quote(5800, coupon_ids=[coupon.id])
+    priced = shop.bill(5800, coupon_ids=[coupon.id])
     with transaction():
         db.session.execute(update(Card).values(**change))
-    monkeypatch.setattr(quoting, "quote", lambda *_, **__: priced)
+    monkeypatch.setattr(quoting, "bill", lambda *_, **__: priced)
 
     with pytest.raises(errors.QuoteChanged):
         book(sale)
@@ -177,8 +177,8 @@ def test_a_card_that_changes_after_it_was_priced_is_not_booked_as_it_was(shop, m
 
 def test_a_coupon_that_runs_out_after_it_was_priced_is_not_booked(shop, monkeypatch):
     coupon = make_coupon(shop.card, make_offer(shop.chain))
-    priced = shop.quote(5800, coupon_ids=[coupon.id])
-    monkeypatch.setattr(quoting, "quote", lambda *_, **__: priced)
+    priced = shop.bill(5800, coupon_ids=[coupon.id])
+    monkeypatch.setattr(quoting, "bill", lambda *_, **__: priced)
 
     with pytest.raises(errors.QuoteChanged):
         book(shop.sale(5800, coupon_ids=(coupon.id,)), now=coupon.valid_until)

@@ -134,7 +134,7 @@ def test_a_clerk_does_not_change_yesterdays_books(shop):
     with pytest.raises(errors.VoidTooLate) as caught:
         undo(shop, settled.id, now=midnight)
 
-    assert caught.value.say("zh") == "已超过可撤销的时间（30 分钟、当个营业日内）。请店长撤销。"
+    assert caught.value.say("zh") == "已超过可撤销的时间（30 分钟、当个营业日内）。请店长输入 PIN。"
     assert undo(shop, settled.id, role=Role.STORE_MANAGER, now=midnight).id == settled.id
 
 
@@ -166,9 +166,9 @@ def test_an_undo_is_in_the_audit_and_told(shop):
 
     noted = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "checkout voided")).one()
     told = db.session.scalars(select(Event).where(Event.kind == "checkout.voided")).one()
-    effects = {"coupon_ids": [coupon.id], "points_taken": 50, "points_short": 0}
+    effects = {"coupon_ids": [coupon.id], "points_taken": 50, "points_short": 0, "points_returned": 0}
     assert (noted.actor, noted.object_id, noted.address, noted.at) == ("staff:7", settled.id, "127.0.0.1", SOON)
-    assert noted.after == {"state": "voided"} | effects
+    assert noted.after == {"state": "voided", "approved_by": None} | effects
     assert told.payload == effects | {
         "checkout_id": settled.id,
         "card_id": shop.card.id,
