@@ -37,6 +37,7 @@ PAGES = [
     "app.dashboard.reports",
     "app.dashboard.staffing",
     "app.dashboard.settings",
+    "app.dashboard.till_rules",
     "app.reports.views",
 ]
 COMMANDS = [

@@ -9,8 +9,10 @@ from sqlalchemy import select
 from app.config import ROOT
 from app.dashboard.change_words import ACTIONS, OBJECTS
 from cards.models import Tier
+from checkout import policies as till_policies
 from core.audit import AuditEntry
 from core.db import db
+from coupons import approval
 from push import policies as push_policies
 from sharing import policies as sharing_policies
 from stores.models import Chain, Role
@@ -227,9 +229,11 @@ def test_the_form_is_said_in_plain_words_while_it_is_filled_in(hq, chain):
 
     zh = hq.get("/dashboard/settings/tiers/preview", query_string=query).text
     en = hq.get("/dashboard/settings/tiers/preview", query_string=query | {"lang": "en"}).text
-    wrong = hq.get("/dashboard/settings/tiers/preview", query_string=query | {"spend_points": "viel"}).text
+    wrong = hq.get(
+        "/dashboard/settings/tiers/preview", query_string=query | {"spend_points": "viel", "lang": "zh"}
+    ).text
 
-    assert "金卡：累计消费满2000元起，会员价 95 折，1.5 倍积分。" in zh
+    assert "金卡：累计消费满2,000元起，会员价 95 折，1.5 倍积分。" in zh
     assert "Gold: from ¥2,000 paid in all: Member price, 5% off, 1.5 times the points." in en
     assert "200 points take ¥1 off at the till: 0.5% of what was paid comes back." in en
     assert "这不是一个数字：viel" in wrong
@@ -298,6 +302,84 @@ def test_every_object_of_a_change_has_its_word():
 
 
 def test_every_page_is_there_in_english_too(hq):
-    pages = ["", "/card", "/tiers", "/sharing", "/push", "/changes"]
+    pages = ["", "/card", "/tiers", "/till", "/sharing", "/push", "/changes"]
 
     assert all("Settings" in hq.get(f"/dashboard/settings{page}?lang=en").text for page in pages)
+
+
+TILL = {
+    "clerk_window": "2",
+    "clerk_unit": "hours",
+    "clerk_same_day": "yes",
+    "clerk_most": "50",
+    "store_manager_window": "7",
+    "store_manager_unit": "days",
+    "store_manager_most": "",
+    "hq_admin_window": "0",
+    "hq_admin_unit": "minutes",
+    "hq_admin_most": "0",
+}
+
+
+def test_the_rules_of_the_till_begin_as_every_chains_do(hq):
+    page = hq.get("/dashboard/settings/till").text
+
+    assert "30 分钟内（限当个营业日）可自行撤销；退款要店长 PIN。" in page
+    assert "不限金额" in page
+
+
+def test_the_rules_of_the_till_are_changed_and_written_down(hq, chain):
+    assert post(hq, "/dashboard/settings/till", TILL).status_code == 302
+
+    db.session.expire_all()
+    kept = till_policies.list_policies(chain.id)
+    assert kept[Role.CLERK] == (120, True, 5000)
+    assert kept[Role.STORE_MANAGER] == (7 * 1440, False, None)
+    assert kept[Role.HQ_ADMIN] == (0, False, 0)
+    noted = db.session.scalars(select(AuditEntry).filter_by(action="till policy changed")).all()
+    assert {entry.after["role"] for entry in noted} == {"clerk", "store_manager", "hq_admin"}
+    assert "修改收银规则" in hq.get("/dashboard/settings/changes").text
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"clerk_window": "-1"}, "时限为 0 到 525600 分钟"),
+        ({"clerk_window": "9999999", "clerk_unit": "minutes"}, "时限为 0 到 525600 分钟"),
+        ({"clerk_window": "soon"}, "这不是一个数字：soon"),
+        ({"clerk_most": "-1"}, "退款上限不能小于零"),
+        ({"store_manager_most": "x"}, "这不是一个数字：x"),
+    ],
+)
+def test_rules_of_the_till_that_make_no_sense_are_refused_whole(hq, chain, change, words):
+    page = post(hq, "/dashboard/settings/till", TILL | change)
+
+    assert (page.status_code, words in page.text) == (422, True)
+    assert till_policies.list_policies(chain.id) == till_policies.DEFAULTS
+
+
+def test_the_rules_of_the_till_are_said_while_they_are_typed(hq):
+    zh = hq.get("/dashboard/settings/till/preview", query_string=TILL).text
+    en = hq.get("/dashboard/settings/till/preview", query_string=TILL | {"lang": "en"}).text
+
+    assert "每笔最多退50元" in zh
+    assert "undoes within 2 hours on the same business day, and refunds up to ¥50 of a sale." in en
+    assert "undoes and refunds nothing without a PIN." in en
+
+
+def test_offers_may_be_made_to_wait_for_a_second_person(hq, chain):
+    post(hq, "/dashboard/settings/till/offers", {"needs_approval": "yes"})
+    db.session.expire_all()
+    needed = approval.needs_approval(chain.id)
+    post(hq, "/dashboard/settings/till/offers", {})
+    db.session.expire_all()
+
+    assert (needed, approval.needs_approval(chain.id)) == (True, False)
+    assert newest().action == "offer approval setting"
+
+
+def test_only_administrators_change_the_rules_of_the_till(app, chain):
+    manager = sign_in(app.test_client(), make_staff(chain, Role.STORE_MANAGER, (make_store(chain),)))
+
+    assert manager.get("/dashboard/settings/till").status_code == 403
+    assert post(manager, "/dashboard/settings/till", TILL).status_code == 403
