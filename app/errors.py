@@ -81,9 +81,12 @@ def _sentence(status: HTTPStatus) -> str:
         if wants_json()
         else gettext("The request could not be read. Go back, reload the page and try again."),
         HTTPStatus.TOO_MANY_REQUESTS: gettext("Too many attempts. Please wait a little."),
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: gettext("Send it as application/json."),
+        HTTPStatus.SERVICE_UNAVAILABLE: gettext("We are not ready yet. Please try again in a moment."),
         HTTPStatus.INTERNAL_SERVER_ERROR: gettext("Something broke on our side. It has been noted; please try again."),
     }
-    return sentences.get(status, status.phrase)
+    own = next((kind for kind, its_status in STATUS_OF.items() if its_status == status), errors.DomainError)
+    return sentences.get(status) or own.sentence.say(language())
 
 
 def answer(status: HTTPStatus, code: str, detail: str, **more: object) -> Response:

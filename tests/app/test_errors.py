@@ -1,10 +1,15 @@
 """Every refusal in the shape its reader can use."""
 
+import re
+from http import HTTPStatus
+
 import pytest
+from flask_babel import refresh
 from marshmallow import ValidationError
+from werkzeug.exceptions import Conflict, default_exceptions
 
 from app.auth.guard import PUBLIC, access
-from app.errors import STATUS_OF, status_of
+from app.errors import STATUS_OF, http_error, status_of
 from core import errors
 from coupons.errors import OfferSoldOut
 
@@ -58,6 +63,22 @@ def test_people_get_a_page_with_the_same_sentence_in_their_language(client, brok
     assert (answer.status_code, answer.mimetype) == (409, "text/html")
     assert OfferSoldOut.sentence.say(language) in answer.text
     assert "offer_sold_out" in answer.text
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 500, 503])
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+def test_every_refusal_of_the_web_is_said_in_the_readers_language(app, status, accept):
+    def said(language):
+        with app.test_request_context(f"/?lang={language}", headers={"Accept": accept}):
+            refresh()
+            return http_error(default_exceptions.get(status, Conflict)()).get_data(as_text=True)
+
+    phrase = HTTPStatus(status).phrase
+    chinese = said("zh").replace(f'"title": "{phrase}"', "")
+
+    assert re.search(r"[\u4e00-\u9fff]{4}", chinese)
+    assert f">{phrase}<" not in chinese
+    assert not re.search(r'"detail": "[^"]*[\u4e00-\u9fff]', said("en"))
 
 
 def test_what_broke_is_not_told(client, broken):
