@@ -172,7 +172,8 @@ def import_members(plan: ImportPlan, *, by: Author, now: datetime) -> None:
     for people in _parts(plan.created):
         _create(plan, people, now)
     for change in plan.updated:
-        db.session.execute(update(Member).where(Member.id == change.member_id).values(change.values))
+        unproved = {"phone_verified_at": None} if "phone" in change.values else {}  # what the file says is not proved
+        db.session.execute(update(Member).where(Member.id == change.member_id).values(change.values | unproved))
         _note(plan, "member imported", "member", change.member_id, {"fields": sorted(change.values)}, by, now)
     _note(plan, "members imported", "chain", plan.chain_id, counts(plan), by, now)
 

@@ -244,7 +244,6 @@ def _mark_verified(chain_id: int, wallet_id: int, phone: str, *, by: Author, now
         .where(Member.chain_id == chain_id, Member.wallet_id == wallet_id)
         .values(phone=phone, phone_verified_at=now)
         .returning(Member.id)
-        .execution_options(synchronize_session=False)
     )
     assert member_id is not None  # a wallet asks for the chain of a card it holds
     events.record("member.phone_verified", chain_id=chain_id, at=now, member_id=member_id)

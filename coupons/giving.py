@@ -5,22 +5,20 @@ old one is void. Friends who take it, the giver who calls it back and the clock 
 giver's coupon; one conditional UPDATE of the gift then decides, and nothing of what a loser did remains.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ScalarSelect, case, func, select, true, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import ScalarSelect, case, select, true, update
 
-from cards.models import Card, CardState, Member
+from cards.models import Card
 from core import events
 from core.db import db, insert, transaction
 from core.errors import DomainError
 from core.hot import AlreadyThere, Hot, Sql, this_transaction
 from core.tokens import hashed, new_code
 from coupons import errors, limits, terms
-from coupons.models import Coupon, CouponGift, CouponState, GiftState, Offer, OfferBudget, OfferPhone
+from coupons.gift_views import GiftView, find_gift
+from coupons.models import Coupon, CouponGift, CouponState, GiftState, Offer, OfferPhone
 from stores.models import Chain
 
 LASTS = timedelta(hours=24)
@@ -39,31 +37,6 @@ NEW_COUPON = Sql("""
     WHERE c.id = :coupon_id
     RETURNING id
 """)
-
-
-@dataclass(frozen=True)
-class GiftView:
-    """A gift with what its pages show."""
-
-    gift: CouponGift
-    coupon: Coupon  # the giver's
-    offer: Offer
-    chain: Chain
-    giver_name: str  # as he wrote it; empty when he wrote none
-    giver_wallet_id: int
-    giver_card_id: int
-
-
-class Given(NamedTuple):
-    """What became of the last giving of a coupon, for the giver. ``receiver_name`` is the whole name."""
-
-    token: str
-    state: str
-    message: str
-    made_at: datetime
-    valid_until: datetime
-    ended_at: datetime | None
-    receiver_name: str
 
 
 class Accepted(NamedTuple):
@@ -85,16 +58,6 @@ class Receiver(NamedTuple):
     is_in_scope: bool
     phone: str | None
     phone_verified_at: object
-
-
-class Holder(NamedTuple):
-    """One step of a coupon's way: who held it, since when."""
-
-    coupon_id: int
-    member_id: int
-    name: str
-    state: str
-    since: datetime
 
 
 def offer_gift(
@@ -171,8 +134,10 @@ def accept(token: str, *, wallet_id: int, now: datetime) -> Accepted:
     found = find_gift(token)
     if found is None:
         raise errors.GiftGone()
-    if found.gift.state != GiftState.OPEN:
-        return _taken_before(found, wallet_id)
+    if taken := find_taken(found, wallet_id):
+        return taken
+    if found.gift.state != GiftState.OPEN or found.coupon.state != CouponState.GIFTING:
+        raise errors.GiftGone()
     if found.giver_wallet_id == wallet_id:
         raise errors.GiftToOneself()
     hot = this_transaction()
@@ -192,67 +157,13 @@ def accept(token: str, *, wallet_id: int, now: datetime) -> Accepted:
     return _accepted(new_id)
 
 
-def find_gift(token: str) -> GiftView | None:
-    """The gift of a token; None when it is unknown or the giver's card is no longer active."""
-    row = db.session.execute(
-        select(CouponGift, Coupon, Offer, Chain, Member.name, Card.wallet_id, Card.id)
-        .join(Coupon, Coupon.id == CouponGift.coupon_id)
-        .join(Card, (Card.id == Coupon.card_id) & (Card.state == CardState.ACTIVE))
-        .join(Offer, Offer.id == Coupon.offer_id)
-        .join(Chain, Chain.id == CouponGift.chain_id)
-        .join(Member, Member.id == CouponGift.giver_id)
-        .where(CouponGift.token == token)
-        .execution_options(populate_existing=True)
-    ).one_or_none()
-    return None if row is None else GiftView(*row)
-
-
-def gifts_of_coupons(coupon_ids: Sequence[int]) -> dict[int, Given]:
-    """How the last giving of each coupon stands; coupons that were never given are not in it."""
-    last = select(func.max(CouponGift.id)).where(CouponGift.coupon_id.in_(coupon_ids)).group_by(CouponGift.coupon_id)
-    rows = db.session.execute(
-        select(
-            CouponGift.coupon_id,
-            CouponGift.token,
-            CouponGift.state,
-            CouponGift.message,
-            CouponGift.made_at,
-            CouponGift.valid_until,
-            CouponGift.ended_at,
-            func.coalesce(Member.name, ""),
-        )
-        .outerjoin(Member, Member.id == CouponGift.receiver_id)
-        .where(CouponGift.id.in_(last))
-    )
-    return {row[0]: Given(*row[1:]) for row in rows}
-
-
-def find_giver(coupon_id: int) -> tuple[str, str] | None:
-    """Name and message of whoever gave this coupon; None when nobody did."""
-    row = db.session.execute(
-        select(Member.name, CouponGift.message)
-        .join(CouponGift, CouponGift.giver_id == Member.id)
-        .where(CouponGift.new_coupon_id == coupon_id)
-    ).one_or_none()
-    return None if row is None else (row.name, row.message)
-
-
-def lineage(chain_id: int, coupon_id: int) -> list[Holder]:
-    """The way of a coupon from whoever claimed it to whoever holds it now, through this one."""
-    one = select(Coupon.id, Coupon.given_coupon_id).where(Coupon.id == coupon_id, Coupon.chain_id == chain_id)
-    up = one.cte("up", recursive=True)
-    before = aliased(Coupon)
-    up = up.union_all(select(before.id, before.given_coupon_id).where(before.id == up.c.given_coupon_id))
-    down = select(up.c.id).where(up.c.given_coupon_id.is_(None)).cte("down", recursive=True)
-    after = aliased(Coupon)
-    down = down.union_all(select(after.id).where(after.given_coupon_id == down.c.id))
-    rows = db.session.execute(
-        select(Coupon.id, Coupon.member_id, Member.name, Coupon.state, Coupon.claimed_at)
-        .join(down, down.c.id == Coupon.id)
-        .join(Member, Member.id == Coupon.member_id)
-        .order_by(Coupon.id)
-    )
-    return [Holder(*row) for row in rows]
+def find_taken(found: GiftView, wallet_id: int) -> Accepted | None:
+    """The coupon of whoever has taken this gift; None for anybody else."""
+    new_id = found.gift.new_coupon_id
+    is_his = select(Card.id).join(Coupon, Coupon.card_id == Card.id).where(Coupon.id == new_id)
+    if new_id is None or db.session.scalar(is_his.where(Card.wallet_id == wallet_id)) is None:
+        return None
+    return _accepted(new_id)
 
 
 def time_out_batch(*, now: datetime) -> int:
@@ -298,28 +209,14 @@ def _give_back(coupon_id: int, gift_id: int, how: GiftState, now: datetime) -> N
         .values(state=case((is_over, CouponState.EXPIRED), else_=CouponState.CLAIMED))
         .returning(Coupon.chain_id, Coupon.offer_id, Coupon.card_id, Coupon.state, Coupon.committed_cents)
         .execution_options(synchronize_session=False)
-    ).one()
+    ).one_or_none()
+    if coupon is None:  # the chain has made it void meanwhile
+        return
     what = {"coupon_id": coupon_id, "offer_id": coupon.offer_id, "card_id": coupon.card_id}
     events.record("coupon.returned", chain_id=coupon.chain_id, at=now, gift_id=gift_id, how=how, **what)
     if coupon.state == CouponState.EXPIRED:
         events.record("coupon.expired", chain_id=coupon.chain_id, at=now, **what)
-        _free_budget(coupon_id, coupon.offer_id, coupon.committed_cents)
-
-
-def _free_budget(coupon_id: int, offer_id: int, cents: int) -> None:
-    if cents:
-        db.session.execute(
-            update(OfferBudget)
-            .where(OfferBudget.offer_id == offer_id)
-            .values(committed_cents=OfferBudget.committed_cents - cents)
-            .execution_options(synchronize_session=False)
-        )
-        db.session.execute(
-            update(Coupon)
-            .where(Coupon.id == coupon_id)
-            .values(committed_cents=0)
-            .execution_options(synchronize_session=False)
-        )
+        limits.free_budget({coupon.offer_id: coupon.committed_cents})
 
 
 def _receiver(hot: Hot, found: GiftView, wallet_id: int) -> Receiver:
@@ -369,15 +266,6 @@ def _count_phone(offer: Offer, receiver: Receiver) -> None:
     )
     if counted is None:
         raise errors.OfferPhoneLimitReached(limit=offer.per_phone_limit)
-
-
-def _taken_before(found: GiftView, wallet_id: int) -> Accepted:
-    """The coupon of whoever has taken this gift already: a double tap. Raises GiftGone for anybody else."""
-    new_id = found.gift.new_coupon_id
-    is_his = select(Card.id).join(Coupon, Coupon.card_id == Card.id).where(Coupon.id == new_id)
-    if new_id is None or db.session.scalar(is_his.where(Card.wallet_id == wallet_id)) is None:
-        raise errors.GiftGone()
-    return _accepted(new_id)
 
 
 def _accepted(coupon_id: int) -> Accepted:

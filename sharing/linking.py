@@ -77,3 +77,8 @@ def find_link(token: str, *, now: datetime) -> LinkView | None:
         return None
     link, chain, program, store, name = row
     return LinkView(link, chain, program, store, name, find_welcome_offer(program.id, now=now))
+
+
+def token_of(link_id: int) -> str | None:
+    """What opens a link that another row remembers."""
+    return db.session.scalar(select(ShareLink.token).where(ShareLink.id == link_id))

@@ -51,6 +51,7 @@ def look(token: str) -> str:
         rules=[say(terms.sentence(offer, chain.currency)), *map(say, _conditions(offer, face))],
         left=on_show.left if on_show else None,
         refusal=_refusal(offer, on_show),
+        proof_url=_proof_url(offer, held) if _needs_proof(offer, held) else "",
         held=held,
         face=face,
         card=program_shown(chain, face.program),
@@ -81,6 +82,8 @@ def take(token: str) -> Response:
     except (errors.OfferSoldOut, errors.OfferNotRunning, errors.OfferLimitReached, StoreNeeded) as refusal:
         flash(refusal.say(language()), "warn")
         return redirect(url_for("wallet_offers.look", token=token), 303)
+    except errors.PhoneNeeded:
+        return redirect(_proof_url(offer, held), 303)
     except errors.CardNeeded:  # he left, or the chain froze the card
         return redirect(url_for("wallet.index"), 303)
     flash(_("The coupon is in your card."), "good")
@@ -128,6 +131,17 @@ def _refusal(offer: Offer, on_show: queries.OfferOnShow | None) -> str:
     if on_show.held >= offer.per_member_limit:
         return errors.OfferLimitReached(limit=offer.per_member_limit).say(language())
     return ""
+
+
+def _needs_proof(offer: Offer, held: HeldCard | None) -> bool:
+    """Whether his phone has to be proved before he can claim."""
+    return offer.per_phone_limit is not None and held is not None and held.member.phone_verified_at is None
+
+
+def _proof_url(offer: Offer, held: HeldCard | None) -> str:
+    """Where the phone is proved; it leads back to the offer."""
+    assert held is not None
+    return url_for("wallet_phone.show", card_id=held.card.id, offer=offer.token)
 
 
 def _validity(offer: Offer, face: Face) -> Any:

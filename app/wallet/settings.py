@@ -108,6 +108,7 @@ def _page(
         card=card_shown(held) if held else None,
         chain_name=name_of(held.chain) if held else "",
         values=values,
+        is_verified=held is not None and held.member.phone_verified_at is not None,
         errors={FIELD_OF[type(error)]: error.say(language())} if error else {},
         consents=_consents(held, said),
         chain_accent=held.chain.accent if held else None,

@@ -101,7 +101,7 @@ def _day_words(day: date, *, this_year: int) -> str:
 
 
 def moment_shown(moment: datetime, zone: str, *, now: datetime) -> str:
-    """When a message came: today and yesterday by the clock, else the day."""
+    """A moment near now: yesterday, today and tomorrow by the clock, else the day."""
     local, today = moment.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone)).date()
     clock = format_time(local, "HH:mm", rebase=False)
     days = (today - local.date()).days
@@ -109,6 +109,8 @@ def moment_shown(moment: datetime, zone: str, *, now: datetime) -> str:
         return str(_("today %(time)s", time=clock))
     if days == 1:
         return str(_("yesterday %(time)s", time=clock))
+    if days == -1:
+        return str(_("tomorrow %(time)s", time=clock))
     return f"{day_shown(moment, zone, now=now)} {clock}"
 
 
@@ -140,8 +142,8 @@ def offer_shown(offer: Offer, chain: Chain, when: str = "") -> dict[str, Any]:
     }
 
 
-def coupon_shown(held: HeldCoupon, chain: Chain, *, now: datetime) -> dict[str, Any]:
-    """A member's coupon as a ticket: how long it lasts, or what became of it."""
+def coupon_shown(held: HeldCoupon, chain: Chain, *, now: datetime, given: str = "") -> dict[str, Any]:
+    """A member's coupon as a ticket: how long it lasts, or what became of it; ``given`` says to whom it went."""
     coupon = held.coupon
     soon = days_left(coupon.valid_until, chain, now=now) if held.is_usable else ""
     when = soon or say(terms.validity_sentence(coupon, chain.timezone, cutoff_hour=chain.cutoff_hour))
@@ -151,6 +153,8 @@ def coupon_shown(held: HeldCoupon, chain: Chain, *, now: datetime) -> dict[str, 
         last = terms.last_day(coupon.valid_until, chain.timezone, cutoff_hour=chain.cutoff_hour)
         when = _("ended on %(day)s", day=_day_words(last, this_year=now.astimezone(ZoneInfo(chain.timezone)).year))
     elif held.state == CouponState.VOID:
-        when = _("no longer good")
+        when = given or _("no longer good")
+    elif held.state == CouponState.GIFTING:
+        when = _("waiting for a friend")
     is_over = held.state not in (CouponState.CLAIMED, CouponState.GIFTING)
     return offer_shown(held.offer, chain, when) | {"id": coupon.id, "soon": bool(soon), "used": is_over}

@@ -9,6 +9,7 @@ from werkzeug import Response
 from app.auth.devices import device_wallet
 from app.auth.guard import PUBLIC, WALLET, access, actor, author
 from app.languages import say
+from app.wallet.giving import given_words, giving_shown, taken_lately
 from app.wallet.phone import held_card, require_wallet
 from app.wallet.showing import (
     card_shown,
@@ -26,9 +27,10 @@ from cards.models import CardState
 from cards.rotating_code import STEP
 from core.clock import utc_now
 from core.db import transaction
-from coupons import queries, terms
+from coupons import gift_views, queries, terms
 from coupons.errors import CouponNotFound
 from coupons.models import CouponState
+from coupons.scopes import scope_of
 from push import inbox
 from stores.models import Store
 from stores.nearby import NearbyStore, Place, stores_named, stores_nearby
@@ -83,6 +85,7 @@ def card(card_id: int) -> str:
         period=int(STEP.total_seconds()),
         refresh_seconds=code["seconds"] or None,
         coupons=[coupon_shown(c, held.chain, now=now) for c in open_coupons],
+        taken=taken_lately(held, now=now),
         has_past=len(open_coupons) < len(coupons),
         offers=[_offer_row(held, on_show) for on_show in offers if on_show.is_claimable][:MOST_OFFERS],
         gift=say(terms.sentence(gift, held.chain.currency)) if gift else "",
@@ -127,7 +130,10 @@ def code(card_id: int) -> Response:
 def coupons(card_id: int) -> str:
     """Every coupon of the card, also those that are over."""
     held, now = held_card(card_id), utc_now()
-    rows = [coupon_shown(c, held.chain, now=now) for c in queries.coupons_of_card(card_id, now=now)]
+    found = queries.coupons_of_card(card_id, now=now)
+    gone = gift_views.gifts_of_coupons([c.coupon.id for c in found if c.state == CouponState.VOID])
+    given = {coupon_id: given_words(held, gift) for coupon_id, gift in gone.items() if gift.receiver_id}
+    rows = [coupon_shown(c, held.chain, now=now, given=given.get(c.coupon.id, "")) for c in found]
     return render_template(
         "wallet/coupons.html",
         held=held,
@@ -149,11 +155,14 @@ def coupon(card_id: int, coupon_id: int) -> str:
     rules = [
         terms.sentence(found.offer, chain.currency),
         terms.validity_sentence(found.coupon, chain.timezone, cutoff_hour=chain.cutoff_hour),
+        *terms.use_conditions(found.offer, cutoff_hour=chain.cutoff_hour, scope=scope_of(found.offer)),
     ]
+    shown = giving_shown(held, found)
     return render_template(
         "wallet/coupon.html",
         held=held,
-        coupon=coupon_shown(found, chain, now=now),
+        giving=shown,
+        coupon=coupon_shown(found, chain, now=now, given=shown["was_given"]),
         rules=[say(rule) for rule in rules],
         chain_accent=chain.accent,
     )

@@ -12,7 +12,7 @@ from core.db import db, transaction
 from core.errors import DomainError
 from core.events import Event
 from core.hot import one_action
-from coupons import giving
+from coupons import gift_views, giving
 from coupons.claiming import claim
 from coupons.models import Coupon, CouponGift, CouponState, Offer, OfferBudget, OfferPhone
 from tests.factories import NOON, in_days, make_card, make_chain, make_coupon, make_offer, make_store, make_store_code
@@ -328,31 +328,31 @@ def test_a_coupon_may_go_from_hand_to_hand_and_its_way_is_kept(chain, code, coup
     last = fresh(Coupon, accept(hold_out(second, now=NOON + HOUR), third, now=NOON + 2 * HOUR).id)
 
     for one in (coupon, second, last):
-        way = giving.lineage(chain.id, one.id)
+        way = gift_views.lineage(chain.id, one.id)
         assert [(step.coupon_id, step.member_id, step.state) for step in way] == [
             (coupon.id, giver.member_id, "void"),
             (second.id, friend.member_id, "void"),
             (last.id, third.member_id, "claimed"),
         ]
-    assert giving.lineage(chain.id + 1, coupon.id) == []
+    assert gift_views.lineage(chain.id + 1, coupon.id) == []
 
 
 def test_both_sides_see_how_it_stands(coupon, giver, friend):
     with transaction():
         db.session.get_one(Member, giver.member_id).name = "小林"
         db.session.get_one(Member, friend.member_id).name = "周大海"
-    assert giving.gifts_of_coupons([coupon.id]) == {}
+    assert gift_views.gifts_of_coupons([coupon.id]) == {}
     hold_out(coupon)
     cancel(coupon)
     gift = hold_out(coupon, message="给你")
 
-    waiting = giving.gifts_of_coupons([coupon.id])[coupon.id]
+    waiting = gift_views.gifts_of_coupons([coupon.id])[coupon.id]
     assert (waiting.state, waiting.token, waiting.receiver_name) == ("open", gift.token, "")
     accepted = accept(gift, friend)
-    given = giving.gifts_of_coupons([coupon.id])[coupon.id]
+    given = gift_views.gifts_of_coupons([coupon.id])[coupon.id]
     assert (given.state, given.receiver_name, given.ended_at) == ("accepted", "周大海", NOON + HOUR)
-    assert giving.find_giver(accepted.id) == ("小林", "给你")
-    assert giving.find_giver(coupon.id) is None
+    assert gift_views.find_giver(accepted.id) == ("小林", "给你")
+    assert gift_views.find_giver(coupon.id) is None
 
 
 def test_the_usable_coupon_of_tomorrow_can_be_given_today(chain, giver, friend):
