@@ -5,12 +5,12 @@ from importlib import import_module
 from typing import Any
 
 from flask import Flask
-from flask_compress import Compress
 from flask_migrate import Migrate
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import errors, languages, observing, security
+from app.answering import COMPRESSED_FROM, Answer, AnswerJson, CompressLarge
 from app.config import ROOT, Settings, load_settings
 from app.dashboard import frame
 from core import db as database
@@ -66,6 +66,9 @@ migrate = Migrate()
 class Application(Flask):
     """Flask without coroutines: nothing of ours is async, so no hook of any request needs to be asked."""
 
+    response_class = Answer
+    json_provider_class = AnswerJson
+
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
 
@@ -75,7 +78,6 @@ def create_app(**overrides: object) -> Flask:
     settings = load_settings(**overrides)
     app = Application("app", root_path=str(ROOT / "app"))
     app.url_map.strict_slashes = False  # people type addresses with and without a last slash
-    app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.config.from_mapping(_flask_config(settings))
     app.extensions["settings"] = settings
     if settings.trusted_proxies:
@@ -85,7 +87,7 @@ def create_app(**overrides: object) -> Flask:
         database.prepare(database.db.engine)
     migrate.init_app(app, database.db, directory=str(ROOT / "migrations"), render_as_batch=True)
     csrf.init_app(app)
-    Compress(app)
+    CompressLarge(app)
     languages.init_app(app)
     observing.init_app(app)
     security.init_app(app)
@@ -123,6 +125,7 @@ def _flask_config(settings: Settings) -> dict[str, object]:
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_SECURE": settings.is_https,
+        "COMPRESS_MIN_SIZE": COMPRESSED_FROM,
         "COMPRESS_ALGORITHM": ["br", "gzip"],
         "COMPRESS_ALGORITHM_STREAMING": ["br", "gzip"],
         "COMPRESS_MIMETYPES": [  # not CSV: a million rows leave as they are written
