@@ -56,17 +56,7 @@ def void(
     found = find_checkout(chain_id, checkout_id, store_ids)
     approved_by = _permission(found, role, approval, now)
     ledger.hold(found.card_id)
-    is_mine = change_checkout(
-        found.id,
-        Checkout.state == CheckoutState.SETTLED,
-        Checkout.refunded_cents == 0,
-        state=CheckoutState.VOIDED,
-        voided_at=now,
-        voided_by=by.name,
-        void_approved_by=approved_by,
-    )
-    if not is_mine:
-        raise _state_refusal(find_checkout(chain_id, checkout_id, store_ids)) or errors.CheckoutAlreadyVoided()
+    _take(found, approved_by, by, now)
     voided = _give_back(found, now)
     _tell(found, voided, approved_by, by, now)
     return voided
@@ -107,6 +97,21 @@ def _state_refusal(found: Found) -> DomainError | None:
     if found.refunded_cents:
         return errors.CheckoutRefunded()
     return None if found.state == CheckoutState.SETTLED else errors.CheckoutNotSettled()
+
+
+def _take(found: Found, approved_by: str | None, by: Author, now: datetime) -> None:
+    """The one who changes the state is the one who undoes."""
+    is_mine = change_checkout(
+        found.id,
+        Checkout.state == CheckoutState.SETTLED,
+        Checkout.refunded_cents == 0,
+        state=CheckoutState.VOIDED,
+        voided_at=now,
+        voided_by=by.name,
+        void_approved_by=approved_by,
+    )
+    if not is_mine:
+        raise _state_refusal(find_checkout(found.chain_id, found.id, None)) or errors.CheckoutAlreadyVoided()
 
 
 def _give_back(found: Found, now: datetime) -> Voided:
