@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, case, func, or_, select
 
 from core.db import db
-from coupons.models import Coupon, CouponState, Offer, OfferSlot, OfferState
+from coupons.models import Coupon, CouponState, Offer, OfferBudget, OfferSlot, OfferState
 
 MOST = 200  # coupons of one card on one page
 
@@ -100,6 +100,11 @@ def count_left(offer_ids: Sequence[int]) -> dict[int, int]:
         .group_by(OfferSlot.offer_id)
     )
     return {offer_id: int(left) for offer_id, left in rows}
+
+
+def committed_of(offer_id: int) -> int | None:
+    """What of the offer's budget its coupons may take or have taken; None where there is no budget."""
+    return db.session.scalar(select(OfferBudget.committed_cents).where(OfferBudget.offer_id == offer_id))
 
 
 def funnels(offer_ids: Sequence[int], *, now: datetime) -> dict[int, Funnel]:

@@ -32,6 +32,18 @@ def find_store_by_code(chain_id: int, code: str, *, store_ids: StoreIds = None) 
     return db.session.scalar(_of(select(Store), chain_id, store_ids).where(Store.code == code))
 
 
+def ids_of_codes(chain_id: int, codes: Sequence[str]) -> dict[str, int]:
+    """The chain's stores that have these codes, by code; what is no code of hers is not in it."""
+    rows = db.session.execute(select(Store.code, Store.id).where(Store.chain_id == chain_id, Store.code.in_(codes)))
+    return {row[0]: row[1] for row in rows}
+
+
+def codes_of_ids(chain_id: int, ids: Sequence[int]) -> list[str]:
+    """The codes of some of the chain's stores, in order."""
+    query = select(Store.code).where(Store.chain_id == chain_id, Store.id.in_(ids)).order_by(Store.code)
+    return list(db.session.scalars(query))
+
+
 def get_store_code(chain_id: int, code_id: int, *, store_ids: StoreIds = None) -> Row[StoreCode, Store]:
     """A code with its store; NotFound as above."""
     query = select(StoreCode, Store).join(Store, Store.id == StoreCode.store_id).where(StoreCode.id == code_id)

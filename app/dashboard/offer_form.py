@@ -1,60 +1,83 @@
-"""The editor of an offer: what a person typed, as rules; and rules, as a person would type them."""
+"""The editor of an offer: what a person typed, as rules."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
-from babel.numbers import get_currency_precision
 from flask_babel import gettext as _
 
-from core.clock import business_day, day_start
+from app.dashboard.offer_times import read_dates, read_hours
+from core.clock import day_start
 from core.money import parse_amount
-from coupons import terms
-from coupons.models import OfferKind
-from coupons.offers import MOST_STOCK, Draft
+from coupons.drafts import EVERY_WEEKDAY, MOST_STOCK, Draft
+from coupons.models import MemberPrice, OfferKind, Stacking
 from stores.models import Chain
 
 LONGEST_NAME, LONGEST_NAME_EN = 60, 80
 DAYS, DATES = "days", "dates"
+WEEKDAYS = range(7)
 FRESH = {
     "kind": OfferKind.CASH,
     "per_member_limit": "1",
     "validity": DAYS,
     "valid_days": "30",
     "is_public": "yes",
-}
+    "may_be_given": "yes",
+    "stacking": Stacking.EXCLUSIVE,
+    "member_price": MemberPrice.ON_TOP,
+    "hq_share": "100",
+} | {f"weekday_{day}": "yes" for day in WEEKDAYS}
+
+FindStores = Callable[[Sequence[str]], Mapping[str, int]]  # codes to ids; what is not there is not in it
+
+
+def _no_stores(_codes: Sequence[str]) -> Mapping[str, int]:
+    return {}
 
 
 @dataclass
 class OfferForm:
-    """What was typed, kept as it was typed, and what is wrong with it, field by field."""
+    """What was typed, kept as it was typed, and what is wrong with it, field by field.
+
+    Stores are typed by their codes, or ticked as ``store_7``; programs and tiers are ticked.
+    """
 
     chain: Chain
     typed: Mapping[str, str]
+    find_stores: FindStores = _no_stores
     errors: dict[str, str] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> str:
         return self.typed.get(name, "").strip()
 
+    @property
+    def kind(self) -> OfferKind:
+        return OfferKind(self["kind"]) if self["kind"] in list(OfferKind) else OfferKind.CASH
+
     def draft(self) -> Draft:
         """The rules. Where ``errors`` is not empty afterwards, they are not to be used."""
-        is_cash = self["kind"] == OfferKind.CASH
-        minimum = self._amount("minimum") if self["minimum"] else 0
-        worth = self._worth(is_cash)
         zh, en = self._names()
-        period = self._validity()
+        stackable = self["stacking"] == Stacking.STACKABLE
+        rules: dict[str, Any] = self._worth() | self._limits() | self._validity() | self._times()
         return Draft(
             name=zh,
             name_en=en,
-            kind=OfferKind.CASH if is_cash else OfferKind.PERCENT,
-            min_cents=minimum or 0,
-            stock=self._whole("stock", most=MOST_STOCK) if self["stock"] else None,
-            per_member_limit=self._whole("per_member_limit", most=100) or 1,
+            kind=self.kind,
+            min_cents=(self._amount("minimum") if self["minimum"] else 0) or 0,
             program_id=self._whole("program_id", most=2**62) if self["program_id"] else None,
             is_public=bool(self["is_public"]),
-            **worth,
-            **period,
+            may_be_given=bool(self["may_be_given"]),
+            claim_word=self["claim_word"] or None,
+            stacking=Stacking.STACKABLE if stackable else Stacking.EXCLUSIVE,
+            stack_group=(self["stack_group"] or None) if stackable else None,
+            member_price=MemberPrice.INSTEAD if self["member_price"] == MemberPrice.INSTEAD else MemberPrice.ON_TOP,
+            hq_share_bp=self._basis_points("hq_share", least=0) if self["hq_share"] else 10_000,
+            store_ids=self._stores(),
+            program_ids=self.ticked("program"),
+            tier_ids=self.ticked("tier"),
+            **rules,
         )
 
     def _names(self) -> tuple[str, str]:
@@ -67,15 +90,42 @@ class OfferForm:
             self.errors["name_en"] = _("At most %(most)s characters.", most=LONGEST_NAME_EN)
         return zh, en or zh
 
-    def _worth(self, is_cash: bool) -> dict[str, int | None]:
-        if is_cash:
-            return {"value_cents": self._amount("value"), "percent_bp": None, "cap_cents": None}
-        cap = self._amount("cap") if self["cap"] else None
-        return {"value_cents": None, "percent_bp": self._basis_points("percent"), "cap_cents": cap}
+    def _worth(self) -> dict[str, Any]:
+        if self.kind == OfferKind.CASH:
+            return {"value_cents": self._amount("value")}
+        if self.kind == OfferKind.PERCENT:
+            return {
+                "percent_bp": self._basis_points("percent"),
+                "cap_cents": self._amount("cap") if self["cap"] else None,
+            }
+        return self._item()
 
-    def _validity(self) -> dict[str, datetime | int | None]:
+    def _item(self) -> dict[str, Any]:
+        name, name_en = self["item_name"], self["item_name_en"]
+        if not name:
+            self.errors["item_name"] = _("Say what the item is.")
+        price, paid = self._amount("item_price"), None
+        if self.kind == OfferKind.FIXED_PRICE:
+            paid = self._amount("price")
+            if price and paid and paid >= price:
+                self.errors["price"] = _("It has to be below the usual price.")
+        return {"item_name": name, "item_name_en": name_en or name, "item_cents": price, "price_cents": paid}
+
+    def _limits(self) -> dict[str, Any]:
+        most = {"stock": MOST_STOCK, "per_day_limit": MOST_STOCK, "per_phone_limit": 100, "staff_gift_limit": 1000}
+        limits: dict[str, Any] = {
+            name: self._whole(name, most=number) if self[name] else None for name, number in most.items()
+        }
+        limits["per_member_limit"] = self._whole("per_member_limit", most=100) or 1
+        limits["budget_cents"] = self._amount("budget") if self["budget"] else None
+        if limits["budget_cents"] and self.kind == OfferKind.PERCENT and not self["cap"]:
+            self.errors["cap"] = _("With a budget, say how much one coupon takes off at most.")
+        return limits
+
+    def _validity(self) -> dict[str, Any]:
         if self["validity"] != DATES:
-            return {"valid_days": self._whole("valid_days", most=3650)}
+            delay = self._whole("valid_delay", most=365, least=0) if self["valid_delay"] else 0
+            return {"valid_days": self._whole("valid_days", most=3650), "valid_delay_days": delay or 0}
         first, last = self._day("valid_from"), self._day("valid_to")
         if first is None or last is None:
             return {}
@@ -88,6 +138,33 @@ class OfferForm:
             "valid_until": day_start(last + timedelta(days=1), zone, cutoff),
         }
 
+    def _times(self) -> dict[str, Any]:
+        weekdays = sum(1 << day for day in WEEKDAYS if self[f"weekday_{day}"])
+        hours, dates = read_hours(self["hours"]), read_dates(self["blackout_dates"])
+        if hours is None:
+            self.errors["hours"] = _("Write hours like 14:00-17:00, several with a comma between them.")
+        if dates is None:
+            self.errors["blackout_dates"] = _("Write days like 2026-10-01, or 2026-10-01..2026-10-07 for several.")
+        return {
+            "weekdays": None if weekdays in (0, EVERY_WEEKDAY) else weekdays,
+            "hours": hours or None,
+            "blackout_dates": dates or None,
+        }
+
+    def _stores(self) -> tuple[int, ...]:
+        codes = [code for code in self["store_codes"].replace("，", ",").replace("\n", ",").split(",") if code.strip()]
+        codes = list(dict.fromkeys(code.strip() for code in codes))
+        found = self.find_stores(codes) if codes else {}
+        unknown = [code for code in codes if code not in found]
+        if unknown:
+            self.errors["store_codes"] = _("There is no store %(codes)s.", codes=", ".join(unknown[:5]))
+        return (*self.ticked("store"), *found.values())
+
+    def ticked(self, what: str) -> tuple[int, ...]:
+        """The numbers of boxes such as ``tier_3``."""
+        numbers = (name.removeprefix(f"{what}_") for name in self.typed if name.startswith(f"{what}_"))
+        return tuple(sorted(int(number) for number in numbers if number.isascii() and number.isdecimal()))
+
     def _amount(self, name: str) -> int | None:
         cents = parse_amount(self[name], self.chain.currency)
         if cents is None or cents <= 0:
@@ -95,20 +172,22 @@ class OfferForm:
             return None
         return cents
 
-    def _basis_points(self, name: str) -> int | None:
+    def _basis_points(self, name: str, *, least: int = 1) -> int:
         try:
             points = Decimal(self[name].rstrip("%％")) * 100
         except InvalidOperation:
-            points = Decimal(0)
-        if not points.is_finite() or points != points.to_integral_value() or not 1 <= points <= 10_000:
-            self.errors[name] = _("Write how many per cent come off, from 0.01 to 100.")
-            return None
+            points = Decimal(-1)
+        if not points.is_finite() or points != points.to_integral_value() or not least <= points <= 10_000:
+            self.errors[name] = (
+                _("Write how many per cent come off, from 0.01 to 100.") if least else _("Write 0 to 100 per cent.")
+            )
+            return 0
         return int(points)
 
-    def _whole(self, name: str, *, most: int) -> int | None:
+    def _whole(self, name: str, *, most: int, least: int = 1) -> int | None:
         text = self[name].replace(",", "").replace("，", "")
-        if not (text.isascii() and text.isdecimal() and len(text) < 19 and 1 <= int(text) <= most):
-            self.errors[name] = _("Write a whole number from 1 to %(most)s.", most=f"{most:,}")
+        if not (text.isascii() and text.isdecimal() and len(text) < 19 and least <= int(text) <= most):
+            self.errors[name] = _("Write a whole number from %(least)s to %(most)s.", least=least, most=f"{most:,}")
             return None
         return int(text)
 
@@ -123,42 +202,11 @@ class OfferForm:
         return day
 
 
-def typed_of(draft: Draft, chain: Chain) -> dict[str, str]:
-    """Rules as they would be typed into the editor."""
-    typed = {
-        "name": draft.name,
-        "name_en": draft.name_en,
-        "kind": draft.kind,
-        "value": _typed_amount(draft.value_cents, chain.currency),
-        "percent": _plain(Decimal(draft.percent_bp) / 100) if draft.percent_bp else "",
-        "cap": _typed_amount(draft.cap_cents, chain.currency),
-        "minimum": _typed_amount(draft.min_cents or None, chain.currency),
-        "stock": str(draft.stock or ""),
-        "per_member_limit": str(draft.per_member_limit),
-        "program_id": str(draft.program_id or ""),
-        "is_public": "yes" if draft.is_public else "",
-        "validity": DAYS,
-        "valid_days": str(draft.valid_days or 30),
-    }
-    if draft.valid_from is not None and draft.valid_until is not None:
-        zone, cutoff = chain.timezone, chain.cutoff_hour
-        typed |= {
-            "validity": DATES,
-            "valid_from": business_day(draft.valid_from, zone, cutoff).isoformat(),
-            "valid_to": business_day(draft.valid_until - timedelta(microseconds=1), zone, cutoff).isoformat(),
-        }
-    return typed
+def says_what_comes_off(errors: Mapping[str, str]) -> bool:
+    """Whether what was typed makes a coupon that can be shown."""
+    return not {"value", "percent", "cap", "minimum", "item_name", "item_price", "price"} & set(errors)
 
 
-def currency_sign(currency: str) -> str:
-    """What stands before an amount: ¥."""
-    return terms.short_money(0, currency, "en").rstrip("0")
-
-
-def _typed_amount(cents: int | None, currency: str) -> str:
-    return "" if cents is None else _plain(Decimal(cents).scaleb(-get_currency_precision(currency)))
-
-
-def _plain(figure: Decimal) -> str:
-    text = f"{figure:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def says_its_conditions(errors: Mapping[str, str]) -> bool:
+    """Whether what was typed says when and how it can be used."""
+    return not set(errors) - {"name", "name_en", "claim_word", "hq_share", "program_id", "staff_gift_limit"}

@@ -1,6 +1,7 @@
 """Offers: the list with stock and funnel, one offer and what can be done to it."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
@@ -19,13 +20,16 @@ from app.wallet.showing import name_of, picture, public_url
 from core.clock import utc_now
 from core.db import transaction
 from core.errors import DomainError, Invalid
+from core.money import money
 from core.text import Text
-from coupons import errors, offers, queries, terms
-from coupons.models import Offer, OfferKind, OfferState
+from coupons import approval, errors, offers, queries, terms
+from coupons.drafts import most_cents
+from coupons.models import Offer, OfferState
 from coupons.queries import Funnel
 from stores.models import Chain
 from stores.pictures import png, svg
 from stores.queries import get_chain
+from stores.staffing import list_staff
 
 bp = Blueprint("offers", __name__, url_prefix="/dashboard/offers", template_folder="templates")
 bp.before_request(require_staff)
@@ -153,9 +157,65 @@ def _page(offer_id: int, *, stock: str | None = None, problem: str = "") -> str:
         stock=stock,
         problem=problem,
         consequences=_consequences(chain, line),
+        approval=_approval_of(offer),
+        budget=_budget(chain, offer),
         may_edit=_may_edit(),
         name_of=name_of,
     )
+
+
+class Approval(NamedTuple):
+    """Where a draft stands on its way past the second person, and what its reader may do."""
+
+    is_needed: bool
+    submitted_by: str
+    approved_by: str
+    sent_back: str | None  # why
+    may_approve: bool
+
+    @property
+    def may_publish(self) -> bool:
+        return bool(self.approved_by) or not self.is_needed
+
+
+def _approval_of(offer: Offer) -> Approval:
+    is_needed = offer.state == OfferState.DRAFT and approval.needs_approval(offer.chain_id)
+    people = {f"staff:{person.id}": person.name for person in list_staff(offer.chain_id)} if is_needed else {}
+    submitted, approved = (people.get(who or "", who or "") for who in (offer.submitted_by, offer.approved_by))
+    waits = is_needed and bool(submitted) and not approved
+    may_approve = waits and _may_edit() and offer.submitted_by != author().name
+    return Approval(is_needed, submitted, approved, approval.find_reason(offer), may_approve)
+
+
+def _budget(chain: Chain, offer: Offer) -> dict[str, str] | None:
+    """How much of the budget its coupons may still take."""
+    committed = queries.committed_of(offer.id)
+    if offer.budget_cents is None or committed is None:
+        return None
+    amounts = {"all": offer.budget_cents, "committed": committed, "left": offer.budget_cents - committed}
+    return {name: money(cents, chain.currency, language()) for name, cents in amounts.items()}
+
+
+@bp.post(f"{OFFER}/submit")
+@access(*HQ_ADMIN)
+def submit(offer_id: int) -> AnyResponse:
+    """Let a second person read the draft."""
+    return _move(offer_id, approval.submit, _("It waits for a second person now."))
+
+
+@bp.post(f"{OFFER}/approve")
+@access(*HQ_ADMIN)
+def approve(offer_id: int) -> AnyResponse:
+    """Approve what somebody else wrote; it still has to be published."""
+    return _move(offer_id, approval.approve, _("It is approved and can be published."))
+
+
+@bp.post(f"{OFFER}/send-back")
+@access(*HQ_ADMIN)
+def send_back(offer_id: int) -> AnyResponse:
+    """Give the draft back to whoever wrote it, with the reason."""
+    reason = request.form.get("reason", "").replace("\0", "")
+    return _move(offer_id, partial(approval.send_back, reason=reason), _("It is a draft again."))
 
 
 @bp.post(f"{OFFER}/publish")
@@ -183,7 +243,9 @@ def _move(offer_id: int, change: Callable[..., Offer], done: str, *, undo: str =
     try:
         with transaction():
             change(actor().chain_id, offer_id, by=author(), now=utc_now())
-    except (errors.OfferNotRunning, errors.OfferIsOver, errors.WelcomeGiftTaken) as refusal:
+    except DomainError as refusal:
+        if isinstance(refusal, errors.OfferNotFound):
+            raise
         flash(_state_refusal(refusal), "bad")
     else:
         undo_url = url_for(undo, offer_id=offer_id) if undo else None
@@ -253,7 +315,10 @@ def _can_claim(offer: Offer, left: int | None) -> str:
 def _costs(chain: Chain, line: Line) -> str:
     """The most it can cost, where that is known."""
     offer = line.offer
-    most = offer.value_cents if offer.kind == OfferKind.CASH else offer.cap_cents
+    most = most_cents(offer)
+    if offer.budget_cents is not None:
+        budget = terms.short_money(offer.budget_cents, chain.currency, language())
+        return _("Together they take off %(total)s at most.", total=budget)
     if most is None:
         return _("Without a cap a coupon takes its share of any amount.")
     if line.left is None:

@@ -210,15 +210,15 @@ def test_a_draft_is_changed(hq, chain):
     assert (changed.value_cents, changed.stock) == (800, 50)
 
 
-def test_what_is_published_is_not_changed_but_copied(hq, chain):
-    offer = make_offer(chain, stock=10)
+def test_what_has_ended_is_not_changed_but_copied(hq, chain):
+    offer = make_offer(chain, stock=10, state="ended")
 
     edit = hq.get(f"{OFFERS}/{offer.id}/edit")
     rewritten = post(hq, f"{OFFERS}/{offer.id}?lang=en", TYPED)
     copy = hq.get(f"{OFFERS}/new?copy={offer.id}&lang=en").text
 
     assert edit.location == f"{OFFERS}/{offer.id}"
-    assert (rewritten.status_code, "For other changes copy it" in rewritten.text) == (422, True)
+    assert (rewritten.status_code, "has ended" in rewritten.text) == (422, True)
     assert 'value="满30减5 (copy)"' in copy
 
 
