@@ -54,6 +54,6 @@ def test_a_list_takes_as_many_queries_as_one_offer(chain, count_queries):
 
     found = scopes.scopes_of(made)
 
-    assert len(count_queries) - before <= 3
+    assert len([query for query in count_queries[before:] if query != "BEGIN"]) == 3
     assert {len(scope.stores) for scope in found.values()} == {1}
     assert scopes.scopes_of([]) == {}
