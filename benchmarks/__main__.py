@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import actions, exports, limits, pictures, serving, world
+from benchmarks import actions, codes, exports, limits, pictures, serving, world
 from benchmarks.actions import Action
 from benchmarks.figures import Figure, as_json, figures_table, ratio, table
 from benchmarks.rounds import Measured, NoEffect, Side, by_limit, checked, numbers, over_http, say
@@ -175,6 +175,7 @@ PARTS: dict[str, Callable[[Bench], Iterable[Figure]]] = {
     "settle": settling,
     "orm": against_orm,
     "exports": exports.figures,
+    "codes": codes.figures,
 }
 
 

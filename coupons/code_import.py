@@ -77,36 +77,32 @@ def import_codes(
 
 
 def read_lines(file: BinaryIO) -> Iterator[Line]:
-    """The first column of each line that is not blank; a heading is passed over."""
-    head = file.read(2)
-    encoding = "utf-16" if head in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    text = io.TextIOWrapper(_Rest(head, file), encoding, errors="replace")  # type: ignore[type-var]
+    """The first column of each line that is not blank; a heading is passed over. The file can be sought in."""
+    begins = file.read(2)
+    file.seek(0)
+    is_wide = begins in (b"\xff\xfe", b"\xfe\xff")
+    text = io.TextIOWrapper(file, "utf-16" if is_wide else "utf-8-sig", errors="replace")
+    try:
+        yield from _lines(text)
+    finally:
+        text.detach()  # the file is the caller's to close
+
+
+def _lines(text: io.TextIOWrapper) -> Iterator[Line]:
     number = 0
     while line := text.readline(LONGEST_LINE):
         number += 1
         is_long = len(line) == LONGEST_LINE
         while is_long and line[-1] != "\n" and (more := text.readline(LONGEST_LINE)):
             line = line[:SHOWN] + more[-1]
-        said = _first_column(line)
-        if not said or (number == 1 and said.casefold() in HEADINGS):
-            continue
-        yield Line(number, said[:SHOWN], "" if is_long else plain(said))
-
-
-class _Rest(io.RawIOBase):
-    """A file whose beginning was read already."""
-
-    def __init__(self, head: bytes, file: BinaryIO) -> None:
-        self._head, self._file = head, file
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        data = self._head or self._file.read(len(buffer))
-        data, self._head = data[: len(buffer)], data[len(buffer) :]
-        buffer[: len(data)] = data
-        return len(data)
+        said = line.strip()
+        code = "" if is_long else plain(said)
+        if not code:
+            said = _first_column(said)
+            if not said or (number == 1 and said.casefold() in HEADINGS):
+                continue
+            code = "" if is_long else plain(said)
+        yield Line(number, said[:SHOWN], code)
 
 
 def _first_column(line: str) -> str:

@@ -117,7 +117,9 @@ def shown(code: str) -> str:
 
 def plain(text: str) -> str:
     """A code as it is stored: capitals, without spaces and hyphens; empty when it cannot be one."""
-    code = BETWEEN.sub("", normalize("NFKC", text)).upper()
+    code = text.replace("-", "").upper()
+    if not (text.isascii() and IN_FORM.fullmatch(code)):  # most are; for the others more patience
+        code = BETWEEN.sub("", normalize("NFKC", text)).upper()
     return code if IN_FORM.fullmatch(code) else ""
 
 
