@@ -67,6 +67,8 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
     "/s/ token": lambda world: world["share_links.token"],
     "/api/v1/share-links/ token": lambda world: world["share_links.token"],
     "/wallet/cards/ token": lambda world: world["share_links.token"],
+    "/g/ token": lambda world: world["coupon_gifts.token"],
+    "/api/v1/coupon-gifts/ token": lambda world: world["coupon_gifts.token"],
     "/o/ token": lambda world: world["offers.token"],
     "/u/ token": lambda world: way_out_of(world),
     "/api/v1/referrals/ card": lambda world: world["cards.number"],
@@ -94,10 +96,13 @@ FOR_STRANGERS = {
     "wallets_api.take_card": "a store code is for whoever scans it",
     "sharing_api.take_shared_card": "a share link is for a friend",
     "offers_api.claim_coupon": "an offer is for whoever takes the chain's card",
+    "gifts_api.accept_gift": "a gift is for whoever opens its link first",
 }
 # What a POST needs so that its answer is about the thing and not about the form.
 BODIES: dict[str, dict[str, Any]] = {
     "sharing_api.share_card": {"channel": "friend"},
+    "phones_api.ask_phone_code": {"phone": "+8613800000000"},
+    "phones_api.verify_phone": {"code": "123456"},
 }
 ENDS_THE_CALL = {"auth.logout"}
 NOBODYS: dict[type, object] = {int: 987_654_321, str: "zzzzzzzzzzzzz"}
