@@ -35,7 +35,7 @@ REFUSALS = (400, 401, 403, 404, 405, 413, 429, 500, 503)
 # What a GET answers without being a page: files, pieces of pages, answers for machines, redirects.
 NOT_PAGES = re.compile(
     r"static$|_api\.|^observing\.|^report_files\.|^assets\.|_csv$|picture$|posters$|^home\.live$|\.progress$|openapi$"
-    r"|^wallet\.code$|\.download$|^auth\.start$|start_again$"
+    r"|^wallet\.code$|\.download$|^auth\.start$|start_again$|_options$|_preview$"
 )
 ARGUMENTS = [
     "--no-sandbox",
@@ -53,10 +53,10 @@ ARGUMENTS = [
 CHARTS_ARE_DRAWN = """() => [...document.querySelectorAll("[data-chart]")].every((box) => box.childElementCount)"""
 LOOK_AT_ALL = """async () => {
     for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight / 2) {
-        scrollTo(0, y);
-        await new Promise(requestAnimationFrame);
+        scrollTo({ top: y, behavior: "instant" });
+        await new Promise((next) => setTimeout(next, 40));
     }
-    scrollTo(0, 0);
+    scrollTo({ top: 0, behavior: "instant" });
 }"""
 
 
@@ -268,6 +268,10 @@ def customer(walk: Walk) -> None:
     walk.page.goto(f"{walk.site.url}{card}/share")
     walk.press("main form button[value=copy]")
     walk.shoot("wallet_sharing.show")
+    walk.page.goto(f"{walk.site.url}/wallet/settings")
+    walk.page.click("details:last-of-type > summary")
+    walk.press("form[action$='/close'] button")
+    walk.visit(card, "wallet.card.closed")
 
 
 def member(walk: Walk) -> None:
