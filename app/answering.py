@@ -50,10 +50,14 @@ class AnswerJson(DefaultJSONProvider):
         )
         self._encode = encoder.encode
 
+    def line(self, answer: Any) -> str:
+        """The body of an answer."""
+        return f"{self._encode(answer)}\n"
+
     def response(self, *args: Any, **kwargs: Any) -> Response:
         if len(args) != 1 or kwargs:
             return super().response(*args, **kwargs)
-        return Answer(f"{self._encode(args[0])}\n", content_type=self.mimetype)
+        return Answer(self.line(args[0]), content_type=self.mimetype)
 
 
 class CompressLarge(Compress):

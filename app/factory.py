@@ -80,8 +80,6 @@ def create_app(**overrides: object) -> Flask:
     app.url_map.strict_slashes = False  # people type addresses with and without a last slash
     app.config.from_mapping(_flask_config(settings))
     app.extensions["settings"] = settings
-    if settings.trusted_proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, *[settings.trusted_proxies] * 4)  # type: ignore[method-assign]
     database.db.init_app(app)
     with app.app_context():
         database.prepare(database.db.engine)
@@ -95,9 +93,13 @@ def create_app(**overrides: object) -> Flask:
     frame.init_app(app)
     for module in PAGES:
         _each(module, "bp", app.register_blueprint)
+    from app.api import express
     from app.api import init_app as init_api
 
     init_api(app, csrf)
+    app.wsgi_app = express.Express(app)  # type: ignore[method-assign]
+    if settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, *[settings.trusted_proxies] * 4)  # type: ignore[method-assign]
     for module in COMMANDS:
         _each(module, "group", app.cli.add_command)
     return app

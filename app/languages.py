@@ -79,9 +79,9 @@ def keep_language(response: Response, chosen: str) -> None:
 
 
 def _remember_choice(response: Response) -> Response:
-    chosen = request.query_string and request.args.get("lang")
+    chosen = request.args.get("lang") if request.query_string else None
     if chosen in LANGUAGES and chosen != request.cookies.get(COOKIE):
-        keep_language(response, str(chosen))
+        keep_language(response, chosen)
     return response
 
 

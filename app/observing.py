@@ -103,17 +103,26 @@ def _log_exception(exc_info: Any) -> None:
     log.error("broken", endpoint=request.endpoint, method=request.method, exc_info=exc_info)
 
 
+def request_id(offered: str) -> str:
+    """The one that a request brings, if it is one; else a new one."""
+    return offered if REQUEST_ID.fullmatch(offered) else f"{getrandbits(128):032x}"
+
+
+def count(endpoint: str, method: str, status: int, seconds: float) -> None:
+    """Count an answered request."""
+    _counter(endpoint, method if method in METHODS else "other", status).inc()
+    _timer(endpoint).observe(seconds)
+
+
 def _begin() -> None:
-    offered = request.headers.get("X-Request-Id", "")
-    g.request_id = offered if REQUEST_ID.fullmatch(offered) else f"{getrandbits(128):032x}"
+    g.request_id = request_id(request.headers.get("X-Request-Id", ""))
     g.begun_at = time.perf_counter()
 
 
 def _end(response: Response) -> Response:
     endpoint, said, status = request.endpoint or "none", request.method, response.status_code
     seconds = time.perf_counter() - g.get("begun_at", time.perf_counter())
-    _counter(endpoint, said if said in METHODS else "other", status).inc()
-    _timer(endpoint).observe(seconds)
+    count(endpoint, said, status, seconds)
     response.headers["X-Request-Id"] = g.get("request_id", "")
     if status >= 500 or current_app.extensions["settings"].log_level.upper() == "DEBUG":
         # The endpoint, not the path: paths of customers carry tokens.

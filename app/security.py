@@ -11,6 +11,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from werkzeug.routing import IntegerConverter, Map
 
+from app.config import Settings
 from core.errors import TooMany
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -34,6 +35,9 @@ STRICT_HEADERS = [
     ("Referrer-Policy", "same-origin"),
     ("Permissions-Policy", "camera=(self), geolocation=(self), microphone=()"),
 ]
+HTTPS_ONLY = ("Strict-Transport-Security", "max-age=31536000")
+NOT_KEPT = ("Cache-Control", "private, no-store")
+NOWHERE = "unknown"  # the address of a request without one
 GUESSES = parse("20/minute")  # wrong codes from one address
 LOGINS = parse("30/minute")  # log-in attempts from one address
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -96,19 +100,27 @@ def _refuse_nul() -> None:
 def _add_headers(response: Response) -> Response:
     headers = response.headers
     given = {name.lower() for name, _ in headers}
-    for name, value in STRICT_HEADERS:
+    for name, value in headers_of(current_app.extensions["settings"]):
         if name.lower() not in given:
             headers.add(name, value)
-    if current_app.extensions["settings"].is_https:
-        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     if "cache-control" not in given and request.endpoint != "static" and not request.path.startswith("/accent/"):
-        headers.add("Cache-Control", "private, no-store")
+        headers.add(*NOT_KEPT)
     return response
+
+
+def headers_of(settings: Settings) -> list[tuple[str, str]]:
+    """What every answer carries unless it says otherwise."""
+    return [*STRICT_HEADERS, HTTPS_ONLY] if settings.is_https else STRICT_HEADERS
 
 
 def address() -> str:
     """Where the request comes from (behind TRUSTED_PROXIES proxies)."""
-    return request.remote_addr or "unknown"
+    return request.remote_addr or NOWHERE
+
+
+def guesses_too_much(guesser: str) -> bool:
+    """Whether an address, or somebody signed in, has sent too many wrong codes lately."""
+    return not current_app.extensions["limiter"].test(GUESSES, "guess", guesser)
 
 
 def slow_down_guessing(guesser: str | None = None) -> None:
@@ -116,7 +128,7 @@ def slow_down_guessing(guesser: str | None = None) -> None:
 
     Call before a look-up by code.
     """
-    if not current_app.extensions["limiter"].test(GUESSES, "guess", guesser or address()):
+    if guesses_too_much(guesser or address()):
         raise _too_many(GUESSES, "guess", guesser or address())
 
 
