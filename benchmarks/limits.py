@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.db import CHECKPOINT_PAGES
+from core.db import CACHE_KIB, CHECKPOINT_PAGES
 from core.hot import HOT_OPTIONS
 from tests.postgres_server import plain_url
 
@@ -76,7 +76,7 @@ def in_process(path: str, action: Callable[[Any, int], None], *, first: int, sec
     """Run an action's statements on one SQLite connection, each in its own ``BEGIN IMMEDIATE``."""
     connection = sqlite3.connect(path, isolation_level=None, cached_statements=256)
     synchronous = "FULL" if durable else "NORMAL"
-    settings = ("foreign_keys = ON", "journal_mode = WAL", f"synchronous = {synchronous}")
+    settings = ("foreign_keys = ON", "journal_mode = WAL", f"synchronous = {synchronous}", f"cache_size = -{CACHE_KIB}")
     for pragma in (*settings, f"wal_autocheckpoint = {CHECKPOINT_PAGES}"):
         connection.execute(f"PRAGMA {pragma}")
     done = 0
