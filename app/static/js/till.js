@@ -97,6 +97,16 @@ document.querySelector("[data-keypad]").addEventListener("click", (event) => {
   if (button) press(button.dataset.key);
 });
 
+/* On a phone the keypad makes room while the clerk reads the bill, and comes back for the amount. */
+document.querySelector(".sale__see").addEventListener("pointerdown", () => {
+  if (hasMember() && amount.value) form.classList.add("sale--reading");
+});
+document.querySelector(".sale__do .amount").addEventListener("click", showKeypad);
+
+function showKeypad() {
+  form.classList.remove("sale--reading");
+}
+
 /* A scanner types into whatever has the focus. What comes faster than fingers and is long enough is a code: the amount
    before it stays. */
 let burst = "";
@@ -180,6 +190,7 @@ document.addEventListener("click", (event) => {
 
 function forgetMember() {
   form.querySelector("[name=ticket]").value = "";
+  showKeypad();
   ask();
 }
 
@@ -218,6 +229,8 @@ document.body.addEventListener("htmx:afterSettle", prepare);
 
 document.body.addEventListener("till:settled", () => {
   amount.value = "";
+  showKeypad();
+  window.scrollTo(0, 0);
   setTimeout(endDone, DONE);
 });
 
