@@ -1,6 +1,7 @@
 """``demo``: a fictional chain with history, and all processes to look at it."""
 
 import logging
+import os
 import sys
 import time
 
@@ -51,6 +52,8 @@ def group(data_only: bool) -> None:
     if not data_only:
         settings: Settings = current_app.extensions["settings"]
         _introduce(settings, found)
+        if not (settings.gateway_url or settings.production):
+            os.environ.setdefault("SHOW_PHONE_CODES", "true")  # nobody has these phones
         run_all(settings, host="0.0.0.0", port=settings.port)
 
 
