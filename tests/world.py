@@ -121,7 +121,8 @@ def _overrides(world: World, now: datetime) -> dict[str, dict[str, Any]]:
         "tiers": {"rank": 0, "discount_bp": 500, "points_multiplier_bp": 10_000, "threshold_points": 0},
         "wallets": {"key_hash": hashed(f"{marker}-wallet")} | zh,
         "members": {"phone": f"+86138{secrets.randbelow(10**8):08d}", "email": f"{marker}@example.com"} | zh,
-        "cards": {"number": new_number(), "state": "active", "channel": "scan", "points": 0, "value_cents": 0},
+        "cards": {"number": new_number(), "state": "active", "channel": "scan", "points": 0, "value_cents": 0}
+        | {"earned_points": 1000, "spent_cents": 1000},
         "offers": {"kind": "cash", "value_cents": 500, "valid_from": None, "valid_until": None, "valid_days": 30}
         | {"stock": 10, "program_id": None, "token": f"{marker}offer{secrets.token_hex(4)}"}
         | {"item_name": None, "item_name_en": None, "stacking": "stackable", "submitted_at": now, "approved_at": now}

@@ -313,7 +313,8 @@ def test_nothing_leaks_and_no_get_changes_anything(stage):
         if method in READS and not opened:
             faults.append(f"{method} {rule}: nobody could open it")
         what = "changed" if method in READS else "a refused call changed"
-        faults += [f"{method} {rule}: {what} {table}" for table in _changed(before)]
+        told = set() if method in READS else {"refused_attempts"}  # what a till is refused is written down
+        faults += [f"{method} {rule}: {what} {table}" for table in _changed(before) if table not in told]
     for rule, method in stage.rules():
         if method not in READS:
             _try_mine(stage, rule, method, faults)
