@@ -137,6 +137,16 @@ def test_every_call_answers_as_it_is_described(api):
     checkout = api.ask("POST /checkouts", status=201, by=till, body=settle)
     assert checkout["coupons"] == [claimed["id"]]
     api.ask("POST /checkouts/{checkout_id}/void", by=till, checkout_id=checkout["id"])
+    for end in ("confirm", "release"):
+        basket = settle | {"minutes": 5, "items": [{"name": "Tea", "quantity": 2, "price_cents": 2900}]}
+        held = api.ask("POST /checkouts/reservations", status=201, by=till, body=basket)
+        api.ask(f"POST /checkouts/{{checkout_id}}/{end}", by=till, checkout_id=held["id"])
+        settle |= {"coupons": []}
+    settle |= {"store_code": store.code}
+    paid = api.ask("POST /checkouts", status=201, by=hq, body=settle | {"card_code": shown})["id"]
+    refund = {"amount_cents": 800, "reason": "少一份"}
+    api.ask("POST /checkouts/{checkout_id}/refunds", status=409, by=till, checkout_id=paid, body=refund)
+    api.ask("POST /checkouts/{checkout_id}/refunds", status=201, by=hq, checkout_id=paid, body=refund)
 
     link = api.ask("POST /cards/{number}/share-links", status=201, by=wallet, number=number, body={"channel": "friend"})
     friend = api.ask("POST /wallets", status=201)["token"]
@@ -144,6 +154,32 @@ def test_every_call_answers_as_it_is_described(api):
     joined = api.ask("POST /share-links/{token}/cards", status=201, by=friend, token=link["token"])
     assert joined["referral"]["depth"] == 1
     api.ask("GET /referrals/tree", by=hq, card=number)
+
+    gift = {
+        "name": "冰沙",
+        "name_en": "Smoothie",
+        "kind": "gift",
+        "item_name": "冰沙",
+        "item_name_en": "Smoothie",
+        "item_cents": 1800,
+        "valid_days": 7,
+        "stock": 10,
+        "budget_cents": 90_000,
+        "weekdays": ["mon", "tue"],
+        "hours": [{"from": "14:00", "to": "17:00"}],
+        "blackout_dates": ["2030-10-01"],
+        "store_ids": [store.id],
+    }
+    offer = api.ask("POST /offers", status=201, by=hq, body=gift)["id"]
+    api.ask("GET /offers/{offer_id}", by=till, offer_id=offer)
+    api.ask("PATCH /offers/{offer_id}", by=hq, offer_id=offer, body={"per_day_limit": 5})
+    for change in ("submit", "publish", "pause"):
+        api.ask(f"POST /offers/{{offer_id}}/{change}", by=hq, offer_id=offer)
+    api.ask("POST /offers/{offer_id}/stock", by=hq, offer_id=offer, body={"stock": 20, "seen_stock": 10})
+    budget = {"budget_cents": 95_000, "seen_budget_cents": 90_000}
+    api.ask("POST /offers/{offer_id}/budget", by=hq, offer_id=offer, body=budget)
+    api.ask("PATCH /offers/{offer_id}", status=409, by=hq, offer_id=offer, body={"per_day_limit": 4})
+    api.ask("POST /offers/{offer_id}/end", by=hq, offer_id=offer)
 
     draft = {
         "name": "周末",
