@@ -53,6 +53,7 @@ REFUSALS = {
     "422": ("Invalid", "What was sent is not valid"),
     "429": ("TooMany", "Too many attempts; wait a little"),
 }
+RETRY_AFTER = {"schema": {"type": "integer", "minimum": 1}, "description": "seconds until the next call is taken"}
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -80,6 +81,7 @@ def _completed(app: Flask) -> dict[str, Any]:
     components["securitySchemes"] = SECURITY
     components["parameters"] = {"IdempotencyKey": IDEMPOTENCY_KEY}
     components["responses"] = {name: _problem(words) for name, words in REFUSALS.values()}
+    components["responses"]["TooMany"]["headers"] = {"Retry-After": RETRY_AFTER}
     for unused in ("Error", "PaginationMetadata"):
         components["schemas"].pop(unused, None)
     components["schemas"]["Problem"] = PROBLEM_SCHEMA
