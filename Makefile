@@ -1,6 +1,6 @@
 # Kaquan 卡券. `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo run test check bench assets translations shots docs clean
+.PHONY: help install install-dev demo run test check bench proof assets translations shots docs clean
 
 # The first Python of at least 3.11; PYTHON=… chooses another.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -38,6 +38,9 @@ check: install-dev ## linters and type checks
 bench: install-dev ## benchmarks: each a ratio to a limit measured in the same run (ARGS=--help)
 	@$(BIN)/python tools/system.py font sqlite3
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+proof: install-dev ## storms of parallel requests, web processes killed in them, the books compared (ARGS=--help)
+	@$(BIN)/python -m proof $(ARGS)
 
 assets: install-dev ## fetch the front-end files in app/static/vendor again, by npm, and write assets.lock
 	$(BIN)/python tools/assets.py
