@@ -22,6 +22,7 @@ PAGES = [
     "app.wallet.views",
     "app.wallet.sharing",
     "app.wallet.offers",
+    "app.wallet.entering",
     "app.wallet.phone_proof",
     "app.wallet.giving",
     "app.wallet.receiving",

@@ -6,11 +6,12 @@ writes the coupon and adds it to whatever else the offer counts (coupons/limits.
 then finds the limit reached.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from core.errors import DomainError
-from core.hot import AlreadyThere, CheckRefused, Hot, Row, Sql, moment
+from core.hot import AlreadyThere, CheckRefused, Hot, Row, Sql, moment, this_transaction
 from core.tokens import new_code
 from coupons import errors, limits
 from coupons.limits import Limits
@@ -223,6 +224,28 @@ def claim(
             raise errors.OfferSoldOut()
         waiting = True  # there is stock left; it was only locked for a moment
     raise errors.OfferSoldOut()
+
+
+def claim_for_one(
+    offer_id: int, card_ids: Sequence[int], *, source: CouponSource, now: datetime, store_id: int | None = None
+) -> Claimed:
+    """Claim for the first of these cards that the offer is for. Needs an open transaction; raises what claim raises."""
+    for card_id in card_ids[:-1]:
+        try:
+            return claim(this_transaction(), offer_id, card_id=card_id, source=source, store_id=store_id, now=now)
+        except errors.CardNotInScope:
+            continue
+    return claim(this_transaction(), offer_id, card_id=card_ids[-1], source=source, store_id=store_id, now=now)
+
+
+def why_not(hot: Hot, offer_id: int, *, card_id: int, now: datetime) -> DomainError | None:
+    """What stands in the way of this card's claim now, for the words of a page; None where nothing does."""
+    try:
+        ready = _ready_or_refuse(hot, HOLDER_BY_CARD, {"offer_id": offer_id, "card_id": card_id, "now": now})
+    except DomainError as refusal:
+        return refusal
+    is_gone = ready.offer.stock is not None and int(hot.row(LEFT, offer_id=offer_id)[0]) <= 0  # type: ignore[index]
+    return errors.OfferSoldOut() if is_gone else None
 
 
 def _remember_limited(offer_id: int) -> None:

@@ -1,6 +1,6 @@
 """What somebody types: a claim word (口令) or the code from a piece of paper. Either becomes a coupon on his card."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -8,9 +8,8 @@ from sqlalchemy import exists, select, update
 
 from core.db import db
 from core.errors import DomainError
-from core.hot import this_transaction
 from coupons import errors, printing
-from coupons.claiming import Claimed, claim
+from coupons.claiming import claim_for_one
 from coupons.code_models import BatchState, CodeBatch, PrintedCode
 from coupons.drafts import normal_word
 from coupons.models import Coupon, CouponSource, Offer, OfferState
@@ -75,37 +74,33 @@ def why_unknown(text: str) -> DomainError:
 
 
 def enter(
-    entry: Entry, *, card_id: int, now: datetime, store_id: int | None = None, for_staff: bool = False
+    entry: Entry, *, card_ids: Sequence[int], now: datetime, store_id: int | None = None, for_staff: bool = False
 ) -> Entered:
-    """Turn a word or a code into a coupon of this card. Needs an open transaction that ends with a refusal.
+    """Turn a word or a code into a coupon of the first of these cards, all of one member, that its offer is for.
 
-    ``for_staff`` says why a code is not in use; the public is told EnteredCodeUnknown. Raises that, PrintedCodeVoid,
-    PrintedCodeUsed, and what claiming raises.
+    Needs an open transaction that ends with a refusal. ``for_staff`` says why a code is not in use; the public is told
+    EnteredCodeUnknown. Raises that, PrintedCodeVoid, PrintedCodeUsed, and what claiming raises.
     """
     if entry.batch_id is None:
-        return _new(claim(this_transaction(), entry.offer_id, card_id=card_id, source=CouponSource.CLAIM_WORD, now=now))
+        return _claimed(entry, card_ids, CouponSource.CLAIM_WORD, store_id, now)
     state, coupon_id = _standing(entry)
-    earlier = None if coupon_id is None else _own(coupon_id, card_id)
+    earlier = None if coupon_id is None else _own(coupon_id, card_ids)
     if earlier is not None:
         return earlier
     if state != BatchState.ACTIVE:
         raise errors.PrintedCodeVoid() if for_staff else errors.EnteredCodeUnknown()
     if coupon_id is not None:
         raise errors.PrintedCodeUsed()
-    claimed = claim(
-        this_transaction(),
-        entry.offer_id,
-        card_id=card_id,
-        source=CouponSource.PRINTED_CODE,
-        store_id=store_id,
-        now=now,
-    )
-    if not _use(entry, claimed.id, now):  # somebody else was first: the coupon goes with the transaction
+    entered = _claimed(entry, card_ids, CouponSource.PRINTED_CODE, store_id, now)
+    if not _use(entry, entered.coupon_id, now):  # somebody else was first: the coupon goes with the transaction
         raise errors.PrintedCodeUsed()
-    return _new(claimed)
+    return entered
 
 
-def _new(claimed: Claimed) -> Entered:
+def _claimed(
+    entry: Entry, card_ids: Sequence[int], source: CouponSource, store_id: int | None, now: datetime
+) -> Entered:
+    claimed = claim_for_one(entry.offer_id, card_ids, source=source, store_id=store_id, now=now)
     return Entered(claimed.id, claimed.offer_id, claimed.card_id, was_there=False)
 
 
@@ -121,9 +116,11 @@ def _standing(entry: Entry) -> tuple[str, int | None]:
     return row.state, row.coupon_id
 
 
-def _own(coupon_id: int, card_id: int) -> Entered | None:
-    offer_id = db.session.scalar(select(Coupon.offer_id).filter_by(id=coupon_id, card_id=card_id))
-    return None if offer_id is None else Entered(coupon_id, offer_id, card_id, was_there=True)
+def _own(coupon_id: int, card_ids: Sequence[int]) -> Entered | None:
+    row = db.session.execute(
+        select(Coupon.id, Coupon.offer_id, Coupon.card_id).where(Coupon.id == coupon_id, Coupon.card_id.in_(card_ids))
+    ).one_or_none()
+    return None if row is None else Entered(*row, was_there=True)
 
 
 def _use(entry: Entry, coupon_id: int, now: datetime) -> bool:

@@ -13,11 +13,10 @@ from cards.contacts import PhoneInvalid, parse_phone
 from cards.models import Card, CardState, Member
 from core.db import db, transaction
 from core.errors import DomainError
-from core.hot import this_transaction
 from core.idempotency import Answer, earlier_answer, fingerprint, keep_answer
 from core.tokens import hashed
 from coupons import errors
-from coupons.claiming import claim
+from coupons.claiming import claim_for_one
 from coupons.models import Coupon, CouponSource, OfferState
 from coupons.offers import get_offer
 
@@ -98,7 +97,7 @@ def hand_out_batch(chain_id: int, offer_id: int, line: Line, *, key: str, now: d
                 return Handed(line.number, line.text, Outcome.UNKNOWN_PHONE)
             if earlier_answer(scope, phone_key, fingerprint=fingerprint(offer_id), now=now) is not None:
                 return Handed(line.number, line.text, Outcome.ALREADY_HAS)
-            coupon_id = _claim(offer_id, cards, now)
+            coupon_id = claim_for_one(offer_id, cards, source=CouponSource.IMPORT, now=now).id
             keep_answer(scope, phone_key, Answer(201, {"coupon_id": coupon_id}))
     except errors.OfferNotFound:
         raise
@@ -138,16 +137,6 @@ def _cards(chain_id: int, phone: str) -> list[int]:
             .limit(MOST_CARDS)
         )
     )
-
-
-def _claim(offer_id: int, cards: list[int], now: datetime) -> int:
-    """Claim for the first of the cards that the offer is for."""
-    for card_id in cards[:-1]:
-        try:
-            return claim(this_transaction(), offer_id, card_id=card_id, source=CouponSource.IMPORT, now=now).id
-        except errors.CardNotInScope:
-            continue
-    return claim(this_transaction(), offer_id, card_id=cards[-1], source=CouponSource.IMPORT, now=now).id
 
 
 def _outcome_of(refusal: DomainError) -> Outcome:

@@ -1,6 +1,6 @@
 """The public claim page of an offer. Who has no card yet takes it with the coupon, by the same tap."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask_babel import gettext as _
@@ -11,23 +11,24 @@ from app.auth.guard import PUBLIC, access
 from app.languages import language, say
 from app.security import note_wrong_code, row_number, slow_down_guessing
 from app.wallet.showing import lines, name_of, offer_shown, program_shown, public_url
-from cards import faces, holding, wallets
+from cards import faces, holding, issuing, wallets
 from cards.faces import Face
 from cards.holding import HeldCard
 from cards.models import CardState
 from core.clock import utc_now
 from core.db import transaction
-from core.errors import Invalid
-from core.hot import one_action, this_transaction
+from core.errors import Conflict, Invalid
+from core.hot import one_action, reading, this_transaction
 from core.idempotency import Answer, earlier_answer, fingerprint, keep_answer
 from core.text import Text
 from core.tokens import new_code
-from coupons import errors, queries, terms
-from coupons.claiming import claim
-from coupons.models import Offer, OfferState
+from coupons import errors, queries, sightings, terms
+from coupons.claiming import claim, why_not
+from coupons.models import CouponSource, Offer, OfferState
 from coupons.offers import find_public_offer
 from sharing import joining
 from sharing.joining import CodeUnknown
+from sharing.visiting import is_preview
 from stores.nearby import stores_named
 from stores.queries import codes_of_store, get_store
 
@@ -44,13 +45,13 @@ def look(token: str) -> str:
     on_show = _on_show(offer, held)
     words = request.args.get("q", "").strip()[:60]
     device_key_hash()
-    chain = face.chain
+    chain, scanned = face.chain, _scanned(offer.chain_id)
     return render_template(
         "wallet/offer.html",
         ticket=offer_shown(offer, chain, say(_validity(offer, face))),
         rules=[say(terms.sentence(offer, chain.currency)), *map(say, _conditions(offer, face))],
         left=on_show.left if on_show else None,
-        refusal=_refusal(offer, on_show),
+        refusal=_refusal(offer, on_show, held),
         proof_url=_proof_url(offer, held) if _needs_proof(offer, held) else "",
         held=held,
         face=face,
@@ -62,6 +63,8 @@ def look(token: str) -> str:
         chain_name=name_of(chain),
         chain_accent=chain.accent,
         take_url=url_for("wallet_offers.take", token=token),
+        scan=scanned.token,
+        beacon_url=url_for("wallet_offers.seen", token=token, scan=scanned.token or None),
         og={
             "title": f"{name_of(chain)} · {name_of(offer)}",
             "description": say(terms.sentence(offer, chain.currency)),
@@ -79,15 +82,28 @@ def take(token: str) -> Response:
     try:
         held = _held(offer.chain_id) or _join(offer.chain_id)
         _claim_once(offer, held)
-    except (errors.OfferSoldOut, errors.OfferNotRunning, errors.OfferLimitReached, StoreNeeded) as refusal:
-        flash(refusal.say(language()), "warn")
-        return redirect(url_for("wallet_offers.look", token=token), 303)
     except errors.PhoneNeeded:
         return redirect(_proof_url(offer, held), 303)
     except errors.CardNeeded:  # he left, or the chain froze the card
         return redirect(url_for("wallet.index"), 303)
+    except (Conflict, StoreNeeded) as refusal:
+        flash(refusal.say(language()), "warn")
+        return redirect(url_for("wallet_offers.look", token=token), 303)
     flash(_("The coupon is in your card."), "good")
     return redirect(url_for("wallet.card", card_id=held.card.id), 303)
+
+
+@bp.post("/o/<token>/seen")
+@access(PUBLIC)
+def seen(token: str) -> tuple[str, int]:
+    """Told by the page once a person really sees it."""
+    offer, _face = _offer_of(token)
+    if not is_preview(request.user_agent.string, dict(request.headers), method=request.method):
+        scanned = _scanned(offer.chain_id)
+        visitor, now = device_key_hash(), utc_now()
+        with one_action() as hot:
+            sightings.see(hot, [offer.id], visitor=visitor, now=now, source=scanned.source, store_id=scanned.store_id)
+    return "", 204
 
 
 class StoreNeeded(Invalid):
@@ -108,6 +124,26 @@ def _offer_of(token: str) -> tuple[Offer, Face]:
     return offer, face
 
 
+class Scanned(NamedTuple):
+    """How the page was come by: through a store's code (``?scan=``), or not."""
+
+    token: str = ""
+    store_id: int | None = None
+
+    @property
+    def source(self) -> CouponSource:
+        return CouponSource.STORE_CODE if self.token else CouponSource.CLAIM_PAGE
+
+
+def _scanned(chain_id: int) -> Scanned:
+    token = request.values.get("scan", "")
+    if not token:
+        return Scanned()
+    with reading() as hot:
+        origin = issuing.find_origin_by_code(hot, token, now=utc_now())
+    return Scanned(token, origin.store_id) if origin is not None and origin.chain_id == chain_id else Scanned()
+
+
 def _held(chain_id: int) -> HeldCard | None:
     """The active card of this chain on this phone."""
     wallet = device_wallet()
@@ -122,15 +158,17 @@ def _on_show(offer: Offer, held: HeldCard | None) -> queries.OfferOnShow | None:
     return next((row for row in shown if row.offer.id == offer.id), None)
 
 
-def _refusal(offer: Offer, on_show: queries.OfferOnShow | None) -> str:
+def _refusal(offer: Offer, on_show: queries.OfferOnShow | None, held: HeldCard | None) -> str:
     """Why there is no button; empty when there is one."""
     if on_show is None:
         return errors.OfferNotRunning().say(language())
     if on_show.left == 0:
         return errors.OfferSoldOut().say(language())
-    if on_show.held >= offer.per_member_limit:
-        return errors.OfferLimitReached(limit=offer.per_member_limit).say(language())
-    return ""
+    if held is None:
+        return ""
+    with reading() as hot:
+        refusal = why_not(hot, offer.id, card_id=held.card.id, now=utc_now())
+    return "" if refusal is None or isinstance(refusal, errors.PhoneNeeded) else refusal.say(language())
 
 
 def _needs_proof(offer: Offer, held: HeldCard | None) -> bool:
@@ -170,9 +208,10 @@ def _join(chain_id: int) -> HeldCard:
 def _claim_once(offer: Offer, held: HeldCard) -> None:
     """Claim, unless this very form has already claimed."""
     key = request.form.get("request_id", "")[:80] or new_code()
-    scope, now = f"wallet:{held.card.wallet_id}:claim", utc_now()
+    scope, now, scanned = f"wallet:{held.card.wallet_id}:claim", utc_now(), _scanned(offer.chain_id)
     with transaction():
         print_of_form = fingerprint(offer.id)
         if earlier_answer(scope, key, fingerprint=print_of_form, now=now) is None:
-            claimed = claim(this_transaction(), offer.id, card_id=held.card.id, now=now)
+            hot, card_id = this_transaction(), held.card.id
+            claimed = claim(hot, offer.id, card_id=card_id, source=scanned.source, store_id=scanned.store_id, now=now)
             keep_answer(scope, key, Answer(303, {"coupon_id": claimed.id}))

@@ -77,6 +77,10 @@ def card(card_id: int) -> str:
     gift = queries.find_welcome_offer(held.program.id, now=now)
     code = code_shown(held, now=now)
     scanned = request.args.get("scan", "")
+    claimable = [on_show for on_show in offers if on_show.is_claimable][:MOST_OFFERS]
+    scan_url = url_for("scanning.seen", token=scanned) if scanned else ""
+    shown_ids = [on_show.offer.id for on_show in claimable]
+    seen_url = url_for("wallet_entering.seen", card_id=card_id, offer=shown_ids) if claimable else ""
     return render_template(
         "wallet/card.html",
         held=held,
@@ -87,19 +91,19 @@ def card(card_id: int) -> str:
         coupons=[coupon_shown(c, held.chain, now=now) for c in open_coupons],
         taken=taken_lately(held, now=now),
         has_past=len(open_coupons) < len(coupons),
-        offers=[_offer_row(held, on_show) for on_show in offers if on_show.is_claimable][:MOST_OFFERS],
+        offers=[_offer_row(held, on_show, scanned) for on_show in claimable],
         gift=say(terms.sentence(gift, held.chain.currency)) if gift else "",
         tier=name_of(held.tier),
         unread=inbox.count_unread(actor().id),
         chain_accent=held.chain.accent,
-        beacon_url=url_for("scanning.seen", token=scanned) if scanned else None,
+        beacon_url=list(filter(None, [scan_url, seen_url])),
     )
 
 
-def _offer_row(held: HeldCard, on_show: queries.OfferOnShow) -> tuple[dict[str, Any], str]:
+def _offer_row(held: HeldCard, on_show: queries.OfferOnShow, scanned: str) -> tuple[dict[str, Any], str]:
     offer, chain = on_show.offer, held.chain
     when = say(terms.offer_validity(offer, chain.timezone, cutoff_hour=chain.cutoff_hour))
-    return offer_shown(offer, chain, when), url_for("wallet_offers.look", token=offer.token)
+    return offer_shown(offer, chain, when), url_for("wallet_offers.look", token=offer.token, scan=scanned or None)
 
 
 def _resting(held: HeldCard) -> str:

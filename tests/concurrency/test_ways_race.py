@@ -59,7 +59,7 @@ def test_a_printed_code_is_one_coupon(app, shop):
     def attempt(number):
         with transaction():
             entry = entering.find_entries([chain_id], code)[0]
-            return str(entering.enter(entry, card_id=cards[number], now=NOON).was_there)
+            return str(entering.enter(entry, card_ids=[cards[number]], now=NOON).was_there)
 
     results = race(app, attempt, racers=RACERS)
 
@@ -77,7 +77,7 @@ def test_a_code_is_used_or_void_and_nothing_between(app, shop):
             return printing.void_batch(chain_id, batch_id, by=SYSTEM, now=NOON)
         with transaction():
             entry = entering.find_entries([chain_id], code)[0]
-            return str(entering.enter(entry, card_id=cards[number], now=NOON).was_there)
+            return str(entering.enter(entry, card_ids=[cards[number]], now=NOON).was_there)
 
     results = race(app, attempt, racers=RACERS)[1:]
 

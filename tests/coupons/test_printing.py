@@ -52,7 +52,7 @@ def enter(chain, text, card, *, for_staff=False, now=NOON):
             entries = entering.find_entries([chain.id], text)
             if not entries:
                 return "nothing found"
-            return entering.enter(entries[0], card_id=card.id, now=now, for_staff=for_staff)
+            return entering.enter(entries[0], card_ids=[card.id], now=now, for_staff=for_staff)
     except DomainError as refusal:
         return refusal.code
 

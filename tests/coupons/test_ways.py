@@ -57,7 +57,7 @@ def enter(chain, text, card):
     try:
         with transaction():
             entries = entering.find_entries([chain.id], text)
-            return entering.enter(entries[0], card_id=card.id, now=NOON) if entries else "nothing found"
+            return entering.enter(entries[0], card_ids=[card.id], now=NOON) if entries else "nothing found"
     except DomainError as refusal:
         return refusal.code
 

@@ -1,7 +1,7 @@
 /* Tells the server that a person really saw this page: link previews and prefetching browsers run no scripts or stay hidden. */
-const address = document.querySelector('meta[name="beacon"]')?.content;
+const addresses = [...document.querySelectorAll('meta[name="beacon"]')].map((meta) => meta.content);
 
-if (address) {
+if (addresses.length) {
   if (document.prerendering) document.addEventListener("prerenderingchange", whenSeen, { once: true });
   else whenSeen();
 }
@@ -20,5 +20,7 @@ function whenSeen() {
 
 function tell() {
   const token = document.querySelector('meta[name="csrf-token"]')?.content ?? "";
-  fetch(address, { method: "POST", headers: { "X-CSRFToken": token }, keepalive: true }).catch(() => {});
+  for (const address of addresses) {
+    fetch(address, { method: "POST", headers: { "X-CSRFToken": token }, keepalive: true }).catch(() => {});
+  }
 }
