@@ -17,7 +17,7 @@ def classes() -> dict[str, str]:
     for sheet in SHEETS.glob("*.css"):
         text = re.sub(r"/\*.*?\*/|url\([^)]*\)|\"[^\"]*\"", "", sheet.read_text(encoding="utf-8"), flags=re.DOTALL)
         selectors = re.sub(r"\{[^{}]*\}", " ", text)
-        found |= {name: sheet.name for name in NAME.findall(selectors)}
+        found |= dict.fromkeys(NAME.findall(selectors), sheet.name)
     return found
 
 
