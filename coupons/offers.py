@@ -50,6 +50,7 @@ SCOPES: dict[str, tuple[Any, Any, Any, Text]] = {  # what a draft names, the tab
     ),
     "tier_ids": (OfferTier, OfferTier.tier_id, Tier, Text("没有这个等级。", "there is no such tier.")),
 }
+IS_FOR_ALL = {name: f"is_for_all_{name.removesuffix('_ids')}s" for name in SCOPE}
 UNSUBMITTED = {"submitted_at": None, "submitted_by": None, "approved_at": None, "approved_by": None}
 
 
@@ -113,12 +114,23 @@ def _some_tier_is_of(program_ids: Sequence[int], tier_ids: Sequence[int]) -> boo
 
 def draft_of(offer: Offer) -> Draft:
     """The rules of an offer, to be changed or copied."""
-    rules: dict[str, Any] = {
-        field.name: getattr(offer, field.name) for field in fields(Draft) if field.name not in SCOPE
-    }
+    return drafts_of([offer])[offer.id]
+
+
+def drafts_of(offers: Sequence[Offer]) -> dict[int, Draft]:
+    """The rules of the offers of a list; as many queries as for one."""
+    named: dict[int, dict[str, list[int]]] = {offer.id: {name: [] for name in SCOPE} for offer in offers}
     for name, (table, column, _, _) in SCOPES.items():
-        rules[name] = tuple(db.session.scalars(select(column).where(table.offer_id == offer.id).order_by(column)))
-    return Draft(**rules)
+        ids = [offer.id for offer in offers if not getattr(offer, IS_FOR_ALL[name])]
+        query = select(table.offer_id, column).where(table.offer_id.in_(ids)).order_by(column)
+        for offer_id, row_id in db.session.execute(query) if ids else ():
+            named[offer_id][name].append(row_id)
+    return {offer.id: _draft(offer, named[offer.id]) for offer in offers}
+
+
+def _draft(offer: Offer, named: dict[str, list[int]]) -> Draft:
+    rules = {field.name: getattr(offer, field.name) for field in fields(Draft) if field.name not in SCOPE}
+    return Draft(**rules | {name: tuple(ids) for name, ids in named.items()})
 
 
 def copy_of(offer: Offer) -> Draft:

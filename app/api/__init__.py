@@ -13,6 +13,7 @@ MODULES = [
     "app.api.cards",
     "app.api.phones",
     "app.api.offers",
+    "app.api.offer_changes",
     "app.api.gifts",
     "app.api.checkouts",
     "app.api.campaigns",

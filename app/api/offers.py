@@ -1,5 +1,6 @@
 """Offers, and the coupons that wallets claim from them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Response
@@ -7,18 +8,21 @@ from marshmallow import Schema, fields, validate
 
 from app.api.blueprint import api_blueprint
 from app.api.idempotent import idempotency_key, replayed, request_fingerprint
+from app.api.offer_schemas import OfferSchema, draft_shown, said_of
 from app.api.paging import PageQuery, page, page_schema
 from app.auth.guard import EVERYBODY, WALLET, access, actor
 from app.wallet.showing import public_url
 from core.clock import utc_now
-from core.db import db, transaction
+from core.db import transaction
 from core.hot import one_action, this_transaction
 from core.idempotency import Answer, earlier_answer, keep_answer
-from coupons import queries, terms
+from coupons import queries
 from coupons.claiming import Claimed, claim
-from coupons.models import CouponSource, CouponState, OfferState
-from coupons.offers import list_offers
-from stores.models import Chain
+from coupons.drafts import version_of
+from coupons.models import CouponSource, CouponState, Offer, OfferState
+from coupons.offers import drafts_of, get_offer, list_offers
+from coupons.scopes import scopes_of
+from stores.queries import get_chain
 
 bp = api_blueprint("offers", "Offers and claiming")
 
@@ -33,40 +37,6 @@ class ClaimedSchema(Schema):
     state = fields.String()
     valid_from = fields.AwareDateTime(format="iso")
     valid_until = fields.AwareDateTime(format="iso", metadata={"description": "exclusive"})
-
-
-class SentenceSchema(Schema):
-    """One sentence in both languages."""
-
-    zh = fields.String()
-    en = fields.String()
-
-
-class OfferSchema(Schema):
-    """What a coupon gives and when. Money in minor units, percentages in basis points."""
-
-    id = fields.Integer()
-    state = fields.String()
-    name = fields.String()
-    name_en = fields.String()
-    sentence = fields.Nested(SentenceSchema, metadata={"description": "what the customer reads"})
-    kind = fields.String()
-    value_cents = fields.Integer(allow_none=True)
-    percent_bp = fields.Integer(allow_none=True, metadata={"description": "taken off: 1000 is 10 %"})
-    cap_cents = fields.Integer(allow_none=True)
-    min_cents = fields.Integer()
-    stock = fields.Integer(allow_none=True)
-    left = fields.Integer(allow_none=True, metadata={"description": "null where there is no limit"})
-    claimed = fields.Integer()
-    redeemed = fields.Integer()
-    per_member_limit = fields.Integer()
-    valid_from = fields.AwareDateTime(format="iso", allow_none=True)
-    valid_until = fields.AwareDateTime(format="iso", allow_none=True, metadata={"description": "exclusive"})
-    valid_days = fields.Integer(allow_none=True, metadata={"description": "from the claim, its own day included"})
-    welcome_program_id = fields.Integer(allow_none=True, metadata={"description": "the welcome gift of this program"})
-    is_public = fields.Boolean()
-    url = fields.String(allow_none=True, metadata={"description": "the public claim page"})
-    created_at = fields.AwareDateTime(format="iso")
 
 
 class OfferQuery(PageQuery):
@@ -119,20 +89,36 @@ def _claimed_json(claimed: Claimed) -> dict[str, Any]:
 @bp.response(200, page_schema(OfferSchema))
 def offers(asked: dict[str, Any]) -> dict[str, Any]:
     """The chain's offers, newest first."""
-    chain = db.session.get_one(Chain, actor().chain_id)
-    rows = list_offers(chain.id, state=asked["state"], after=asked["cursor"], limit=asked["limit"])
+    rows = list_offers(actor().chain_id, state=asked["state"], after=asked["cursor"], limit=asked["limit"])
+    shown = offers_shown(rows)
+    return page(rows, limit=asked["limit"], show=lambda offer: shown[offer.id])
+
+
+@bp.get("/offers/<int:offer_id>")
+@access(*EVERYBODY)
+@bp.response(200, OfferSchema)
+def offer(offer_id: int) -> dict[str, Any]:
+    """One offer: its rules, what customers read of them, and what became of its coupons."""
+    return offers_shown([get_offer(actor().chain_id, offer_id)])[offer_id]
+
+
+def offers_shown(rows: Sequence[Offer]) -> dict[int, dict[str, Any]]:
+    """Offers of the caller's chain as they are answered; as many queries as for one."""
+    chain = get_chain(actor().chain_id)
     ids = [offer.id for offer in rows]
     left, funnels = queries.count_left(ids), queries.funnels(ids, now=utc_now())
-
-    def show(offer: Any) -> dict[str, Any]:
-        columns = {name: getattr(offer, name) for name in OfferSchema().fields if hasattr(offer, name)}
-        return columns | {
-            "sentence": terms.sentence(offer, chain.currency)._asdict(),
+    drafts, scopes = drafts_of(rows), scopes_of(rows)
+    own = ("id", "state", "submitted_at", "submitted_by", "approved_at", "approved_by", "created_at")
+    return {
+        offer.id: draft_shown(drafts[offer.id])
+        | {name: getattr(offer, name) for name in own}
+        | said_of(offer, chain, scopes[offer.id])
+        | {
+            "version": version_of(drafts[offer.id]),
             "left": left.get(offer.id),
             "claimed": funnels[offer.id].claimed,
             "redeemed": funnels[offer.id].redeemed,
-            "welcome_program_id": offer.program_id,
             "url": public_url(f"/o/{offer.token}") if offer.is_public else None,
         }
-
-    return page(rows, limit=asked["limit"], show=show)
+        for offer in rows
+    }

@@ -1,5 +1,6 @@
 """The API answers as its description says: every call, every refusal, and the description is whole."""
 
+from dataclasses import replace
 from typing import Any
 
 import jsonschema_rs
@@ -7,8 +8,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.api.document import METHODS, PROBLEM, document
+from cards.models import Card
+from core.clock import utc_now
+from core.db import db
 from stores.models import Role
-from tests.factories import make_chain, make_key, make_offer, make_store, make_store_code
+from tests.factories import make_chain, make_coupon, make_key, make_offer, make_store, make_store_code
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -112,8 +116,10 @@ def test_every_call_says_who_may_call_it_what_it_does_and_how_it_refuses(api):
     assert len(ids) == len(set(ids))
 
 
-def test_every_call_answers_as_it_is_described(api):
+def test_every_call_answers_as_it_is_described(api, capfd, monkeypatch):
     """One walk through the whole product; a new call has to be walked too."""
+    settings = api.client.application.extensions["settings"]
+    monkeypatch.setitem(api.client.application.extensions, "settings", replace(settings, show_phone_codes=True))
     chain = make_chain()
     store = make_store(chain, "SH001")
     code = make_store_code(store)
@@ -131,6 +137,9 @@ def test_every_call_answers_as_it_is_described(api):
 
     claimed = api.ask("POST /offers/{offer_id}/coupons", status=201, by=wallet, offer_id=welcome.id)
     api.ask("POST /offers/{offer_id}/coupons", status=409, by=wallet, offer_id=welcome.id)
+    api.ask("POST /cards/{number}/phone-codes", status=202, by=wallet, number=number, body={"phone": "+8613800000000"})
+    sent = capfd.readouterr().err.rpartition(": ")[2].strip()
+    api.ask("POST /cards/{number}/phone-codes/verify", by=wallet, number=number, body={"code": sent})
     purchase = {"card_code": shown, "amount_cents": 5800}
     quote = api.ask("POST /checkouts/quote", by=till, body=purchase)
     settle = {"card_code": quote["card_ticket"], "amount_cents": 5800, "coupons": quote["best"]}
@@ -154,6 +163,14 @@ def test_every_call_answers_as_it_is_described(api):
     joined = api.ask("POST /share-links/{token}/cards", status=201, by=friend, token=link["token"])
     assert joined["referral"]["depth"] == 1
     api.ask("GET /referrals/tree", by=hq, card=number)
+
+    given = make_coupon(db.session.get_one(Card, card["id"]), make_offer(chain), now=utc_now()).id
+    message = {"message": "给你"}
+    held_out = api.ask("POST /coupons/{coupon_id}/gifts", status=201, by=wallet, coupon_id=given, body=message)
+    api.ask("DELETE /coupon-gifts/{token}", by=wallet, token=held_out["token"])
+    held_out = api.ask("POST /coupons/{coupon_id}/gifts", status=201, by=wallet, coupon_id=given, body={})
+    api.ask("POST /coupon-gifts/{token}/accept", status=201, by=friend, token=held_out["token"])
+    api.ask("POST /coupon-gifts/{token}/accept", status=404, by=friend, token="zzzzzzzzzzzzz")
 
     gift = {
         "name": "冰沙",
