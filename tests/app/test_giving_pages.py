@@ -110,6 +110,7 @@ def test_a_friend_with_a_card_takes_it_onto_that(client, friend, code, coupon):
 
     assert db.session.scalars(select(Coupon.card_id).where(Coupon.source == "friend")).one() == theirs.id
     assert count(Referral) == 0
+    db.session.expire_all()  # all phones of a test share one session
     assert "周** " in client.get(path_of(coupon)).text
     assert "周**" in client.get(f"/wallet/cards/{coupon.card_id}").text
     assert "周大海" not in client.get(f"/wallet/cards/{coupon.card_id}/coupons").text
