@@ -87,12 +87,12 @@ def send_back(chain_id: int, offer_id: int, *, reason: str, by: Author, now: dat
 
     Raises OfferNotFound, OfferNotSubmitted; OfferInvalid without a reason.
     """
+    get_offer(chain_id, offer_id)
     reason = reason.strip()
     if not 1 <= len(reason) <= LONGEST_REASON:
         raise invalid(Text("退回要写原因，最多 200 字。", "say why, in at most 200 characters."))
     offer = _change(chain_id, offer_id, UNSUBMITTED, Offer.submitted_at.is_not(None))
     if offer is None:
-        get_offer(chain_id, offer_id)
         raise errors.OfferNotSubmitted()
     note(SENT_BACK, offer, by, now, after={"reason": reason})
     return offer
