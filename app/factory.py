@@ -32,6 +32,7 @@ PAGES = [
     "app.till.views",
     "app.till.receipts",
     "app.till.day",
+    "app.till.gifts",
     "app.dashboard.home",
     "app.dashboard.stores",
     "app.dashboard.members",

@@ -15,6 +15,7 @@ MODULES = [
     "app.api.offers",
     "app.api.offer_changes",
     "app.api.gifts",
+    "app.api.entering",
     "app.api.checkouts",
     "app.api.campaigns",
     "app.api.sharing",
