@@ -82,6 +82,8 @@ def refund(checkout_id: int) -> Response:
 @access(*TILL)
 def start_again(checkout_id: int) -> Response:
     """A reloaded refusal, or its other language: the receipt."""
+    if receipts.find_day_line(actor().chain_id, desk.till().store_id, checkout_id) is None:
+        raise CheckoutNotFound()
     return redirect(url_for("till_receipts.show", checkout_id=checkout_id, lang=request.args.get("lang")))
 
 
