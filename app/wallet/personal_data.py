@@ -8,7 +8,7 @@ from sqlalchemy import Select, select
 from cards.models import Card, Member, PointEntry, Program, Tier, Wallet
 from checkout.models import Checkout, Redemption
 from core.db import db
-from coupons.models import Coupon, Offer
+from coupons.models import Coupon, CouponGift, Offer
 from push.models import Consent, Delivery, Run
 from sharing.models import Referral, ShareLink, ShareVisit
 from stores.models import Chain, Scan, Store, StoreCode
@@ -74,6 +74,19 @@ def personal_data(wallet_id: int) -> dict[str, Any]:
             .join(Offer, Offer.id == Coupon.offer_id)
             .where(Coupon.card_id.in_(cards))
             .order_by(Coupon.id)
+        ),
+        "coupons_given": _rows(
+            select(
+                Offer.name.label("offer"),
+                CouponGift.message,
+                CouponGift.state,
+                CouponGift.made_at,
+                CouponGift.ended_at,
+            )
+            .join(Coupon, Coupon.id == CouponGift.coupon_id)
+            .join(Offer, Offer.id == Coupon.offer_id)
+            .where(CouponGift.giver_id.in_(members))
+            .order_by(CouponGift.id)
         ),
         "purchases": _rows(
             select(

@@ -204,3 +204,17 @@ def test_the_command_tries_before_it_does(app, tmp_path):
     assert (tried["created"], before, done["created"]) == (2, 0, 2)
     assert [(line["line"], line["code"]) for line in done["refused"]] == [(4, "phone_invalid")]
     assert db.session.scalar(select(func.max(Member.joined_at))) > NOON - timedelta(days=999)
+
+
+def test_a_phone_that_the_file_changes_is_not_verified_any_more():
+    chain = make_chain()
+    take_in(chain, "phone,email\n13800000000,lin@example.com\n13800000001,wang@example.com\n")
+    with transaction():
+        for member in db.session.scalars(select(Member)):
+            member.phone_verified_at = NOON
+
+    first, second = db.session.scalars(select(Card.number).order_by(Card.member_id))
+    take_in(chain, f"card_number,phone,name\n{first},13900000000,\n{second},13800000001,王五\n")
+
+    verified = select(Member.phone, Member.phone_verified_at).order_by(Member.id)
+    assert [tuple(row) for row in db.session.execute(verified)] == [("+8613900000000", None), ("+8613800000001", NOON)]

@@ -8,7 +8,9 @@ from sqlalchemy import func, select
 
 from core.db import db, transaction
 from coupons import giving
-from coupons.models import Coupon, CouponGift, CouponState
+from coupons.models import Coupon, CouponGift
+from stores.models import StoreCode
+from tests.checkout.shop import Shop, book
 from tests.concurrency.racing import race
 from tests.factories import NOON, make_card, make_chain, make_coupon, make_offer, make_store, make_store_code
 
@@ -43,23 +45,26 @@ def cancel(coupon):
 
 
 def states():
+    db.session.rollback()  # look at what is there now
     rows = db.session.execute(select(Coupon.state, func.count()).group_by(Coupon.state))
     return {row[0]: row[1] for row in rows}
 
 
 def committed():
     """What the coupons commit of the budget; it stays the same whoever holds them."""
+    db.session.rollback()
     return db.session.scalar(select(func.sum(Coupon.committed_cents)))
 
 
-def test_of_many_friends_one_gets_it(app, shop):
-    offer, giver, friends = shop
+def test_of_sixty_four_friends_one_gets_it(app, shop):
+    offer, giver, _friends = shop
     token = hold_out(make_coupon(giver, offer)).token
-    wallets = [friend.wallet_id for friend in friends]
+    code = db.session.scalars(select(StoreCode)).one()
+    wallets = [make_card(code).wallet_id for _ in range(64)]
 
-    results = race(app, lambda number: accept(token, wallets[number]), racers=RACERS)
+    results = race(app, lambda number: accept(token, wallets[number]), racers=64)
 
-    assert sorted(results) == ["accepted"] + ["gift_gone"] * (RACERS - 1)
+    assert sorted(results) == ["accepted"] + ["gift_gone"] * 63
     assert states() == {"void": 1, "claimed": 1}
     assert committed() == 500
 
@@ -136,28 +141,44 @@ def test_taken_or_timed_out_but_never_both(app, shop):
     assert states() == ({"void": 1, "claimed": 1} if taken else {"claimed": 1})
 
 
-def test_held_out_or_redeemed_but_never_both(app, shop):
-    offer, giver, _friends = shop
-    coupon = make_coupon(giver, offer)
+def test_held_out_or_redeemed_but_never_both(app):
+    shop = Shop()
+    coupon = make_coupon(shop.card, make_offer(shop.chain))
     coupon_id, card_id = coupon.id, coupon.card_id
+    sales = [shop.sale(coupon_ids=(coupon_id,)) for _ in range(RACERS)]
 
     def attempt(number):
         if number % 2:
-            with transaction():
-                used = db.session.execute(
-                    db.update(Coupon)
-                    .where(Coupon.id == coupon_id, Coupon.state == CouponState.CLAIMED)
-                    .values(state=CouponState.REDEEMED, redeemed_at=LATER)
-                )
-                return "redeemed" if used.rowcount else "refused"
+            book(sales[number])
+            return "redeemed"
         with transaction():
-            giving.offer_gift(card_id, coupon_id, now=LATER)
+            giving.offer_gift(card_id, coupon_id, now=NOON)
         return "held out"
 
     results = race(app, attempt, racers=RACERS)
 
     assert results.count("held out") + results.count("redeemed") == 1
     assert states() == ({"gifting": 1} if "held out" in results else {"redeemed": 1})
+
+
+def test_taken_by_a_friend_while_the_till_tries_it(app):
+    """The friend gets it; the giver's till never does."""
+    shop = Shop()
+    coupon = make_coupon(shop.card, make_offer(shop.chain))
+    friend = make_card(make_store_code(make_store(shop.chain)))
+    token, wallet_id = hold_out(coupon).token, friend.wallet_id
+    sales = [shop.sale(coupon_ids=(coupon.id,)) for _ in range(RACERS)]
+
+    def attempt(number):
+        if number % 2:
+            book(sales[number])
+            return "redeemed"
+        return accept(token, wallet_id, NOON)
+
+    results = race(app, attempt, racers=RACERS)
+
+    assert sorted(results) == ["accepted"] * (RACERS // 2) + ["coupon_not_usable"] * (RACERS // 2)
+    assert states() == {"void": 1, "claimed": 1}
 
 
 def test_one_friend_with_many_gifts_keeps_to_his_limit(app, shop):

@@ -14,7 +14,7 @@ from core.events import Event
 from tests.concurrency.racing import race
 from tests.factories import NOON, make_card, make_chain, make_store, make_store_code, make_wallet
 
-RACERS = 24
+RACERS = 64
 SECRET = "the application's own"
 
 
