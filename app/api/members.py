@@ -139,7 +139,7 @@ def _redemptions(chain: Chain, query: dict[str, Any]) -> Any:
         .join(Offer, Offer.id == Redemption.offer_id)
         .join(Store, Store.id == Redemption.store_id)
         .join(Card, Card.id == Checkout.card_id)
-        .where(Redemption.chain_id == chain.id)
+        .where(Redemption.chain_id == chain.id, Redemption.redeemed_at.is_not(None))
     )
     if (store_ids := actor().store_ids) is not None:
         found = found.where(Redemption.store_id.in_(store_ids))

@@ -1,7 +1,7 @@
 """The day as it happens: today's numbers against the days before, and the stores as they issue cards.
 
 The same sums as the file ``stores_daily``: cards by the day they were issued on, purchases and redemptions by the
-business day of the checkout, voided and undone ones left out.
+business day of the checkout; voided, wholly refunded and undone ones are left out, partial refunds taken off.
 """
 
 from collections.abc import Collection, Iterable
@@ -24,6 +24,7 @@ LIVE = timedelta(hours=1)  # what "one card every N seconds" is measured over
 SHOWN_STORES = 12
 SHOWN_CARDS = 8
 FEWEST_FOR_PACE = 2
+PAID = Checkout.payable_cents - Checkout.refunded_cents
 
 
 @dataclass
@@ -162,9 +163,9 @@ def _fill_cards(days: dict[date, Day], reader: Reader, now: datetime) -> None:
 
 
 def _fill_checkouts(days: dict[date, Day], reader: Reader, now: datetime) -> None:
-    so_far = case((_until(Checkout.settled_at, Checkout.business_day, days, now), Checkout.payable_cents), else_=0)
+    so_far = case((_until(Checkout.settled_at, Checkout.business_day, days, now), PAID), else_=0)
     query = (
-        select(Checkout.business_day, func.count(), func.sum(Checkout.payable_cents), func.sum(so_far))
+        select(Checkout.business_day, func.count(), func.sum(PAID), func.sum(so_far))
         .where(Checkout.state == CheckoutState.SETTLED)
         .group_by(Checkout.business_day)
     )
@@ -196,7 +197,7 @@ def _stores_today(reader: Reader, chain: Chain, today: date, now: datetime) -> d
     cards = select(Card.store_id, func.count(), func.sum(last_hour), func.max(Card.issued_at)).where(
         Card.issued_on == today
     )
-    checkouts = select(Checkout.store_id, func.count(), func.sum(Checkout.payable_cents)).where(
+    checkouts = select(Checkout.store_id, func.count(), func.sum(PAID)).where(
         Checkout.business_day == today, Checkout.state == CheckoutState.SETTLED
     )
     scans = select(Scan.store_id, func.count()).where(Scan.at >= day_start(today, chain.timezone, chain.cutoff_hour))

@@ -140,7 +140,7 @@ def find_person(reader: Reader, member_id: int, *, now: datetime) -> Person:
         raise NotFound()
     cards = _cards(member)
     bought = db.session.execute(
-        select(func.count(), func.coalesce(func.sum(Checkout.payable_cents), 0)).where(
+        select(func.count(), func.coalesce(func.sum(Checkout.payable_cents - Checkout.refunded_cents), 0)).where(
             Checkout.card_id.in_([held.card.id for held in cards]), Checkout.state == CheckoutState.SETTLED
         )
     ).one()
@@ -255,7 +255,7 @@ def _checkouts(card_ids: Sequence[int]) -> Sequence[Row[Checkout, str]]:
     return db.session.execute(
         select(Checkout, Store.name)
         .join(Store, Store.id == Checkout.store_id)
-        .where(Checkout.card_id.in_(card_ids))
+        .where(Checkout.card_id.in_(card_ids), Checkout.settled_at.is_not(None))
         .order_by(Checkout.id.desc())
         .limit(SHOWN)
     ).all()

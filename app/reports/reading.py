@@ -41,8 +41,8 @@ def by_day(reader: Reader, first: date, last: date) -> list[DayInChart]:
     """Cards issued and money paid on each day, the last ones where the period is long."""
     first = max(first, last - timedelta(days=MOST_DAYS - 1))
     cards = _sums(reader, Card, Card.issued_on, func.count(), first, last)
-    settled = Checkout.state == CheckoutState.SETTLED
-    paid = _sums(reader, Checkout, Checkout.business_day, func.sum(Checkout.payable_cents), first, last, settled)
+    settled, net = Checkout.state == CheckoutState.SETTLED, Checkout.payable_cents - Checkout.refunded_cents
+    paid = _sums(reader, Checkout, Checkout.business_day, func.sum(net), first, last, settled)
     days = [first + timedelta(days=each) for each in range((last - first).days + 1)]
     return [DayInChart(day, cards.get(day, 0), paid.get(day, 0)) for day in days]
 

@@ -35,9 +35,9 @@ def test_the_board_adds_up_to_the_report(chain):
     today = board.this_day
 
     assert (today.cards, today.cards_by_share) == (totals["cards"], totals["cards_by_share"])
-    assert (today.checkouts, today.payable_cents) == (totals["checkouts"], totals["payable_cents"])
+    assert (today.checkouts, today.payable_cents) == (totals["checkouts"], totals["net_cents"])
     assert today.redemptions == totals["redemptions"]
-    assert sum(store.payable_cents for store in board.stores) == totals["payable_cents"]
+    assert sum(store.payable_cents for store in board.stores) == totals["net_cents"]
 
 
 def test_a_manager_sees_the_board_of_his_stores(chain):

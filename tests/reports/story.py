@@ -138,6 +138,59 @@ def _buying() -> list[object]:
     ]
 
 
+def tell_of_refunds() -> None:
+    """More of the same day, store 1: a part refunded, the whole refunded, a basket reserved, and one let go again.
+
+    Of the coupon's discount head office bears 60 per cent.
+    """
+    coupon = {
+        "chain_id": 1,
+        "offer_id": 1,
+        "card_id": 1,
+        "member_id": 1,
+        "valid_from": hours(0),
+        "valid_until": hours(700),
+    }
+    till = {
+        "chain_id": 1,
+        "store_id": 1,
+        "card_id": 1,
+        "member_id": 1,
+        "fingerprint": "f" * 64,
+        "settled_by": "staff:1",
+    }
+    sums = {"amount_cents": 4000, "member_discount_cents": 0, "coupon_discount_cents": 333, "points_earned": 36}
+    paid = {"payable_cents": 3567, "points_used": 100, "points_discount_cents": 100}
+    done = {"settled_at": hours(4), "business_day": date(2026, 5, 20)}
+    with transaction():
+        db.session.get_one(Offer, 1).hq_share_bp = 6000
+        db.session.add_all(
+            Coupon(id=each, ordinal=each, code=f"{each}" * 13, source="api", claimed_at=hours(1), state=state,
+                   redeemed_at=hours(4) if state == "redeemed" else None, **coupon)
+            for each, state in ((4, "redeemed"), (5, "claimed"), (6, "redeemed"), (7, "claimed"))
+        )  # fmt: skip
+        db.session.add_all(
+            [
+                Checkout(id=4, request_id="till-4", refunded_cents=567, **sums, **paid, **done, **till),
+                Checkout(
+                    id=5, request_id="till-5", refunded_cents=3567, state="refunded", **sums, **paid, **done, **till
+                ),
+                Checkout(id=6, request_id="till-6", state="reserved", reserved_until=hours(90), **sums, **paid, **till),
+                Checkout(id=7, request_id="till-7", state="released", reserved_until=hours(5), **sums, **paid, **till),
+            ]
+        )
+        db.session.flush()
+        used = {"chain_id": 1, "offer_id": 1, "store_id": 1, "discount_cents": 333}
+        db.session.add_all(
+            [
+                Redemption(id=4, checkout_id=4, coupon_id=4, redeemed_at=hours(4), **used),
+                Redemption(id=5, checkout_id=5, coupon_id=5, redeemed_at=hours(4), undone_at=hours(5), **used),
+                Redemption(id=6, checkout_id=6, coupon_id=6, **used),
+                Redemption(id=7, checkout_id=7, coupon_id=7, undone_at=hours(5), **used),
+            ]
+        )
+
+
 def _sharing() -> list[object]:
     link = {"chain_id": 1, "program_id": 1}
     db.session.add_all(

@@ -1,7 +1,7 @@
 """The CSV pack: every report by its name."""
 
 from app.reports.pack import members as people
-from app.reports.pack import pushes, sharing, spending, stores
+from app.reports.pack import offers, pushes, sharing, spending, stores
 from app.reports.report import Report
 
 REPORTS: dict[str, Report] = {
@@ -13,6 +13,8 @@ REPORTS: dict[str, Report] = {
         spending.COUPONS,
         spending.REDEMPTIONS,
         spending.CHECKOUTS,
+        offers.OFFERS_DAILY,
+        offers.SETTLEMENT,
         people.POINTS,
         sharing.REFERRALS,
         sharing.SPREADERS,

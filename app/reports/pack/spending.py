@@ -16,7 +16,9 @@ COUPONS = Report(
         word("code_ending", "substr(q.code, length(q.code) - 3)", "券码末四位", "the last four of its code"),
         number("offer_id", "q.offer_id", "券活动编号", "the offer"),
         text("offer", "o.name", "券活动", "the name of the offer"),
-        word("kind", "o.kind", "类型：cash 或 percent", "its kind: cash or percent"),
+        word(
+            "kind", "o.kind", "类型：cash、percent、gift 或 fixed_price", "its kind: cash, percent, gift or fixed_price"
+        ),
         word(
             "state",
             "CASE WHEN q.state = 'claimed' AND q.valid_until <= :now THEN 'expired' ELSE q.state END",
@@ -98,8 +100,9 @@ CHECKOUTS = Report(
     name="checkouts",
     title=Text("结账", "Checkouts"),
     about=Text(
-        "每笔会员结账一行，按营业日。撤销的也在，净额为 0。",
-        "One row for each purchase of a member, by business day. Voided ones stay, with a net amount of 0.",
+        "每笔会员结账一行，按营业日。撤销的和全部退款的也在，净额为 0。只是预留的不在。",
+        "One row for each purchase of a member, by business day. Voided and wholly refunded ones stay, with a net"
+        " amount of 0. What is only reserved is not in it.",
     ),
     columns=(
         number("checkout_id", "h.id", "结账编号", "the checkout"),
@@ -110,21 +113,27 @@ CHECKOUTS = Report(
         word("card_number", "k.number", "卡号", "the number of the card"),
         word("settled_by", "h.settled_by", "谁收的款", "who settled it"),
         text("request_id", "h.request_id", "收银台的请求号", "the till's own number"),
-        word("state", "h.state", "状态：settled 或 voided", "settled or voided"),
+        word(
+            "state", "h.state", "状态：settled、voided 或 refunded（全部退款）", "settled, voided or (wholly) refunded"
+        ),
         cents("amount_cents", "h.amount_cents", "原价", "the amount before discounts"),
         cents("member_discount_cents", "h.member_discount_cents", "会员价优惠", "taken off by the tier"),
         cents("coupon_discount_cents", "h.coupon_discount_cents", "优惠券优惠", "taken off by coupons"),
+        cents("points_discount_cents", "h.points_discount_cents", "积分抵扣", "taken off by points"),
         cents("payable_cents", "h.payable_cents", "应收", "what was to be paid"),
+        cents("refunded_cents", "h.refunded_cents", "已退款", "what was refunded"),
         cents(
             "net_cents",
-            "CASE WHEN h.state = 'settled' THEN h.payable_cents ELSE 0 END",
-            "净额：撤销的为 0",
-            "what counts: the payable amount, 0 when voided",
+            "CASE WHEN h.state = 'settled' THEN h.payable_cents - h.refunded_cents ELSE 0 END",
+            "净额：应收减退款，撤销的为 0",
+            "what counts: the payable amount less refunds, 0 when voided",
         ),
         CURRENCY,
         count("points_earned", "h.points_earned", "获得积分", "points given"),
+        count("points_used", "h.points_used", "抵扣用的积分", "points spent"),
         time("voided_at", "h.voided_at", "撤销时间", "when it was voided"),
         word("voided_by", "h.voided_by", "谁撤销的", "who voided it"),
+        word("void_approved_by", "h.void_approved_by", "谁批准撤销的", "the manager who allowed it"),
     ),
     tables="""checkouts h
     JOIN cards k ON k.id = h.card_id

@@ -7,7 +7,8 @@ from core.text import Text
 
 FIGURES = (
     *("scans", "visitors", "cards", "cards_by_share", "checkouts", "amount_cents", "member_discount_cents"),
-    *("coupon_discount_cents", "payable_cents", "points_earned", "redemptions", "voided_checkouts"),
+    *("coupon_discount_cents", "points_discount_cents", "payable_cents", "refunded_cents", "net_cents"),
+    *("points_earned", "points_used", "redemptions", "voided_checkouts", "refunded_checkouts"),
 )
 
 
@@ -20,14 +21,18 @@ def _when(condition: str, value: str = "1") -> str:
     return f"SUM(CASE WHEN {condition} THEN {value} ELSE 0 END)"
 
 
+# What is only reserved, or was released, has no business day and is in no report.
 SETTLED = "h.state = 'settled'"
+OF_CHECKOUTS = {"amount_cents", "member_discount_cents", "coupon_discount_cents", "points_discount_cents"}
+OF_CHECKOUTS |= {"payable_cents", "refunded_cents", "points_earned", "points_used"}
 ISSUED = _figures(cards="COUNT(*)", cards_by_share=_when("k.channel = 'share'"))
 SCANNED = _figures(scans="COUNT(*)", visitors="COUNT(DISTINCT c.visitor)")
 BOUGHT = _figures(
     checkouts=_when(SETTLED),
     voided_checkouts=_when("h.state = 'voided'"),
-    **{name: _when(SETTLED, f"h.{name}") for name in FIGURES if name.endswith("_cents")},
-    points_earned=_when(SETTLED, "h.points_earned"),
+    refunded_checkouts=_when("h.state = 'refunded'"),
+    net_cents=_when(SETTLED, "h.payable_cents - h.refunded_cents"),
+    **{name: _when(SETTLED, f"h.{name}") for name in FIGURES if name in OF_CHECKOUTS},
 )
 USED = _figures(redemptions="COUNT(*)")
 
@@ -88,14 +93,24 @@ STORES_DAILY = Report(
             "其中通过好友分享领取的",
             "of these, cards taken on a friend's share link",
         ),
-        count("checkouts", "w.checkouts", "会员结账笔数（不含已撤销）", "checkouts of members, voided ones left out"),
+        count(
+            "checkouts",
+            "w.checkouts",
+            "会员结账笔数（不含已撤销和全部退款）",
+            "checkouts of members; voided and wholly refunded ones are left out, here and in the sums",
+        ),
         cents("amount_cents", "w.amount_cents", "原价合计", "amounts before discounts"),
         cents("member_discount_cents", "w.member_discount_cents", "会员价优惠", "taken off by the tier"),
         cents("coupon_discount_cents", "w.coupon_discount_cents", "优惠券优惠", "taken off by coupons"),
-        cents("payable_cents", "w.payable_cents", "实收", "what was paid"),
+        cents("points_discount_cents", "w.points_discount_cents", "积分抵扣", "taken off by points"),
+        cents("payable_cents", "w.payable_cents", "应收", "what was to be paid"),
+        cents("refunded_cents", "w.refunded_cents", "其中已退款", "what of it was refunded"),
+        cents("net_cents", "w.net_cents", "实收：应收减退款", "what was paid and not refunded"),
         count("redemptions", "w.redemptions", "核销的优惠券（不含已撤销）", "coupons used, undone ones left out"),
-        count("points_earned", "w.points_earned", "发出的积分", "points given"),
+        count("points_earned", "w.points_earned", "发出的积分（部分退款前）", "points given, before partial refunds"),
+        count("points_used", "w.points_used", "抵扣用掉的积分", "points spent"),
         count("voided_checkouts", "w.voided_checkouts", "已撤销的结账", "checkouts that were voided"),
+        count("refunded_checkouts", "w.refunded_checkouts", "全部退款的结账", "checkouts that were wholly refunded"),
         CURRENCY,
     ),
     parts=daily_parts,
