@@ -6,13 +6,13 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from cards.models import Program
+from cards.models import Program, Tier
 from cards.programs import NewTier, create_program, default_program
 from core.audit import SYSTEM
 from core.clock import business_day, day_start
 from core.db import db
 from coupons import offers
-from coupons.models import Offer
+from coupons.models import MemberPrice, Offer, Stacking
 from stores import codes, staffing
 from stores.chains import NewChain, create_chain, find_chain
 from stores.importing import import_stores, plan_import
@@ -104,6 +104,7 @@ def _codes_of(store: Store) -> list[StoreCode]:
 
 def _make_offers(chain: Chain, program: Program, *, opened_at: datetime, now: datetime) -> dict[str, Offer]:
     today = business_day(now, chain.timezone, chain.cutoff_hour)
+    upper = db.session.scalars(select(Tier.id).where(Tier.program_id == program.id, Tier.rank > 0)).all()
 
     def day(offset: int) -> datetime:
         return day_start(today + timedelta(days=offset), chain.timezone, chain.cutoff_hour)
@@ -125,7 +126,7 @@ def _make_offers(chain: Chain, program: Program, *, opened_at: datetime, now: da
             "cash",
             value_cents=1200,
             min_cents=6000,
-            stock=400,
+            stock=300,
             per_member_limit=1,
             valid_from=day(-60),
             valid_until=day(20),
@@ -161,11 +162,87 @@ def _make_offers(chain: Chain, program: Program, *, opened_at: datetime, now: da
             valid_from=day(-90),
             valid_until=day(-30),
         ),
+        "cone": offers.Draft(
+            "消费满40 送甜筒",
+            "A cone on us from ¥40",
+            "gift",
+            item_name="香草甜筒",
+            item_name_en="vanilla cone",
+            item_cents=1200,
+            min_cents=4000,
+            stock=300,
+            valid_days=14,
+            valid_delay_days=1,
+            blackout_dates=[(today + timedelta(days=ahead)).isoformat() for ahead in (9, 10)],
+        ),
+        "second": offers.Draft(
+            "第二份半价",
+            "Second one half price",
+            "fixed_price",
+            item_name="第二份海盐冰淇淋",
+            item_name_en="second sea-salt ice cream",
+            item_cents=1800,
+            price_cents=900,
+            min_cents=1800,
+            per_member_limit=2,
+            valid_from=day(-40),
+            valid_until=day(40),
+            stacking=Stacking.STACKABLE,
+            stack_group="甜品",
+        ),
+        "happy": offers.Draft(
+            "工作日下午茶 7 折",
+            "Weekday happy hour, 30 % off",
+            "percent",
+            percent_bp=3000,
+            cap_cents=1500,
+            budget_cents=600_000,
+            per_day_limit=40,
+            per_member_limit=3,
+            valid_days=21,
+            weekdays=0b11111,
+            hours=[[14 * 60, 17 * 60]],
+            member_price=MemberPrice.INSTEAD,
+        ),
+        "drink": offers.Draft(
+            "饮品满20减3",
+            "¥3 off drinks from ¥20",
+            "cash",
+            value_cents=300,
+            min_cents=2000,
+            valid_days=30,
+            stacking=Stacking.STACKABLE,
+            stack_group="饮品",
+            staff_gift_limit=5,
+        ),
+        "topping": offers.Draft(
+            "加料立减2元",
+            "¥2 off toppings",
+            "cash",
+            value_cents=200,
+            min_cents=1500,
+            per_member_limit=3,
+            valid_days=30,
+            stacking=Stacking.STACKABLE,
+            claim_word="冰爽一夏",
+            hq_share_bp=5000,
+        ),
+        "gold": offers.Draft(
+            "银峰金峰专享 满50减10",
+            "¥10 off ¥50 for Silver and Gold",
+            "cash",
+            value_cents=1000,
+            min_cents=5000,
+            stock=500,
+            valid_days=20,
+            tier_ids=tuple(upper),
+            may_be_given=False,
+        ),
         "winter": offers.Draft(
             "围炉冰品 7 折", "Fireside 30 % off", "percent", percent_bp=3000, cap_cents=3000, stock=800, valid_days=14
         ),
     }
     made = {name: offers.create_offer(chain.id, draft, by=SYSTEM, now=opened_at) for name, draft in drafts.items()}
-    for name in ("welcome", "big", "summer", "thanks", "spring"):
+    for name in sorted(made.keys() - {"winter"}):
         offers.publish(chain.id, made[name].id, by=SYSTEM, now=opened_at)
     return made

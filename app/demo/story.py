@@ -38,6 +38,7 @@ PROMOTION_DAYS = {61: 3.2, 20: 2.4, 1: 1.6}  # days ago: times the usual crowd
 BUYS_AT_ONCE = 0.72
 WAKING_HOUR = 8
 UNDONE = 0.012
+CLAIMED = ["big", "big", "summer", "summer", "spring", "cone", "second", "happy", "drink", "topping", "gold"]
 
 
 @dataclass
@@ -205,7 +206,7 @@ def _claim_something(story: Story, person: Person, at: datetime) -> None:
     """Now and then a member takes one of the public offers first."""
     if story.random.random() > 0.28:
         return
-    offer = story.demo.offers[story.random.choice(["big", "summer", "spring"])]
+    offer = story.demo.offers[story.random.choice(CLAIMED)]
     with suppress(DomainError):  # sold out, ended, or he has it already: as in life
         claim(this_transaction(), offer.id, card_id=person.card_id, now=at)
 
