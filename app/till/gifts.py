@@ -11,6 +11,7 @@ from app.errors import status_of
 from app.languages import say
 from app.security import note_wrong_code, row_number, slow_down_guessing
 from app.till import desk
+from app.till.showing import LONGEST_AMOUNT
 from app.till.tickets import card_at_till, give_ticket, wrong_codes_counted
 from app.wallet.showing import name_of
 from checkout import quoting
@@ -38,6 +39,7 @@ class Shown:
 
     standing: Standing | None
     ticket: str = ""
+    amount: str = ""  # of the sale that waits
     text: str = ""
     reason: str = ""
     offer_id: int | None = None
@@ -128,6 +130,7 @@ def _member() -> Shown:
     till = desk.till()
     shown = Shown(
         None,
+        amount=request.form.get("amount", "").strip()[:LONGEST_AMOUNT],
         text=request.form.get("text", "").strip()[: entering.LONGEST],
         reason=request.form.get("reason", "").strip()[: staff_gifts.LONGEST_REASON],
         offer_id=request.form.get("offer_id", type=row_number),

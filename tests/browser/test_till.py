@@ -226,3 +226,20 @@ def test_several_coupons_are_changed_by_a_tap_while_the_keypad_makes_room(site, 
     expect(phone.locator("[data-pay]")).to_contain_text("¥50.10")
     phone.locator(".amount").tap()
     expect(phone.locator(".keypad")).to_be_visible()
+
+
+def test_a_clerk_gives_a_coupon_in_mid_sale_and_the_amount_is_still_there(site, phone, shop, clerk):
+    make_offer(shop.chain, name="赔礼立减9", value_cents=900, min_cents=0, staff_gift_limit=2)
+    at_till(site, phone, clerk)
+    phone.fill("#sale-code", shown_code(shop))
+    tap(phone, "58")
+    expect(phone.locator("[data-pay]")).to_contain_text("¥50.10")
+
+    phone.get_by_role("button", name="送券", exact=True).tap()
+    phone.fill("[name=reason]", "等太久")
+    phone.get_by_role("button", name="送出这张券").tap()
+    expect(phone.locator(".band--good")).to_contain_text("赔礼立减9")
+    phone.get_by_role("button", name="回到收银").tap()
+
+    expect(phone.locator("#sale-amount")).to_have_value("58")
+    expect(phone.locator("[data-pay]")).to_contain_text("¥46.10")

@@ -54,8 +54,10 @@ function readCode(text) {
 }
 
 form.addEventListener("submit", (event) => {
+  const button = event.submitter;
+  if (button?.hasAttribute("formaction") && !button.matches("[data-pay]")) return; // it leads to another page
   event.preventDefault(); // the pay button speaks for itself
-  if (!event.submitter?.matches("[data-pay]")) ask();
+  if (!button?.matches("[data-pay], [name=again]")) ask();
 });
 
 form.addEventListener("change", (event) => {
