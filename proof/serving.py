@@ -19,8 +19,8 @@ from benchmarks.serving import ROOT, environment, free_port
 
 START_SECONDS = 90
 KILL_AFTER = (0.1, 0.5)  # seconds of work between being ready and being killed
-MOST_KILLS = 6  # in one storm
-WHOLE_SERVER = {1, 4}  # the kills that take the whole server, not one of its web processes
+MOST_KILLS = 5  # in one storm
+WHOLE_SERVER = {1, 3}  # the kills that take the whole server, not one of its web processes
 
 
 class Server:

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 CLIENTS = 64
 PATIENCE = 90.0  # seconds in which a request must have got its answer
-PAUSE = 0.05  # before asking again
+PAUSE = 0.25  # before asking again
 
 
 class Request(NamedTuple):
