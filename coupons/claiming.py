@@ -44,20 +44,23 @@ def claim_text(holder: str, *, waiting: bool = False, limited: bool = False) -> 
 
     ``limited`` is the claim of any offer; without it the statement is shorter, and lets no offer through that counts
     more than its stock or is not for every card.
+
+    The offer is read twice: first to see who may claim, then, when a coupon is going to be written, under the lock that
+    the coupon's foreign key takes anyway. Whoever makes the offer more generous keeps claims from that lock, so that
+    they go by the new rules.
     """
     lock, still_has_stock = ("", " AND s.claimed < s.stock") if waiting else (" FOR UPDATE SKIP LOCKED", "")
     return f"""
-WITH offer AS (
-    SELECT f.id, f.chain_id, f.stock, f.per_member_limit, {VALIDITY_POSTGRESQL}
-           {", " + limits.OFFER_COLUMNS if limited else ""}
-    FROM offers f JOIN chains c ON c.id = f.chain_id{VALIDITY_DAYS}
+WITH seen AS (
+    SELECT f.id, f.chain_id, f.stock, f.per_member_limit{", " + limits.SCOPE_COLUMNS if limited else ""}
+    FROM offers f
     WHERE f.id = :offer_id AND f.state = 'running' AND (f.valid_until IS NULL OR f.valid_until > :now)
       {"AND f.is_public" if holder == HOLDER_BY_WALLET else ""}
       {"" if limited else "AND " + limits.IS_PLAIN}
 ),
 holder AS (
     SELECT k.id, k.member_id{", " + limits.PHONE_HASH if limited else ""}
-    FROM cards k JOIN offer f ON f.chain_id = k.chain_id
+    FROM cards k JOIN seen f ON f.chain_id = k.chain_id
     {"JOIN members m ON m.id = k.member_id" if limited else ""}
     WHERE {holder} AND k.state = 'active'
       {f"AND {limits.IS_IN_SCOPE} AND {limits.HAS_PHONE}" if limited else ""}
@@ -67,10 +70,19 @@ held AS (
     SELECT count(*) AS count FROM coupons
     WHERE offer_id = :offer_id AND member_id = (SELECT member_id FROM holder)
 ),
+offer AS (
+    SELECT f.id, f.chain_id, f.stock, {VALIDITY_POSTGRESQL}{", " + limits.OFFER_COLUMNS if limited else ""}
+    FROM offers f JOIN chains c ON c.id = f.chain_id{VALIDITY_DAYS}
+    WHERE f.state = 'running' AND f.id = (
+        SELECT f.id FROM seen f, holder, held
+        WHERE held.count < f.per_member_limit
+          AND (f.stock IS NULL
+               OR EXISTS (SELECT 1 FROM offer_slots s WHERE s.offer_id = f.id AND s.claimed < s.stock)))
+    FOR KEY SHARE OF f
+),
 picked AS (
     SELECT s.offer_id, s.slot FROM offer_slots s
-    WHERE s.offer_id = (SELECT f.id FROM offer f, holder, held WHERE held.count < f.per_member_limit)
-      AND s.claimed < s.stock
+    WHERE s.offer_id = (SELECT id FROM offer) AND s.claimed < s.stock
     ORDER BY random() LIMIT 1{lock}
 ),
 slot AS (
@@ -84,7 +96,7 @@ coupon AS (
     SELECT f.chain_id, f.id, slot.slot, holder.id, holder.member_id, held.count + 1, :code, 'claimed', :source,
            :store_id, :now, f.valid_from, f.valid_until{", " + limits.COMMITTED_CENTS if limited else ""}
     FROM offer f CROSS JOIN holder CROSS JOIN held LEFT JOIN slot ON TRUE
-    WHERE held.count < f.per_member_limit AND (f.stock IS NULL OR slot.slot IS NOT NULL)
+    WHERE f.stock IS NULL OR slot.slot IS NOT NULL
     RETURNING id, code, offer_id, card_id, valid_from, valid_until, chain_id
 ),{limits.COUNTED if limited else ""}
 told AS (

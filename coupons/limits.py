@@ -35,7 +35,8 @@ IS_IN_SCOPE = """(f.is_for_all_programs
 
 # --- PostgreSQL: parts of the statement that claims; they read ``offer``, ``holder`` and the new ``coupon`` -------
 
-OFFER_COLUMNS = f"""f.is_for_all_programs, f.is_for_all_tiers, f.per_day_limit, f.per_phone_limit, f.budget_cents,
+SCOPE_COLUMNS = "f.is_for_all_programs, f.is_for_all_tiers, f.per_phone_limit"
+OFFER_COLUMNS = f"""f.per_day_limit, f.per_phone_limit, f.budget_cents,
            {MOST_CENTS} AS most_cents, {TODAY} AS day"""
 PHONE_HASH = "encode(sha256(m.phone::bytea), 'hex') AS phone_hash"  # of member ``m``; as core.tokens.hashed
 HAS_PHONE = "(f.per_phone_limit IS NULL OR m.phone_verified_at IS NOT NULL)"

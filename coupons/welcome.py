@@ -17,6 +17,7 @@ gift AS (
     FROM card k JOIN offers f ON f.program_id = k.program_id JOIN chains c ON c.id = f.chain_id{VALIDITY_DAYS}
     WHERE f.state = 'running' AND (f.valid_until IS NULL OR f.valid_until > :now)
       AND NOT EXISTS (SELECT 1 FROM coupons h WHERE h.offer_id = f.id AND h.member_id = k.member_id)
+    FOR KEY SHARE OF f
 ),
 gift_picked AS (
     SELECT s.offer_id, s.slot FROM offer_slots s
