@@ -11,19 +11,14 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from functools import lru_cache
 from typing import Any, NamedTuple
 
-from core import clock
+from core.days import with_days
 from core.db import db
-from core.hot import Sql, moment
+from core.hot import Sql
 from core.text import Text
 
 OURS = re.compile(r"\bours\((\w+)\)")
-DAY = re.compile(r"\bbusiness_day\(([\w.]+), ([\w.]+), ([\w.]+)\)")
-DAY_POSTGRESQL = r"(((\1 AT TIME ZONE \2) - make_interval(hours => \3::int))::date)::text"
-MINUTE = len("2026-05-31 12:00")  # no business day begins within one
 SESSION = """SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
     SET LOCAL jit = off; SET LOCAL work_mem = '64MB'"""
 
@@ -75,7 +70,7 @@ def _find(driver: Any, check: Check, chain_id: int | None, most: int) -> Finding
 
 def _spelled(text: str, driver: Any, chain_id: int | None) -> str:
     text = OURS.sub("TRUE" if chain_id is None else r"\1.chain_id = :chain_id", text)
-    return text if isinstance(driver, sqlite3.Connection) else DAY.sub(DAY_POSTGRESQL, text)
+    return with_days(text, driver)
 
 
 def _rows(driver: Any, text: str, chain_id: int | None) -> list[Any]:
@@ -91,7 +86,6 @@ def _snapshot() -> Iterator[Any]:
     driver: Any = connection.driver_connection
     try:
         if isinstance(driver, sqlite3.Connection):
-            driver.create_function("business_day", 3, _business_day, deterministic=True)
             driver.execute("BEGIN")
         else:
             driver.execute(SESSION)
@@ -99,12 +93,3 @@ def _snapshot() -> Iterator[Any]:
     finally:
         connection.rollback()
         connection.close()
-
-
-def _business_day(stored: str, timezone: str, cutoff_hour: int) -> str:
-    return _day_of_minute(stored[:MINUTE], timezone, cutoff_hour)
-
-
-@lru_cache(maxsize=100_000)
-def _day_of_minute(minute: str, timezone: str, cutoff_hour: int) -> str:
-    return clock.business_day(moment(datetime.fromisoformat(minute)), timezone, cutoff_hour).isoformat()

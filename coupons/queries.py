@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, case, func, or_, select
 
 from core.db import db
-from coupons.models import Coupon, CouponState, Offer, OfferBudget, OfferSlot, OfferState
+from coupons.models import Coupon, CouponSource, CouponState, Offer, OfferBudget, OfferSlot, OfferState
 
 MOST = 200  # coupons of one card on one page
 
@@ -108,12 +108,15 @@ def committed_of(offer_id: int) -> int | None:
 
 
 def funnels(offer_ids: Sequence[int], *, now: datetime) -> dict[int, Funnel]:
-    """For each offer: how many coupons came out, how many were used, how many may still be."""
+    """For each offer: how many coupons came out, how many were used, how many may still be.
+
+    What a member gave to a friend is a new coupon, but came out once.
+    """
     is_open = (Coupon.state.in_((CouponState.CLAIMED, CouponState.GIFTING))) & (Coupon.valid_until > now)
     rows = db.session.execute(
         select(
             Coupon.offer_id,
-            func.count(),
+            func.count(case((Coupon.source != CouponSource.FRIEND, 1))),
             func.count(case((Coupon.state == CouponState.REDEEMED, 1))),
             func.count(case((is_open, 1))),
         )
@@ -125,7 +128,10 @@ def funnels(offer_ids: Sequence[int], *, now: datetime) -> dict[int, Funnel]:
 
 
 def count_by_source(offer_id: int) -> list[tuple[str, int, int]]:
-    """How members came by the offer's coupons: source, claimed, redeemed; the most first."""
+    """How members came by the offer's coupons: source, how many, redeemed; the most first.
+
+    Those from friends came out before, by another source.
+    """
     used = func.count(case((Coupon.state == CouponState.REDEEMED, 1)))
     rows = db.session.execute(
         select(Coupon.source, func.count(), used)

@@ -1,0 +1,30 @@
+"""Business days inside SQL: ``business_day(moment, timezone, cutoff_hour)`` in a text, the same on both databases."""
+
+import re
+import sqlite3
+from functools import lru_cache
+from typing import Any
+
+from core import clock
+from core.hot import moment
+
+DAY = re.compile(r"\bbusiness_day\(([\w.]+), ([\w.]+), ([\w.]+)\)")
+POSTGRESQL = r"(((\1 AT TIME ZONE \2) - make_interval(hours => \3::int))::date)::text"
+MINUTE = len("2026-05-31 12:00")  # no business day begins within one
+
+
+def with_days(text: str, driver: Any) -> str:
+    """The text as this connection takes it; days come as ``2026-05-31``. SQLite is taught the function."""
+    if not isinstance(driver, sqlite3.Connection):
+        return DAY.sub(POSTGRESQL, text)
+    driver.create_function("business_day", 3, _business_day, deterministic=True)
+    return text
+
+
+def _business_day(stored: str, timezone: str, cutoff_hour: int) -> str:
+    return _day_of_minute(stored[:MINUTE], timezone, cutoff_hour)
+
+
+@lru_cache(maxsize=100_000)
+def _day_of_minute(minute: str, timezone: str, cutoff_hour: int) -> str:
+    return clock.business_day(moment(minute), timezone, cutoff_hour).isoformat()
