@@ -37,6 +37,7 @@ PAGES = [
     "app.dashboard.stores",
     "app.dashboard.members",
     "app.dashboard.offers",
+    "app.dashboard.printed_codes",
     "app.dashboard.campaigns",
     "app.dashboard.sharing",
     "app.dashboard.reports",

@@ -5,7 +5,6 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from app.api.blueprint import api_blueprint
-from app.api.checkout_schemas import IDEMPOTENCY_HEADER
 from app.api.idempotent import in_one_transaction
 from app.auth.guard import TILL, WALLET, access, actor, author
 from app.security import note_wrong_code, slow_down_guessing
@@ -78,7 +77,6 @@ class GiveSchema(Schema):
 
 @bp.post("/coupons/enter")
 @bp.arguments(EnterSchema())
-@bp.doc(parameters=[IDEMPOTENCY_HEADER])
 @bp.alt_response(201, schema=EnteredSchema)
 @access(WALLET, *TILL)
 @in_one_transaction
@@ -99,7 +97,6 @@ def enter_code(body: dict[str, Any]) -> tuple[dict[str, Any], int]:
 
 @bp.post("/coupons/gifts-of-staff")
 @bp.arguments(GiveSchema())
-@bp.doc(parameters=[IDEMPOTENCY_HEADER])
 @bp.alt_response(201, schema=EnteredSchema)
 @access(*TILL)
 @in_one_transaction

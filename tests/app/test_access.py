@@ -54,6 +54,7 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
     "card_id": lambda world: world.id("cards"),
     "coupon_id": lambda world: world.id("coupons"),
     "offer_id": lambda world: world.id("offers"),
+    "batch_id": lambda world: world.id("code_batches"),
     "checkout_id": lambda world: world.id("checkouts"),
     "campaign_id": lambda world: world.id("campaigns"),
     "run_id": lambda world: world.id("campaign_runs"),

@@ -12,7 +12,7 @@ from cards.models import Card
 from core.clock import utc_now
 from core.db import db
 from stores.models import Role
-from tests.factories import make_chain, make_coupon, make_key, make_offer, make_store, make_store_code
+from tests.factories import make_chain, make_coupon, make_key, make_offer, make_staff, make_store, make_store_code
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -171,6 +171,16 @@ def test_every_call_answers_as_it_is_described(api, capfd, monkeypatch):
     held_out = api.ask("POST /coupons/{coupon_id}/gifts", status=201, by=wallet, coupon_id=given, body={})
     api.ask("POST /coupon-gifts/{token}/accept", status=201, by=friend, token=held_out["token"])
     api.ask("POST /coupon-gifts/{token}/accept", status=404, by=friend, token="zzzzzzzzzzzzz")
+
+    make_offer(chain, claim_word="summer", staff_gift_limit=1, per_member_limit=5)
+    by_clerk = {"offer_id": welcome.id + 2, "login": make_staff(chain, Role.CLERK, (store,)).login, "reason": "久等"}
+    word = {"text": "summer"}
+    api.ask("POST /coupons/enter", status=201, by=wallet, body=word)
+    api.ask("POST /coupons/enter", status=201, by=till, body=word | {"card_code": quote["card_ticket"]})
+    api.ask("POST /coupons/enter", status=404, by=wallet, body={"text": "winter"})
+    by_clerk["card_code"] = quote["card_ticket"]
+    api.ask("POST /coupons/gifts-of-staff", status=201, by=till, body=by_clerk)
+    api.ask("POST /coupons/gifts-of-staff", status=409, by=till, body=by_clerk)
 
     gift = {
         "name": "冰沙",
