@@ -35,7 +35,7 @@ REFUSALS = (400, 401, 403, 404, 405, 413, 429, 500, 503)
 # What a GET answers without being a page: files, pieces of pages, answers for machines, redirects.
 NOT_PAGES = re.compile(
     r"static$|_api\.|^observing\.|^report_files\.|^assets\.|_csv$|picture$|posters$|^home\.live$|\.progress$|openapi$"
-    r"|^wallet\.code$|\.download$|^auth\.start$|start_again$|_options$|_preview$"
+    r"|^wallet\.code$|\.download$|^auth\.start$|start_again$|_options$|preview$"
 )
 ARGUMENTS = [
     "--no-sandbox",
@@ -289,6 +289,7 @@ def stranger(walk: Walk) -> None:
     """Whoever comes by a link, and whatever can be refused."""
     walk.visit("/login")
     walk.visit(walk.site.offer)
+    walk.visit(walk.site.gift)
     walk.visit(walk.site.code_without_offers, "scanning.look.without-offers")
     walk.visit(walk.site.shared)
     walk.visit(walk.site.way_out)

@@ -17,6 +17,7 @@ from urllib.request import urlopen
 from flask import Flask
 from sqlalchemy import Select, select
 
+from app import gifts
 from app.auth import devices
 from app.factory import create_app
 from cards import freezing
@@ -26,7 +27,7 @@ from core.audit import SYSTEM
 from core.clock import utc_now
 from core.db import db, transaction
 from core.tokens import hashed
-from coupons.models import Offer, OfferState
+from coupons.models import Coupon, CouponGift, CouponState, Offer, OfferState
 from push.models import Delivery, DeliveryState, PushChannel
 from push.unsubscribing import Links
 from sharing.models import ShareLink
@@ -52,6 +53,7 @@ class Site:
     code_without_offers: str
     revoked: str
     offer: str  # a claim page
+    gift: str  # a coupon that a friend holds out
     shared: str  # a friend's link
     way_out: str  # the link under an e-mail
     member_cookie: str  # a phone that has had messages
@@ -110,6 +112,7 @@ def _prepared(url: str, app: Flask) -> Site:
             code_without_offers=f"/q/{first_code.token}",
             revoked=f"/q/{second.token}",
             offer=f"/o/{offer.token}",
+            gift=f"/g/{_gift(now).token}",
             shared=f"/s/{link.token}",
             way_out=Links("", app.config["SECRET_KEY"]).unsubscribe(member.id, PushChannel.EMAIL),
             member_cookie=_cookie_of(member),
@@ -134,6 +137,11 @@ def _members_with_messages() -> tuple[Member, Member]:
     found = select(Member).where(Member.id.in_(arrived), Member.name != "").order_by(Member.id).limit(2)
     first, second = db.session.scalars(found)
     return first, second
+
+
+def _gift(now: datetime) -> CouponGift:
+    coupon = _first(select(Coupon).filter_by(state=CouponState.CLAIMED).order_by(Coupon.id.desc()))
+    return gifts.give(coupon.chain_id, coupon.card_id, coupon.id, "周末一起去", now=now)
 
 
 def _first(query: Select[Any]) -> Any:
