@@ -228,11 +228,10 @@ CHECK_DIGIT = "4 + " + " + ".join(
     for place in range(8)
 )
 SETTLE_STATEMENT = (
-    standing.STANDING.text.strip().replace(
+    f"{standing.STANDING_WITH[True].text.strip()};\n{settling.SETTLE.text}".replace(
         ":number", "('61' || lpad(:serial ::bigint::text, 13, '0') || :check_digit ::bigint::text)"
     )
-    + ";\n"
-    + settling.SETTLE.text.replace(":request_id", "('bench-' || :coupon_id ::bigint::text)")
+    .replace(":request_id", "('bench-' || :coupon_id ::bigint::text)")
     .replace(":coupon_ids", "(ARRAY[:coupon_id])")
     .replace(":offer_ids", "(ARRAY[1])")
     .replace(":discounts", f"(ARRAY[{DISCOUNT_CENTS}])")
@@ -274,7 +273,7 @@ def settle_in_sqlite(connection: Any, n: int) -> None:
     values = settle_values(n)
     values["number"] = world.card_number(1 + n % world.MEMBERS)
     connection.execute(settling.EARLIER.sqlite, values).fetchone()
-    connection.execute(standing.STANDING.sqlite, values).fetchall()
+    connection.execute(standing.STANDING_WITH[False].sqlite, values).fetchall()
     connection.execute(ledger.IS_HELD.sqlite, values).fetchone()
     connection.execute(redeeming.USE_STEP.sqlite, values).fetchone()
     values["checkout_id"] = connection.execute(settling.CHECKOUT.sqlite, values).fetchone()[0]

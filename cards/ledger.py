@@ -44,10 +44,10 @@ earned AS (
 ),
 entry AS (
     INSERT INTO point_entries (chain_id, card_id, delta, balance, cause, at)
-    SELECT chain_id, id, -:points_used ::bigint, points - :points, 'spend:' || checkout_id, :now
+    SELECT chain_id, id, -:points_used ::bigint, points - :points, 'spend:' || checkout_id, :now ::timestamptz
     FROM earned WHERE :points_used > 0
     UNION ALL
-    SELECT chain_id, id, :points, points, 'checkout:' || checkout_id, :now FROM earned WHERE :points > 0
+    SELECT chain_id, id, :points ::bigint, points, 'checkout:' || checkout_id, :now FROM earned WHERE :points > 0
 ),
 visited AS (
     UPDATE members SET last_visit_at = :now WHERE id = (SELECT member_id FROM checkout)

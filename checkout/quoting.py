@@ -187,11 +187,12 @@ def bill(hot: Hot, chain_id: int, store_id: int, card: Presented, order: Order, 
 
     Raises what ``quote`` raises, and the refusal of a wanted coupon.
     """
-    standing = find_standing(hot, chain_id, store_id, card, now=now)
+    wanted_ids = tuple(dict.fromkeys(order.coupon_ids or ()))
+    standing = find_standing(hot, chain_id, store_id, card, now=now, coupon_ids=wanted_ids)
     purchase = _purchase(standing, order)
     by_id = {coupon.id: coupon for coupon in standing.coupons}
     wanted = []
-    for coupon_id in dict.fromkeys(order.coupon_ids or ()):
+    for coupon_id in wanted_ids:
         if coupon_id not in by_id:
             raise _refused_elsewhere(hot, standing, coupon_id, purchase, now).refusal
         refusal = check(by_id[coupon_id], purchase, now)
@@ -205,9 +206,17 @@ def bill(hot: Hot, chain_id: int, store_id: int, card: Presented, order: Order, 
     return _with_points(Bill(standing, order.amount_cents, combination), order.use_points)
 
 
-def find_standing(hot: Hot, chain_id: int, store_id: int, card: Presented, *, now: datetime) -> Standing:
-    """The card at this store, with the coupons it holds: one reading. Raises as ``quote`` does."""
-    standing = read_standing(hot, chain_id, store_id, card.number, now=now)
+def find_standing(
+    hot: Hot,
+    chain_id: int,
+    store_id: int,
+    card: Presented,
+    *,
+    now: datetime,
+    coupon_ids: Collection[int] | None = None,
+) -> Standing:
+    """The card at this store, with the coupons it holds (or those named): one reading. Raises as ``quote`` does."""
+    standing = read_standing(hot, chain_id, store_id, card.number, now=now, coupon_ids=coupon_ids)
     if standing is None:
         raise CardCodeUnknown()
     secret, mode = standing.code_secret, standing.code_mode

@@ -9,8 +9,6 @@ which nobody else writes.
 A reservation (RESERVE) takes the same things and leaves the rest to be done when it is confirmed.
 """
 
-import json
-from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -18,6 +16,7 @@ from cards import ledger
 from checkout import errors, quoting
 from checkout.models import CheckoutState
 from checkout.quoting import Bill, Item, Order, Presented
+from checkout.standing import numbers_text
 from core.clock import business_day
 from core.errors import DomainError, IdempotencyKeyReused
 from core.hot import AlreadyThere, Hot, Sql, moment
@@ -235,9 +234,9 @@ def _in_one_statement(hot: Hot, sale: Sale, priced: Bill, until: datetime | None
         store_id=sale.store_id,
         card_id=standing.card_id,
         tier_id=standing.tier_id,
-        coupon_ids=_array(priced.coupon_ids),
-        offer_ids=_array(coupon.offer_id for coupon in priced.coupons),
-        discounts=_array(step.discount_cents for step in taken),
+        coupon_ids=numbers_text(priced.coupon_ids, is_postgresql=True),
+        offer_ids=numbers_text((coupon.offer_id for coupon in priced.coupons), is_postgresql=True),
+        discounts=numbers_text((step.discount_cents for step in taken), is_postgresql=True),
         now=now,
         **ends,
         **_figures(sale, priced),
@@ -289,14 +288,9 @@ def _earn(hot: Hot, priced: Bill, common: dict[str, Any], checkout_id: int) -> N
         TOLD,
         **common,
         **booked,
-        coupon_ids=json.dumps(priced.coupon_ids),
-        offer_ids=json.dumps([coupon.offer_id for coupon in priced.coupons]),
+        coupon_ids=numbers_text(priced.coupon_ids, is_postgresql=False),
+        offer_ids=numbers_text((coupon.offer_id for coupon in priced.coupons), is_postgresql=False),
     )
-
-
-def _array(numbers: Iterable[int]) -> str:
-    """Numbers as PostgreSQL reads an array: one text, so that the plan does not depend on how large they are."""
-    return "{" + ",".join(map(str, numbers)) + "}"
 
 
 def _day(priced: Bill, now: datetime) -> date:

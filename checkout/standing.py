@@ -1,7 +1,7 @@
 """A card as it stands at a till: who, which tier, how many points, which coupons with which rules. One reading."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +24,8 @@ COUPON_COLUMNS = """q.id, q.offer_id, q.state, q.valid_from, q.valid_until,
            SELECT 1 FROM offer_programs x WHERE x.offer_id = f.id AND x.program_id = k.program_id),
        f.is_for_all_tiers OR EXISTS (
            SELECT 1 FROM offer_tiers x WHERE x.offer_id = f.id AND x.tier_id = k.tier_id)"""
-STANDING = Sql(f"""
+# What the reading is the same in: which coupons come with the card is said by a condition.
+READING = f"""
     SELECT k.id, k.number, k.state, k.points, k.member_id, m.name, m.phone,
            k.tier_id, t.name, t.name_en, t.discount_bp, t.points_multiplier_bp,
            p.points_per_unit, p.spend_points, p.spend_cents,
@@ -38,12 +39,18 @@ STANDING = Sql(f"""
     JOIN tiers t ON t.id = k.tier_id
     JOIN chains c ON c.id = k.chain_id
     LEFT JOIN stores s ON s.id = :store_id AND s.chain_id = k.chain_id
-    LEFT JOIN coupons q ON q.card_id = k.id AND q.state = 'claimed' AND q.valid_until > :shown_until
+    LEFT JOIN coupons q ON q.card_id = k.id AND q.state = 'claimed' AND q.valid_until > :shown_until AND {{which}}
     LEFT JOIN offers f ON f.id = q.offer_id
     WHERE k.number = :number AND k.chain_id = :chain_id
     ORDER BY q.valid_until <= :now, q.valid_until, q.id
     LIMIT {MOST_COUPONS}
-""")
+"""
+STANDING = Sql(READING.format(which="TRUE"))
+# For booking: only the coupons that are wanted, as an array or as JSON.
+STANDING_WITH = {
+    True: Sql(READING.format(which="q.id = ANY(:coupon_ids ::bigint[])")),  # on PostgreSQL
+    False: Sql(READING.format(which="q.id IN (SELECT value FROM json_each(:coupon_ids))")),
+}
 COUPON = Sql(f"""
     SELECT {COUPON_COLUMNS}
     FROM coupons q JOIN offers f ON f.id = q.offer_id JOIN cards k ON k.id = q.card_id
@@ -106,17 +113,38 @@ class Standing:
     has_overdue: bool = False  # a reservation whose time is over still keeps coupons or points
 
 
-def read_standing(hot: Hot, chain_id: int, store_id: int, number: str, *, now: datetime) -> Standing | None:
-    """The card with this number at this store, with the coupons it holds; None when the chain has no such card."""
-    rows = hot.rows(
-        STANDING, chain_id=chain_id, store_id=store_id, number=number, now=now, shown_until=now - SHOWN_AFTER
-    )
+def read_standing(
+    hot: Hot,
+    chain_id: int,
+    store_id: int,
+    number: str,
+    *,
+    now: datetime,
+    coupon_ids: Collection[int] | None = None,
+) -> Standing | None:
+    """The card with this number at this store; None when the chain has no such card.
+
+    With the coupons it holds, or those of them that are named.
+    """
+    values = {"chain_id": chain_id, "store_id": store_id, "number": number, "now": now}
+    values["shown_until"] = now - SHOWN_AFTER
+    if coupon_ids is None:
+        rows = hot.rows(STANDING, **values)
+    else:
+        named = numbers_text(coupon_ids, is_postgresql=hot.is_postgresql)
+        rows = hot.rows(STANDING_WITH[hot.is_postgresql], **values, coupon_ids=named)
     if not rows:
         return None
     standing = _standing(rows[0], [row for row in rows if row[COUPONS_FROM] is not None])
     if all(_is_in_scope(coupon) for coupon in standing.coupons):
         return standing
     return replace(standing, coupons=_named(hot, standing.card_id, standing.coupons))
+
+
+def numbers_text(numbers: Iterable[int], *, is_postgresql: bool) -> str:
+    """Numbers as a statement takes them: one text, so that PostgreSQL's plan does not depend on how large they are."""
+    listed = ",".join(map(str, numbers))
+    return f"{{{listed}}}" if is_postgresql else f"[{listed}]"
 
 
 def find_coupon(hot: Hot, coupon_id: int, standing: Standing) -> UsableCoupon | None:
