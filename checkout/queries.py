@@ -1,16 +1,15 @@
 """Purchases to be looked at. Nothing here decides."""
 
 from collections.abc import Collection, Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, func, select
 
 from cards.models import Card, CardState, Member, Program, Tier
-from checkout.models import Checkout, CheckoutState, Redemption
+from checkout.models import Checkout, CheckoutState
 from core.db import db
-from coupons.models import Offer
-from stores.models import Chain, Staff, Store
+from stores.models import Chain, Store
 
 
 class Till(NamedTuple):
@@ -61,48 +60,6 @@ def count_settled(chain_id: int, store_id: int, day: date) -> int:
     return int(count or 0)
 
 
-class Receipt(NamedTuple):
-    """A purchase as the till's list shows it."""
-
-    id: int
-    settled_at: datetime
-    state: str
-    amount_cents: int
-    member_discount_cents: int
-    coupon_discount_cents: int
-    payable_cents: int
-    points_earned: int
-    member_name: str
-    number: str
-    coupon_name: str | None
-    coupon_name_en: str | None
-    settled_by: str
-
-
-def receipts(chain_id: int, store_id: int, day: date, *, before: int | None = None, limit: int = 50) -> list[Receipt]:
-    """The purchases of a business day in one store, newest first; ``before`` is the id of the last one seen."""
-    query = _receipts().where(
-        Checkout.chain_id == chain_id, Checkout.business_day == day, Checkout.store_id == store_id
-    )
-    if before is not None:
-        query = query.where(Checkout.id < before)
-    return [Receipt(*row) for row in db.session.execute(query.order_by(Checkout.id.desc()).limit(limit))]
-
-
-def find_receipt(chain_id: int, store_id: int, checkout_id: int) -> Receipt | None:
-    row = db.session.execute(
-        _receipts().where(Checkout.id == checkout_id, Checkout.chain_id == chain_id, Checkout.store_id == store_id)
-    ).one_or_none()
-    return None if row is None else Receipt(*row)
-
-
-def names_of_staff(chain_id: int, authors: Collection[str]) -> dict[str, str]:
-    """The names behind "staff:7"; keys and former tills have none."""
-    ids = {int(author.removeprefix("staff:")): author for author in authors if author.startswith("staff:")}
-    rows = db.session.execute(select(Staff.id, Staff.name).where(Staff.chain_id == chain_id, Staff.id.in_(ids)))
-    return {ids[staff_id]: name for staff_id, name in rows}
-
-
 class CardView(NamedTuple):
     """A card with the chain, tier and secret that its answers need."""
 
@@ -138,27 +95,3 @@ def _till(chain_id: int, which: Any) -> Till | None:
         .where(Store.chain_id == chain_id, Store.closed_at.is_(None), which)
     ).one_or_none()
     return None if row is None else Till(*row)
-
-
-def _receipts() -> Any:
-    return (
-        select(
-            Checkout.id,
-            Checkout.settled_at,
-            Checkout.state,
-            Checkout.amount_cents,
-            Checkout.member_discount_cents,
-            Checkout.coupon_discount_cents,
-            Checkout.payable_cents,
-            Checkout.points_earned,
-            Member.name,
-            Card.number,
-            Offer.name,
-            Offer.name_en,
-            Checkout.settled_by,
-        )
-        .join(Card, Card.id == Checkout.card_id)
-        .join(Member, Member.id == Checkout.member_id)
-        .outerjoin(Redemption, Redemption.checkout_id == Checkout.id)
-        .outerjoin(Offer, Offer.id == Redemption.offer_id)
-    )

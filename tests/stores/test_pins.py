@@ -10,6 +10,7 @@ from core.db import db, transaction
 from core.errors import NotFound, NotPermitted
 from stores import pins, staffing
 from stores.models import Role, Staff
+from tests.concurrency.racing import race
 from tests.factories import NOON, make_chain, make_staff, make_store
 
 GOOD, WRONG = "482913", "482914"
@@ -127,3 +128,16 @@ def test_somebody_locked_out_allows_nothing(chain, store, manager):
         staffing.disable_staff(chain.id, manager.id, by=SYSTEM, now=NOON)
 
     assert attempt(store, GOOD, staff_id=manager.id) is None
+
+
+def test_of_many_guesses_at_once_five_are_looked_at(app, store, manager):
+    chain_id, store_id, staff_id = store.chain_id, store.id, manager.id
+
+    def guess(_racer: int) -> bool:
+        with transaction():
+            return pins.take_try(chain_id, store_id, staff_id=staff_id, now=NOON) is not None
+
+    looked_at = race(app, guess, racers=16)
+
+    assert looked_at.count(True) == pins.TRIES
+    assert db.session.get_one(Staff, staff_id, populate_existing=True).failed_pins == pins.TRIES
