@@ -11,12 +11,13 @@ from core.clock import business_day
 from core.text import Text
 from core.tokens import hashed
 from coupons import errors
+from coupons.hours import EVERY_DAY as EVERY_WEEKDAY
+from coupons.hours import is_on
 from coupons.models import MemberPrice, OfferKind, Stacking
 
 MOST_STOCK = 1_000_000_000
 MOST_CENTS = 10**12
 MOST_WINDOWS, MOST_BLACKOUTS, MOST_PLACES = 12, 100, 10_000
-EVERY_WEEKDAY = 0b111_1111  # Monday is the lowest bit
 MINUTES = 24 * 60
 ITEM_KINDS = (OfferKind.GIFT, OfferKind.FIXED_PRICE)
 
@@ -288,8 +289,7 @@ def _together(draft: Draft) -> Rules:
 
 def is_open_on(rules: Any, day: date) -> bool:
     """Whether the weekdays and blackout dates let a coupon be used in a business day."""
-    is_weekday = rules.weekdays is None or bool(rules.weekdays >> day.weekday() & 1)
-    return is_weekday and day.isoformat() not in (rules.blackout_dates or ())
+    return is_on(rules.weekdays, day) and day.isoformat() not in (rules.blackout_dates or ())
 
 
 def _is_date(day: str) -> bool:

@@ -25,7 +25,7 @@ from coupons.drafts import Draft, version_of
 from coupons.editing import edit_running
 from coupons.models import Offer, OfferState
 
-bp = api_blueprint("offer_changes", "Writing offers")
+bp = api_blueprint("drafting", "Offers written, changed, published")
 
 ID = "<int:offer_id>"
 Answered = tuple[dict[str, Any], int]

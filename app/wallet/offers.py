@@ -26,6 +26,7 @@ from coupons import errors, queries, sightings, terms
 from coupons.claiming import claim, why_not
 from coupons.models import CouponSource, Offer, OfferState
 from coupons.offers import find_public_offer
+from coupons.scopes import scope_of
 from sharing import joining
 from sharing.joining import CodeUnknown
 from sharing.visiting import is_preview
@@ -187,7 +188,8 @@ def _validity(offer: Offer, face: Face) -> Any:
 
 
 def _conditions(offer: Offer, face: Face) -> Any:
-    return terms.conditions(offer, face.chain.timezone, cutoff_hour=face.chain.cutoff_hour)
+    scope = scope_of(offer)
+    return terms.conditions(offer, face.chain.timezone, cutoff_hour=face.chain.cutoff_hour, scope=scope)
 
 
 def _join(chain_id: int) -> HeldCard:
