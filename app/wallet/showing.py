@@ -34,6 +34,15 @@ def name_of(thing: Any) -> str:
     return in_language(thing.name, thing.name_en)
 
 
+def points_worth(held: HeldCard) -> str:
+    """What the points of the card do at the till; nothing where they cannot be spent."""
+    points, cents = held.program.spend_points, held.program.spend_cents
+    if points is None or cents is None:
+        return ""
+    amount = say(terms.amount(cents, held.chain.currency))
+    return _("At the till, %(points)s points take %(amount)s off.", points=f"{points:,}", amount=amount)
+
+
 def public_url(path: str) -> str:
     """An address of this site as others must write it."""
     return str(current_app.extensions["settings"].public_url).rstrip("/") + path

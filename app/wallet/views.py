@@ -19,6 +19,7 @@ from app.wallet.showing import (
     distance_shown,
     name_of,
     offer_shown,
+    points_worth,
 )
 from cards import holding
 from cards.contacts import spoken
@@ -94,6 +95,7 @@ def card(card_id: int) -> str:
         offers=[_offer_row(held, on_show, scanned) for on_show in claimable],
         gift=say(terms.sentence(gift, held.chain.currency)) if gift else "",
         tier=name_of(held.tier),
+        points_worth=points_worth(held),
         unread=inbox.count_unread(actor().id),
         chain_accent=held.chain.accent,
         beacon_url=list(filter(None, [scan_url, seen_url])),

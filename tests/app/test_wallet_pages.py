@@ -10,11 +10,11 @@ import pytest
 import zxingcpp
 from flask.testing import FlaskClient
 from PIL import Image
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from werkzeug.test import TestResponse
 
 from cards import holding
-from cards.models import Card, CardState, Member, Wallet
+from cards.models import Card, CardState, Member, Program, Wallet
 from checkout import quoting
 from core.audit import SYSTEM, AuditEntry
 from core.clock import utc_now
@@ -242,6 +242,17 @@ def test_the_shown_code_is_the_one_the_till_reads(client, code):
     assert b64decode(shown["image"].split(",")[1]).startswith(b"<svg")
     read = zxingcpp.read_barcode(Image.open(io.BytesIO(png(digits))))
     assert read.text == digits
+
+
+def test_the_card_says_what_its_points_are_worth_where_they_can_be_spent(client, chain, code):
+    path = f"/wallet/cards/{take(client, code).id}"
+    before = client.get(path).text
+    with transaction():
+        db.session.execute(update(Program).values(spend_points=100, spend_cents=150))
+
+    assert "积分可抵" not in before
+    assert "结账时 100 积分可抵1.5元。" in client.get(path).text
+    assert "At the till, 100 points take ¥1.5 off." in client.get(f"{path}?lang=en").text
 
 
 def test_the_card_shows_points_tier_and_coupons(client, chain, code):
