@@ -1,6 +1,7 @@
 """The printed codes of an offer: batches made and taken in, downloaded and made void; and lists of phones."""
 
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, flash, make_response, redirect, render_template, request, stream_with_context, url_for
@@ -13,7 +14,7 @@ from app.dashboard.frame import chain_of
 from app.languages import language
 from app.reports.code_list import csv_lines
 from app.wallet.showing import name_of
-from core.clock import utc_now
+from core.clock import business_day, utc_now
 from core.db import transaction
 from core.errors import DomainError, Invalid
 from core.idempotency import Answer, earlier_answer, fingerprint, keep_answer
@@ -222,9 +223,15 @@ def _page(offer: Offer, **more: Any) -> str:
         may_edit=actor().role in HQ_ADMIN,
         request_id=new_code(),
         most=f"{printing.MOST_CODES:,}",
+        day_of=_day_of,
         shown=SHOWN,
         **around,
     )
+
+
+def _day_of(moment: datetime) -> str:
+    chain = chain_of(actor())
+    return business_day(moment, chain.timezone, chain.cutoff_hour).isoformat()
 
 
 def _first_of(told: list[code_import.Refused]) -> Any:
