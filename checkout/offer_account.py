@@ -17,6 +17,7 @@ from core.days import with_days
 from core.db import db
 from coupons.limits import MOST_CENTS
 from coupons.models import Offer
+from stores.models import Chain
 from stores.queries import get_chain
 
 LOOK_AROUND = timedelta(days=2)  # a store's business day lies within so much of the chain's
@@ -25,8 +26,8 @@ SEEN = """
     SELECT day, store_id, source, count(*) FROM offer_sightings
     WHERE offer_id = :offer_id AND day BETWEEN :first AND :last AND {stores} GROUP BY day, store_id, source"""
 CLAIMED = """
-    SELECT business_day(q.claimed_at, c.timezone, c.cutoff_hour) AS day, q.store_id, q.source, count(*)
-    FROM coupons q JOIN chains c ON c.id = q.chain_id
+    SELECT business_day(q.claimed_at, :timezone, :cutoff_hour) AS day, q.store_id, q.source, count(*)
+    FROM coupons q
     WHERE q.offer_id = :offer_id AND q.source <> 'friend' AND q.claimed_at >= :start AND q.claimed_at < :end
       AND {stores}
     GROUP BY 1, 2, 3"""
@@ -116,7 +117,7 @@ def account_of(
     chain = get_chain(offer.chain_id)
     start = day_start(first, chain.timezone, chain.cutoff_hour)
     end = day_start(last + timedelta(days=1), chain.timezone, chain.cutoff_hour)
-    asked = _Asked(offer, first, last, start, end, now, store_ids)
+    asked = _Asked(offer, chain, first, last, start, end, now, store_ids)
     parts = list(_parts(asked))
     by_store = _grouped(parts, 1)
     used_in = [store_id for store_id, figures in by_store.items() if store_id and figures.redeemed]
@@ -138,6 +139,7 @@ class _Asked(NamedTuple):
     """What the statements need to know."""
 
     offer: Offer
+    chain: Chain
     first: date
     last: date
     start: datetime
@@ -151,6 +153,8 @@ class _Asked(NamedTuple):
         spelled = with_days(sql.format(stores=among), connection.connection.driver_connection)
         is_sqlite = connection.dialect.name == "sqlite"
         values: dict[str, Any] = {
+            "timezone": self.chain.timezone,
+            "cutoff_hour": self.chain.cutoff_hour,
             "offer_id": self.offer.id,
             "chain_id": self.offer.chain_id,
             "first": self.first.isoformat() if is_sqlite else self.first,

@@ -8,8 +8,8 @@ from typing import Any
 from core import clock
 from core.hot import moment
 
-DAY = re.compile(r"\bbusiness_day\(([\w.]+), ([\w.]+), ([\w.]+)\)")
-POSTGRESQL = r"(((\1 AT TIME ZONE \2) - make_interval(hours => \3::int))::date)::text"
+DAY = re.compile(r"\bbusiness_day\(([\w.:]+), ([\w.:]+), ([\w.:]+)\)")
+POSTGRESQL = r"(((\1 AT TIME ZONE \2) - make_interval(hours => CAST(\3 AS int)))::date)::text"
 MINUTE = len("2026-05-31 12:00")  # no business day begins within one
 
 
