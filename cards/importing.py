@@ -345,6 +345,7 @@ def _create(plan: ImportPlan, people: Sequence[Person], now: datetime) -> None:
                 "number": number,
                 "code_secret": secrets.token_bytes(SECRET_BYTES),
                 "points": person.points,
+                "earned_points": person.points,
                 "channel": CardChannel.IMPORT,
                 "store_id": person.store_id,
                 "issued_at": person.joined_at,

@@ -50,6 +50,7 @@ def test_everybody_in_the_file_gets_a_card():
     card = db.session.scalars(select(Card).filter_by(member_id=lin.id)).one()
     assert (lin.name, lin.phone, lin.email, lin.store_id) == ("林小雪", "+8613800000000", "lin@example.com", store.id)
     assert (card.channel, card.points, card.issued_on, card.state) == ("import", 1200, date(2024, 3, 1), "active")
+    assert card.earned_points == 1200  # they carry the card towards its next tier
     assert (wang.phone, wang.store_id, wang.joined_at) == ("+8613800000001", None, NOON)
 
 
