@@ -15,7 +15,7 @@ from typing import Any
 from core.db import transaction
 from core.errors import DomainError
 from core.hot import Sql, one_action
-from coupons.errors import CardNeeded, OfferLimitReached
+from coupons.errors import CardNeeded, OfferLimitReached, OfferPhoneLimitReached
 from push.channels import Channel, Message, PermanentError, RetryError
 from push.deciding import MAX_ATTEMPTS, Facts, change_leased, take_batch
 from push.handing_out import Carrier, hand_out
@@ -29,6 +29,7 @@ FIRST_WAIT = timedelta(seconds=30)  # then four times as long each time: 30 s, 2
 SPREAD = 0.2  # so that what failed together does not come back together
 SKIP_INSTEAD: dict[type[DomainError], SkipReason] = {
     OfferLimitReached: SkipReason.DUPLICATE,
+    OfferPhoneLimitReached: SkipReason.DUPLICATE,
     CardNeeded: SkipReason.CARD_INACTIVE,
 }
 

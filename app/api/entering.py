@@ -6,7 +6,7 @@ from marshmallow import Schema, fields, validate
 
 from app.api.blueprint import api_blueprint
 from app.api.idempotent import in_one_transaction
-from app.auth.guard import TILL, WALLET, access, actor, author
+from app.auth.guard import HQ_ADMIN, TILL, WALLET, access, actor, author
 from app.security import note_wrong_code, slow_down_guessing
 from app.till.tickets import card_at_till, wrong_codes_counted
 from cards import holding
@@ -18,12 +18,12 @@ from core.clock import utc_now
 from core.errors import Invalid
 from core.hot import this_transaction
 from core.text import Text
-from coupons import entering, errors, staff_gifts
+from coupons import entering, errors, staff_gifts, voiding
 from coupons.entering import Entered, Entry
 from stores import staffing
 from stores.models import Role
 
-bp = api_blueprint("entering", "Words, printed codes, gifts of staff")
+bp = api_blueprint("entering", "Words, printed codes, gifts of staff, coupons taken away")
 
 
 class CardCodeNeeded(Invalid):
@@ -75,6 +75,21 @@ class GiveSchema(Schema):
     )
 
 
+class VoidCouponSchema(Schema):
+    """Why a coupon is taken away."""
+
+    reason = fields.String(required=True, validate=validate.Length(1, 200))
+
+
+class VoidedCouponSchema(Schema):
+    """A coupon that is void."""
+
+    id = fields.Integer()
+    offer_id = fields.Integer()
+    card_id = fields.Integer()
+    state = fields.String()
+
+
 @bp.post("/coupons/enter")
 @bp.arguments(EnterSchema())
 @bp.alt_response(201, schema=EnteredSchema)
@@ -114,6 +129,17 @@ def give_coupon(body: dict[str, Any]) -> tuple[dict[str, Any], int]:
         now=utc_now(),
     )
     return Entered(given.id, given.offer_id, given.card_id, was_there=False)._asdict(), 201
+
+
+@bp.post("/coupons/<int:coupon_id>/void")
+@bp.arguments(VoidCouponSchema())
+@bp.alt_response(200, schema=VoidedCouponSchema)
+@access(*HQ_ADMIN)
+@in_one_transaction
+def void_coupon(body: dict[str, Any], coupon_id: int) -> tuple[dict[str, Any], int]:
+    """Take a member's coupon away, with a reason. What it had committed of the offer's budget is free again."""
+    coupon = voiding.void_coupon(actor().chain_id, coupon_id, reason=body["reason"], by=author(), now=utc_now())
+    return {"id": coupon.id, "offer_id": coupon.offer_id, "card_id": coupon.card_id, "state": coupon.state}, 200
 
 
 def _giver(login: str, store_id: int) -> int:

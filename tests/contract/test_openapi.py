@@ -175,7 +175,9 @@ def test_every_call_answers_as_it_is_described(api, capfd, monkeypatch):
     make_offer(chain, claim_word="summer", staff_gift_limit=1, per_member_limit=5)
     by_clerk = {"offer_id": welcome.id + 2, "login": make_staff(chain, Role.CLERK, (store,)).login, "reason": "久等"}
     word = {"text": "summer"}
-    api.ask("POST /coupons/enter", status=201, by=wallet, body=word)
+    entered = api.ask("POST /coupons/enter", status=201, by=wallet, body=word)["coupon_id"]
+    api.ask("POST /coupons/{coupon_id}/void", by=hq, coupon_id=entered, body={"reason": "发错了"})
+    api.ask("POST /coupons/{coupon_id}/void", status=409, by=hq, coupon_id=entered, body={"reason": "发错了"})
     api.ask("POST /coupons/enter", status=201, by=till, body=word | {"card_code": quote["card_ticket"]})
     api.ask("POST /coupons/enter", status=404, by=wallet, body={"text": "winter"})
     by_clerk["card_code"] = quote["card_ticket"]
