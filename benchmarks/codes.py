@@ -109,13 +109,15 @@ def peak_mib(bench: Any, *words: object) -> float:
     """The most memory that the command held."""
     environment = os.environ | {"DATABASE_URL": bench.url, "SECRET_KEY": SECRET, "KAQUAN_NO_DOTENV": "1"}
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "coupons", *map(str, words)]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    said = bench.folder / "said.txt"
+    with said.open("wb") as file:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file)
     peak = 0
     while process.poll() is None:
         peak = max(peak, _high_water_kib(process.pid))
         time.sleep(0.05)
     if process.returncode:
-        raise NoEffect(f"coupons {words[0]} ended with status {process.returncode}")
+        raise NoEffect(f"coupons {words[0]} ended with status {process.returncode}: {said.read_text()[-500:]}")
     return peak / 1024
 
 
