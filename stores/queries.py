@@ -44,6 +44,12 @@ def codes_of_ids(chain_id: int, ids: Sequence[int]) -> list[str]:
     return list(db.session.scalars(query))
 
 
+def names_of_ids(chain_id: int, ids: Sequence[int]) -> dict[int, str]:
+    """The names of some of the chain's stores."""
+    rows = db.session.execute(select(Store.id, Store.name).where(Store.chain_id == chain_id, Store.id.in_(ids)))
+    return {row[0]: row[1] for row in rows}
+
+
 def get_store_code(chain_id: int, code_id: int, *, store_ids: StoreIds = None) -> Row[StoreCode, Store]:
     """A code with its store; NotFound as above."""
     query = select(StoreCode, Store).join(Store, Store.id == StoreCode.store_id).where(StoreCode.id == code_id)

@@ -10,7 +10,7 @@ from flask_babel import ngettext
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.auth.guard import HQ_ADMIN, MANAGERS, access, actor, author, require_staff
-from app.dashboard import offer_editor
+from app.dashboard import offer_account, offer_editor
 from app.dashboard.offer_editor import OFFER, program_names, shown_on_phone
 from app.languages import language, say
 from app.reports.cells import cell
@@ -34,6 +34,7 @@ from stores.staffing import list_staff
 bp = Blueprint("offers", __name__, url_prefix="/dashboard/offers", template_folder="templates")
 bp.before_request(require_staff)
 offer_editor.add_routes(bp)
+offer_account.add_routes(bp)
 
 PAGE = 50
 CSV_COLUMNS = (

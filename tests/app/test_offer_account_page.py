@@ -1,0 +1,55 @@
+"""The page that says what an offer brought and cost."""
+
+import pytest
+
+from core.clock import utc_now
+from core.hot import one_action
+from coupons.claiming import claim
+from stores.models import Role
+from tests.factories import make_card, make_chain, make_offer, make_staff, make_store, make_store_code
+from tests.pages import sign_in
+
+OFFERS = "/dashboard/offers"
+
+
+@pytest.fixture
+def chain(app):
+    return make_chain()
+
+
+def claimed_at(chain, offer, store):
+    card = make_card(make_store_code(store))
+    with one_action() as hot:
+        claim(hot, offer.id, card_id=card.id, store_id=store.id, now=utc_now())
+
+
+def test_what_happened_stands_by_store_and_by_source(client, chain):
+    offer, store = make_offer(chain, stock=10), make_store(chain)
+    claimed_at(chain, offer, store)
+    hq = sign_in(client, make_staff(chain))
+
+    page = hq.get(f"{OFFERS}/{offer.id}/account?lang=en").text
+
+    assert store.name in page
+    assert "Claim page" in page
+    assert "Can take off at most" in page
+
+
+def test_days_without_anything_say_so(client, chain):
+    offer = make_offer(chain, stock=10)
+    hq = sign_in(client, make_staff(chain))
+
+    page = hq.get(f"{OFFERS}/{offer.id}/account?lang=en&from=2020-01-01&to=2020-01-02").text
+
+    assert "In these days nobody did." in page
+
+
+def test_a_manager_sees_his_own_stores_only(client, chain):
+    offer, own, other = make_offer(chain, stock=10), make_store(chain), make_store(chain)
+    claimed_at(chain, offer, other)
+    manager = sign_in(client, make_staff(chain, role=Role.STORE_MANAGER, stores=[own]))
+
+    page = manager.get(f"{OFFERS}/{offer.id}/account?lang=en").text
+
+    assert other.name not in page
+    assert "Can take off at most" not in page
