@@ -22,6 +22,7 @@ from core.db import BUSY_TIMEOUT_MS, db
 NAMED = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
 # One plan for all values, and indexes even where a table was small when its rows were last counted.
 HOT_OPTIONS = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
+DEADLOCKS = 5  # that one statement may meet
 MOST_OVERFLOW = 20  # connections beyond the pool's own size
 RECYCLE_SECONDS = 1800
 STORED_MOMENT = "%Y-%m-%d %H:%M:%S.%f"  # how SQLAlchemy stores a DateTime in SQLite
@@ -102,11 +103,24 @@ class Hot:
         if self._needs_savepoint:
             return self._execute_in_savepoint(sql, values)
         try:
-            return self._numbered(sql, values)
+            return self._whatever_it_meets(sql, values)
         except psycopg.errors.UniqueViolation as error:
             raise AlreadyThere from error
         except psycopg.errors.CheckViolation as error:
             raise CheckRefused(str(error.diag.constraint_name)) from error
+
+    def _whatever_it_meets(self, sql: Sql, values: dict[str, Any]) -> Any:
+        """A statement in autocommit that PostgreSQL ended to solve a deadlock did nothing: it begins once more.
+
+        A statement that locks a row and then changes it may wait for another of its kind, where a third changed the
+        row a moment before: it comes back to the row's old version to find the new one, and somebody stands there.
+        """
+        for _ in range(DEADLOCKS):
+            try:
+                return self._numbered(sql, values)
+            except psycopg.errors.DeadlockDetected:
+                continue
+        return self._numbered(sql, values)
 
     def _numbered(self, sql: Sql, values: dict[str, object]) -> Any:
         return psycopg.RawCursor(self._driver).execute(sql.numbered, [values[name] for name in sql.names])

@@ -20,7 +20,12 @@ class Stage:
     table: Table
 
     def storm(self, plans: Sequence[Sequence[Request]]) -> list[Answer]:
-        return storm(self.server.port, plans)
+        """The answers of a storm. One that is no answer, or a failure within, is a line that does not hold."""
+        answers = storm(self.server.port, plans)
+        failed = [answer for answer in answers if not 200 <= answer.status < 500]
+        if failed:
+            self.table.line("every request gets its answer", "no failure", told(failed), note=self.server.last_error())
+        return answers
 
     def ask(self, request: Request) -> Any:
         """One request by itself; its answer must be good."""

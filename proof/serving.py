@@ -65,6 +65,11 @@ class Server:
                 return
             time.sleep(0.1)
 
+    def last_error(self) -> str:
+        """What the server last said of a failure."""
+        said = (self.folder / "web.log").read_text(errors="replace").splitlines()
+        return next((line[-2000:] for line in reversed(said) if "rror" in line), "nothing in the log")
+
     def workers(self) -> list[psutil.Process]:
         assert self._process is not None
         with suppress(psutil.NoSuchProcess):

@@ -1,5 +1,6 @@
 """SQL texts on the driver: the same words on both databases, all or nothing."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -97,3 +98,23 @@ def test_a_moment_is_aware_whatever_the_driver_gave():
     assert moment("2026-05-20 04:00:00.000000") == aware
     assert moment(aware.replace(tzinfo=None)) == aware
     assert moment(aware.astimezone(timezone(timedelta(hours=8)))) == aware
+
+
+def test_a_statement_that_met_a_deadlock_begins_once_more(app):
+    if db.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    with transaction():
+        db.session.add_all(Lease(name=name, holder="nobody", leased_until=NOON) for name in ("one", "other"))
+
+    def change(first: str, then: str) -> int:
+        """Both rows in one statement, with a pause in which somebody comes the other way."""
+        update = "UPDATE leases SET holder = holder || '!' WHERE name = '{0}'"
+        block = f"DO $$ BEGIN {update.format(first)}; PERFORM pg_sleep(0.3); {update.format(then)}; END $$"
+        with app.app_context(), one_action() as hot:
+            return hot.run(Sql(block))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(change, ("one", "other"), ("other", "one")))
+
+    db.session.rollback()
+    assert db.session.scalars(select(Lease.holder)).all() == ["nobody!!", "nobody!!"]
