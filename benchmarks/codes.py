@@ -26,7 +26,7 @@ from coupons import code_import, printing
 from tests.postgres_server import plain_url
 
 CODES = int(os.environ.get("BENCH_CODES", "1000000"))
-FEW = 10_000
+FEW = CODES // 10
 ROUNDS = 3
 SECRET = "benchmarks" * 5
 OFFER = world.SETTLE_OFFER
