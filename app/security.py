@@ -93,6 +93,7 @@ def _refuse_nul() -> None:
         abort(404)
     is_form = request.environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() in FORMS
     said = [text for texts in request.form.listvalues() for text in texts] if is_form else []
+    said += [file.filename or "" for files in request.files.listvalues() for file in files] if is_form else []
     if b"%00" in request.query_string or any("\0" in text for text in said):
         abort(400)
 

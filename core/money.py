@@ -1,6 +1,6 @@
 """Money is an integer of minor units (cents, fen); a percentage is basis points."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 
 from babel.numbers import format_currency, get_currency_precision
 
@@ -31,7 +31,7 @@ def parse_amount(text: str, currency: str = "CNY") -> int | None:
     plain = text.strip().lstrip("¥￥$").replace(",", "").replace("，", "").replace("。", ".")
     try:
         cents = Decimal(plain).scaleb(precision)
-    except InvalidOperation:
+    except DecimalException:
         return None
     if not cents.is_finite() or cents != cents.to_integral_value() or abs(cents) > 10**12:
         return None

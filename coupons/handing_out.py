@@ -19,6 +19,7 @@ from coupons import errors
 from coupons.claiming import claim_for_one
 from coupons.models import Coupon, CouponSource, OfferState
 from coupons.offers import get_offer
+from stores.store_files import LONGEST_CELL, FileBroken
 
 HEADINGS = {"phone", "mobile", "tel", "telephone", "phone number", "手机", "手机号", "手机号码", "电话", "联系电话"}
 SHOWN = 40  # characters of a line that is told about
@@ -54,10 +55,17 @@ class Handed(NamedTuple):
 
 
 def read_phones(file: BinaryIO, *, currency: str) -> Iterator[Line]:
-    """The phones of a CSV: of the column with such a heading, else of the first. Blank lines are passed over."""
+    """The phones of a CSV: of the column with such a heading, else of the first. Blank lines are passed over.
+
+    Raises FileBroken where quotes do not match.
+    """
     text = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="")
+    csv.field_size_limit(LONGEST_CELL)
+    reader = csv.reader(text, strict=True)
     try:
-        yield from _phones(csv.reader(text), currency)
+        yield from _phones(reader, currency)
+    except csv.Error as error:
+        raise FileBroken(line=reader.line_num + 1) from error
     finally:
         text.detach()  # the file is the caller's to close
 

@@ -94,7 +94,7 @@ def _ticket(offer: Offer, chain: Chain, code: str) -> dict[str, Any]:
 
 def find_offer(chain: Chain, offer_id: str) -> Offer | None:
     """The offer that was chosen in the form, if it is one."""
-    if not offer_id.isdecimal() or int(offer_id) > LARGEST:
+    if not offer_id.isdecimal() or len(offer_id) > len(str(LARGEST)) or int(offer_id) > LARGEST:
         return None
     try:
         return get_offer(chain.id, int(offer_id))

@@ -1,6 +1,6 @@
 """Figures that people type into forms, and as forms show them again."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 
 from babel.numbers import get_currency_precision
 
@@ -22,7 +22,7 @@ def number(text: str, *, times: int = 1) -> int:
     """A whole number of units of 1/``times`` from what a person typed. Raises NumberUnreadable."""
     try:
         value = Decimal(text.strip()) * times
-    except InvalidOperation:
+    except DecimalException:
         raise NumberUnreadable(value=text) from None
     if not value.is_finite() or value != value.to_integral_value() or abs(value) > LARGEST:
         raise NumberUnreadable(value=text)

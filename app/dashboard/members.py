@@ -131,7 +131,7 @@ def _asked() -> Asked:
     choice = store_choice.choose(given["store"])
     filters = Filters(
         search=given["search"],
-        tier_id=int(given["tier"]) if given["tier"].isascii() and given["tier"].isdecimal() else None,
+        tier_id=request.args.get("tier", type=row_number),
         store_id=choice.store.id if choice.store else None,
         state=given["state"] if given["state"] in [*CardState] else "",
         joined_from=_day(given["joined_from"]),

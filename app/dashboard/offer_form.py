@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 from typing import Any
 
 from flask_babel import gettext as _
@@ -163,7 +163,8 @@ class OfferForm:
     def ticked(self, what: str) -> tuple[int, ...]:
         """The numbers of boxes such as ``tier_3``."""
         numbers = (name.removeprefix(f"{what}_") for name in self.typed if name.startswith(f"{what}_"))
-        return tuple(sorted(int(number) for number in numbers if number.isascii() and number.isdecimal()))
+        readable = (number for number in numbers if number.isascii() and number.isdecimal() and len(number) < 19)
+        return tuple(sorted(map(int, readable)))
 
     def _amount(self, name: str) -> int | None:
         cents = parse_amount(self[name], self.chain.currency)
@@ -175,7 +176,7 @@ class OfferForm:
     def _basis_points(self, name: str, *, least: int = 1) -> int:
         try:
             points = Decimal(self[name].rstrip("%％")) * 100
-        except InvalidOperation:
+        except DecimalException:
             points = Decimal(-1)
         if not points.is_finite() or points != points.to_integral_value() or not least <= points <= 10_000:
             self.errors[name] = (

@@ -209,7 +209,7 @@ def _language() -> str:
 
 def _chosen_stores() -> list[int]:
     """The stores that the form ticks or names, of those that the reader has."""
-    ticked = [int(word) for word in request.form.getlist("stores") if word.isascii() and word.isdecimal()]
+    ticked = request.form.getlist("stores", type=row_number)
     numbers = request.form.get("store_codes", "").replace("，", ",").replace("、", ",").replace(",", " ").split()
     chosen = [*ticked, *staffing.stores_with_codes(actor().chain_id, numbers)]
     if not all(actor().may_see_store(store_id) for store_id in chosen):

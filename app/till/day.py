@@ -18,6 +18,7 @@ bp = Blueprint("till_day", __name__, url_prefix="/till", template_folder="templa
 bp.before_request(require_staff)
 
 OTHERS_FIGURES = re.compile(r"\{\w+\}")
+EARLIEST = date(2000, 1, 1)  # before it nobody sold anything here
 
 
 @bp.get("/day")
@@ -61,7 +62,7 @@ def _day_asked(today: date) -> date:
         day = date.fromisoformat(request.args.get("day", ""))
     except ValueError:
         return today
-    return min(day, today) if desk.is_manager() else today
+    return max(min(day, today), EARLIEST) if desk.is_manager() else today
 
 
 def _csv_address(where: Till, day: date) -> str:

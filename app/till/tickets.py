@@ -39,7 +39,8 @@ def number_in(text: str) -> str:
     if not text.startswith(PREFIX):
         return "".join(text.split())[:NUMBER_DIGITS]
     _, payload = _signer().loads_unsafe(text.removeprefix(PREFIX))
-    return str(payload[0]) if payload else ""
+    number = payload[0] if isinstance(payload, list) and payload else ""
+    return number if isinstance(number, str) and number.isascii() and number.isdecimal() else ""
 
 
 @contextmanager

@@ -1,5 +1,8 @@
 """Purchases through the API."""
 
+import json
+from base64 import urlsafe_b64encode
+
 import pytest
 import time_machine
 from sqlalchemy import func, select
@@ -128,6 +131,15 @@ def test_a_ticket_is_good_for_nobody_else(till, client, shop):
     other = {"Authorization": f"Bearer {make_key(shop.chain, Role.CLERK, make_store(shop.chain))}"}
 
     answer = client.post("/api/v1/checkouts", json={"card_code": ticket, "amount_cents": 5800}, headers=other)
+
+    assert (answer.status_code, answer.json["code"]) == (404, "card_code_unknown")
+
+
+@pytest.mark.parametrize("payload", [5, True, {"a": 1}, [None], [[1]], ["\0"], ["\ud800"], ["9" * 100]], ids=repr)
+def test_a_ticket_that_somebody_made_up_is_unknown(till, shop, payload):
+    made_up = urlsafe_b64encode(json.dumps(payload).encode()).decode().rstrip("=")
+
+    answer = till("/checkouts", purchase(shop) | {"card_code": f"ct_{made_up}.AAAA.BBBB"})
 
     assert (answer.status_code, answer.json["code"]) == (404, "card_code_unknown")
 

@@ -160,3 +160,17 @@ def test_a_batch_of_another_offer_or_chain_is_not_found(client, chain, path):
     assert client.get(f"{path}/codes/{batch.id}.csv").status_code == 404
     assert post(client, f"{path}/codes/{batch.id}/void").status_code == 404
     assert client.get(f"/dashboard/offers/{foreign.id}/codes").status_code == 404
+
+
+@pytest.mark.parametrize("content", [b'phone\n"13800138000\n13800138001\n', b'"' + b"1" * 200_000], ids=len)
+def test_a_list_whose_quotes_do_not_match_is_refused_with_its_line(client, path, content):
+    page = send(client, f"{path}/hand-out", content, do="yes")
+
+    assert page.status_code == 422
+    assert "the quotes do not match" in page.text
+
+
+def test_a_file_whose_name_no_database_can_hold_is_refused(client, path):
+    data = {"csrf_token": csrf(client), "file": (io.BytesIO(b"PAPER0001\n"), "list\0.csv")}
+
+    assert client.post(f"{path}/codes/import", data=data, content_type="multipart/form-data").status_code == 400

@@ -72,6 +72,7 @@ def test_stores_are_named_by_number_where_there_are_many(hq, chain, store):
     [
         ({"stores": "", "store_codes": ""}, "至少要有一家门店"),
         ({"store_codes": "NOWHERE"}, "没有编号为 NOWHERE 的门店"),
+        ({"stores": "9" * 30, "store_codes": ""}, "至少要有一家门店"),
         ({"password": "short"}, "密码至少 10 个字符"),
         ({"login": " "}, "账号和姓名都要填"),
     ],

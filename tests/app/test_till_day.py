@@ -173,6 +173,13 @@ def test_a_manager_sees_everybody_of_any_day(client, shop, wang, li):
     assert "¥74.10" not in yesterday
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "x"])
+def test_a_day_on_which_no_shop_stood_is_no_accident(client, shop, day):
+    manager = sign_in(client, make_staff(shop.chain, Role.STORE_MANAGER, (shop.store,)))
+
+    assert manager.get(f"/till/day?day={day}").status_code == 200
+
+
 def test_the_figures_to_check_against_are_those_of_the_file(client, shop, wang):
     slip = shop.settle(1000, settled_by=name_of(wang))
     sold = shop.settle(5800, settled_by=name_of(wang))

@@ -57,6 +57,8 @@ def test_an_amount_is_written_as_people_write_it(cents, currency, language, word
         ("Infinity", None),
         ("1e9", 10**11),
         ("1e99", None),
+        ("1e999999", None),
+        ("1e-999999", None),
     ],
 )
 def test_what_a_person_typed_becomes_whole_cents_or_nothing(typed, cents):
