@@ -1,6 +1,6 @@
 """A second person reads a draft before it runs, where the chain wants it so."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, select, update
@@ -96,6 +96,23 @@ def send_back(chain_id: int, offer_id: int, *, reason: str, by: Author, now: dat
         raise errors.OfferNotSubmitted()
     note(SENT_BACK, offer, by, now, after={"reason": reason})
     return offer
+
+
+def waiting(chain_id: int, *, reader: str, limit: int) -> Sequence[Offer]:
+    """Drafts that this person (``staff:7``) could approve, the longest waiting first."""
+    if not needs_approval(chain_id):
+        return []
+    return db.session.scalars(
+        select(Offer)
+        .where(
+            Offer.chain_id == chain_id,
+            Offer.state == OfferState.DRAFT,
+            Offer.submitted_by != reader,
+            Offer.approved_at.is_(None),
+        )
+        .order_by(Offer.submitted_at, Offer.id)
+        .limit(limit)
+    ).all()
 
 
 def find_reason(offer: Offer) -> str | None:

@@ -15,18 +15,21 @@ EVENTS = {LOW: "offer.stock_low", 0: "offer.sold_out"}
 
 
 class Alarm(NamedTuple):
-    """A running offer of which little is left: ``level`` 20 (per cent, or less) or 0."""
+    """How far a running offer has run out: ``level`` 20 (per cent, or less is left), 0, or None where enough is."""
 
     offer: Offer
-    level: int
+    level: int | None
     left: int | None  # coupons; None where stock has no limit
     left_cents: int | None  # of the budget; None where it has none
+    is_of_budget: bool  # that is what runs out, sooner than the stock
 
 
 def alarm_batch(chain_id: int, *, now: datetime) -> int:
     """Tell each new alarm of the chain's running offers once, and forget those that are over. Returns how many told."""
     changed = [
-        (offer.id, offer.alarm_level, level) for offer, level, _, _ in _levels(chain_id) if _is_new(offer, level)
+        (each.offer.id, each.offer.alarm_level, each.level)
+        for each in _alarms(chain_id, now)
+        if each.offer.alarm_level != each.level
     ]
     told = 0
     for offer_id, before, level in changed:
@@ -35,14 +38,10 @@ def alarm_batch(chain_id: int, *, now: datetime) -> int:
     return told
 
 
-def alarms(chain_id: int) -> list[Alarm]:
+def alarms(chain_id: int, *, now: datetime) -> list[Alarm]:
     """Running offers of which a fifth or less is left: the emptiest first, then the newest."""
-    low = [Alarm(offer, level, left, cents) for offer, level, left, cents in _levels(chain_id) if level is not None]
-    return sorted(low, key=lambda alarm: (alarm.level, -alarm.offer.id))
-
-
-def _is_new(offer: Offer, level: int | None) -> bool:
-    return offer.alarm_level != level
+    low = [alarm for alarm in _alarms(chain_id, now) if alarm.level is not None]
+    return sorted(low, key=lambda alarm: (alarm.level or 0, -alarm.offer.id))
 
 
 def _set_level(chain_id: int, offer_id: int, before: int | None, level: int | None, now: datetime) -> bool:
@@ -60,13 +59,12 @@ def _set_level(chain_id: int, offer_id: int, before: int | None, level: int | No
     return True
 
 
-def _levels(chain_id: int) -> list[tuple[Offer, int | None, int | None, int | None]]:
-    """The chain's running offers that can run out: level, coupons left, budget left."""
-    rows = [(row[0], row[1], row[2]) for row in db.session.execute(_running(chain_id))]
-    return [(offer, _level(offer, left, cents), left, cents) for offer, left, cents in rows]
+def _alarms(chain_id: int, now: datetime) -> list[Alarm]:
+    """The chain's running offers that can run out; those whose last day has passed are left alone."""
+    return [_alarm(*row) for row in db.session.execute(_running(chain_id, now))]
 
 
-def _running(chain_id: int) -> Select[Any, Any, Any]:
+def _running(chain_id: int, now: datetime) -> Select[Any, Any, Any]:
     left = select(func.sum(OfferSlot.stock - OfferSlot.claimed)).where(OfferSlot.offer_id == Offer.id)
     cents = select(OfferBudget.budget_cents - OfferBudget.committed_cents).where(OfferBudget.offer_id == Offer.id)
     return (
@@ -74,6 +72,7 @@ def _running(chain_id: int) -> Select[Any, Any, Any]:
         .where(
             Offer.chain_id == chain_id,
             Offer.state == OfferState.RUNNING,
+            or_(Offer.valid_until.is_(None), Offer.valid_until > now),
             or_(Offer.stock.is_not(None), Offer.budget_cents.is_not(None)),
         )
         .order_by(Offer.id)
@@ -81,14 +80,15 @@ def _running(chain_id: int) -> Select[Any, Any, Any]:
     )
 
 
-def _level(offer: Offer, left: int | None, left_cents: int | None) -> int | None:
-    """0: nobody can claim any more. A budget is gone when it does not cover one more coupon."""
-    levels = []
-    if offer.stock is not None:
-        levels.append(_of(int(left or 0), offer.stock, needed=1))
+def _alarm(offer: Offer, left: int | None, left_cents: int | None) -> Alarm:
+    """Level 0: nobody can claim any more. A budget is gone when it does not cover one more coupon."""
+    left = None if left is None else int(left)
+    by_stock = None if offer.stock is None else _of(left or 0, offer.stock, needed=1)
+    by_budget = None
     if offer.budget_cents is not None and left_cents is not None:
-        levels.append(_of(left_cents, offer.budget_cents, needed=most_cents(offer) or 1))
-    return min((level for level in levels if level is not None), default=None)
+        by_budget = _of(left_cents, offer.budget_cents, needed=most_cents(offer) or 1)
+    is_of_budget = by_budget is not None and (by_stock is None or by_budget < by_stock)
+    return Alarm(offer, by_budget if is_of_budget else by_stock, left, left_cents, is_of_budget)
 
 
 def _of(left: int, whole: int, *, needed: int) -> int | None:

@@ -7,7 +7,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask_babel import format_date, gettext, ngettext
 from werkzeug.wrappers import Response
 
-from app.auth.guard import MANAGERS, access, actor, require_staff
+from app.auth.guard import HQ_ADMIN, MANAGERS, access, actor, require_staff
 from app.dashboard import store_choice
 from app.dashboard.frame import chain_of
 from app.languages import language
@@ -39,7 +39,8 @@ def index() -> str:
     if who.store_ids is None and not has_any_card(who.chain_id):
         return render_template("dashboard/home/begin.html", nav="today", steps=_steps(who.chain_id))
     now = utc_now()
-    decisions = list_decisions(who.chain_id, now=now) if who.store_ids is None else []
+    approver = who.author_name if who.role in HQ_ADMIN else None
+    decisions = list_decisions(who.chain_id, now=now, approver=approver) if who.store_ids is None else []
     return render_template(
         "dashboard/home/index.html",
         nav="today",
@@ -213,12 +214,16 @@ def _decided(each: Decision) -> dict[str, object]:
             "bad",
         ),
         Matter.LOW_STOCK: (
-            gettext("“%(name)s”: %(count)s of %(of)s left.", name=name, count=f"{each.number:,}", of=f"{each.of:,}")
-            if each.number
-            else gettext("“%(name)s”: all %(of)s are gone.", name=name, of=f"{each.of:,}"),
+            gettext("“%(name)s”: all %(of)s are gone.", name=name, of=f"{each.of:,}")
+            if each.is_gone
+            else gettext(
+                "“%(name)s”: %(count)s of %(of)s left.", name=name, count=f"{each.number:,}", of=f"{each.of:,}"
+            ),
             gettext("Add stock"),
             "warn",
         ),
+        Matter.LOW_BUDGET: (_budget_words(each, name), gettext("Look"), "warn"),
+        Matter.APPROVAL: (gettext("“%(name)s” waits for you to approve it.", name=name), gettext("Read it"), "warn"),
         Matter.GOING_OUT: (gettext("“%(name)s” goes out at %(at)s.", name=name, at=at), gettext("Look"), ""),
         Matter.ENDING: (gettext("“%(name)s” ends at %(at)s.", name=name, at=at), gettext("Look"), ""),
         Matter.NO_CODE: (gettext("%(name)s has no code that can be scanned.", name=name), gettext("Make one"), "warn"),
@@ -226,8 +231,15 @@ def _decided(each: Decision) -> dict[str, object]:
     return {"words": words, "label": label, "tone": tone, "url": _page_of(each)}
 
 
+def _budget_words(each: Decision, name: str) -> str:
+    if each.is_gone:
+        return gettext("“%(name)s”: its budget does not cover another coupon.", name=name)
+    left, whole = (money(cents, chain_of(actor()).currency, language()) for cents in (each.number, each.of))
+    return gettext("“%(name)s”: %(left)s of its budget of %(whole)s left.", name=name, left=left, whole=whole)
+
+
 def _page_of(each: Decision) -> str:
-    if each.matter in (Matter.LOW_STOCK, Matter.ENDING):
+    if each.matter in (Matter.LOW_STOCK, Matter.LOW_BUDGET, Matter.ENDING, Matter.APPROVAL):
         return url_for("offers.show", offer_id=each.object_id)
     if each.matter == Matter.NO_CODE:
         return url_for("stores.show", store_id=each.object_id)

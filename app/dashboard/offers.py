@@ -1,6 +1,7 @@
 """Offers: the list with stock and funnel, one offer and what can be done to it."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -207,8 +208,9 @@ def submit(offer_id: int) -> AnyResponse:
 @bp.post(f"{OFFER}/approve")
 @access(*HQ_ADMIN)
 def approve(offer_id: int) -> AnyResponse:
-    """Approve what somebody else wrote; it still has to be published."""
-    return _move(offer_id, approval.approve, _("It is approved and can be published."))
+    """Approve what somebody else wrote, as it was read; it still has to be published."""
+    read = partial(approval.approve, submitted_at=_moment(request.form.get("submitted_at", "")))
+    return _move(offer_id, read, _("It is approved and can be published."))
 
 
 @bp.post(f"{OFFER}/send-back")
@@ -350,6 +352,14 @@ def _whole(text: str) -> int:
     if not (digits.isascii() and digits.isdecimal() and len(digits) < 19):
         raise StockUnreadable()
     return int(digits)
+
+
+def _moment(text: str) -> datetime:
+    """A moment that a page of ours has sent along."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def _per_cent(part: int, whole: int) -> str:

@@ -7,18 +7,20 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 
 from core.db import db
-from coupons.models import Offer, OfferSlot, OfferState
+from coupons import approval, stock_alarm
+from coupons.models import Offer, OfferState
 from push.models import Campaign, CampaignState, Delivery, DeliveryState, Run
 from stores.models import Store, StoreCode
 
-LOW_STOCK_PERCENT = 20
 RECENT = timedelta(days=2)  # how long failed messages are worth a look
 SOON = timedelta(hours=24)
 MOST = 6  # of one kind
 
 
 class Matter(StrEnum):
+    APPROVAL = "approval"
     LOW_STOCK = "low_stock"
+    LOW_BUDGET = "low_budget"
     ENDING = "ending"
     MISSED = "missed"
     FAILED = "failed"
@@ -33,17 +35,19 @@ class Decision(NamedTuple):
     object_id: int
     name: str
     name_en: str
-    number: int = 0
+    number: int = 0  # coupons or cents left, messages failed
     of: int = 0
+    is_gone: bool = False  # nobody can claim it any more
     at: datetime | None = None
 
 
-def list_decisions(chain_id: int, *, now: datetime) -> list[Decision]:
-    """The most pressing first."""
+def list_decisions(chain_id: int, *, now: datetime, approver: str | None = None) -> list[Decision]:
+    """The most pressing first; with what waits for this person (``staff:7``), who may approve, to be read."""
     return [
         *_missed(chain_id),
         *_failed(chain_id, now),
-        *_low_stock(chain_id, now),
+        *_low(chain_id, now),
+        *_unread(chain_id, approver),
         *_going_out(chain_id, now),
         *_ending(chain_id, now),
         *_without_code(chain_id),
@@ -73,22 +77,23 @@ def _failed(chain_id: int, now: datetime) -> list[Decision]:
     return [Decision(Matter.FAILED, row[0], row[1], row[1], number=row[2]) for row in db.session.execute(query)]
 
 
-def _low_stock(chain_id: int, now: datetime) -> list[Decision]:
-    left = Offer.stock - func.sum(OfferSlot.claimed)
-    query = (
-        select(Offer.id, Offer.name, Offer.name_en, left, Offer.stock)
-        .join(OfferSlot, OfferSlot.offer_id == Offer.id)
-        .where(Offer.chain_id == chain_id, Offer.state == OfferState.RUNNING, Offer.stock > 0)
-        .where((Offer.valid_until > now) | Offer.valid_until.is_(None))
-        .group_by(Offer.id, Offer.name, Offer.name_en, Offer.stock)
-        .having(left * 100 < Offer.stock * LOW_STOCK_PERCENT)
-        .order_by(left)
-        .limit(MOST)
-    )
-    return [
-        Decision(Matter.LOW_STOCK, row[0], row[1], row[2], number=int(row[3] or 0), of=int(row[4] or 0))
-        for row in db.session.execute(query)
-    ]
+def _low(chain_id: int, now: datetime) -> list[Decision]:
+    """Offers that run out."""
+    return [_running_out(alarm) for alarm in stock_alarm.alarms(chain_id, now=now)[:MOST]]
+
+
+def _running_out(alarm: stock_alarm.Alarm) -> Decision:
+    offer, is_gone = alarm.offer, alarm.level == 0
+    matter, left, whole = Matter.LOW_STOCK, alarm.left, offer.stock
+    if alarm.is_of_budget:
+        matter, left, whole = Matter.LOW_BUDGET, alarm.left_cents, offer.budget_cents
+    return Decision(matter, offer.id, offer.name, offer.name_en, left or 0, whole or 0, is_gone)
+
+
+def _unread(chain_id: int, approver: str | None) -> list[Decision]:
+    """Drafts that somebody else wrote."""
+    drafts = approval.waiting(chain_id, reader=approver, limit=MOST) if approver else ()
+    return [Decision(Matter.APPROVAL, offer.id, offer.name, offer.name_en) for offer in drafts]
 
 
 def _going_out(chain_id: int, now: datetime) -> list[Decision]:

@@ -13,8 +13,10 @@ from app.reports.control import quick_totals
 from app.reports.decisions import Matter, list_decisions
 from app.reports.question import Reader, ask
 from cards.models import Card
+from core.audit import SYSTEM, Author
 from core.db import db, transaction
-from coupons.models import OfferSlot
+from coupons import approval
+from coupons.models import OfferBudget, OfferSlot
 from stores.models import Chain, Role, Store, StoreCode
 from tests.factories import NOON, make_card, make_chain, make_offer, make_staff, make_store, make_store_code, save
 from tests.pages import sign_in
@@ -170,6 +172,40 @@ def test_low_stock_asks_for_a_decision(app):
 
     assert [(each.matter, each.object_id, each.of) for each in decisions] == [(Matter.LOW_STOCK, low.id, 100)]
     assert full.id != low.id
+
+
+def test_a_low_budget_asks_for_a_decision(app, client):
+    chain = make_chain()
+    make_card(make_store_code(make_store(chain)))
+    low, spent = (make_offer(chain, budget_cents=10_000, name_en=name) for name in ("Low", "Spent"))
+    with transaction():
+        db.session.get_one(OfferBudget, low.id).committed_cents = 8_500
+        db.session.get_one(OfferBudget, spent.id).committed_cents = 9_900
+
+    decisions = list_decisions(chain.id, now=NOON)
+    page = sign_in(client, make_staff(chain)).get("/dashboard/?lang=en").text
+
+    assert [(each.matter, each.object_id, each.number, each.is_gone) for each in decisions] == [
+        (Matter.LOW_BUDGET, spent.id, 100, True),
+        (Matter.LOW_BUDGET, low.id, 1_500, False),
+    ]
+    assert "“Low”: ¥15.00 of its budget of ¥100.00 left." in page
+    assert "“Spent”: its budget does not cover another coupon." in page
+
+
+def test_a_draft_that_waits_for_a_second_person_is_shown_to_those_who_may_approve(app):
+    chain = make_chain()
+    make_card(make_store_code(make_store(chain)))
+    writer, second, analyst = make_staff(chain), make_staff(chain), make_staff(chain, Role.HQ_ANALYST)
+    draft = make_offer(chain, name_en="Unread", state="draft")
+    with transaction():
+        approval.set_needs_approval(chain.id, True, by=SYSTEM, now=NOON)
+        approval.submit(chain.id, draft.id, by=Author(f"staff:{writer.id}"), now=NOON)
+
+    pages = [sign_in(app.test_client(), who).get("/dashboard/?lang=en").text for who in (writer, second, analyst)]
+
+    assert ["“Unread” waits for you to approve it." in page for page in pages] == [False, True, False]
+    assert f'href="/dashboard/offers/{draft.id}"' in pages[1]
 
 
 def test_failed_messages_and_missed_campaigns_ask_for_a_decision(chain):

@@ -16,6 +16,7 @@ from tests.factories import make_chain, make_offer, make_staff, make_store
 from tests.pages import post, sign_in
 
 WEEKEND = {"weekday_5": "yes", "weekday_6": "yes"}
+SUBMITTED = re.compile(r'name="submitted_at" value="([^"]+)"')
 SEEN = re.compile(r'name="seen" value="(\w+)"')
 
 
@@ -186,12 +187,27 @@ def test_a_second_person_approves_before_it_runs(hq, chain, approving, app):
     second = sign_in(app.test_client(), make_staff(chain))
 
     theirs = second.get(f"{page}?lang=en").text
-    post(second, f"{page}/approve")
+    post(second, f"{page}/approve", {"submitted_at": SUBMITTED.search(theirs)[1]})
     post(hq, f"{page}/publish")
 
     assert (alone.status_code, still) == (303, None)
     assert ("waits for a second person" in mine, "asks you to read it" in theirs) == (True, True)
     assert db.session.get_one(Offer, offer.id, populate_existing=True).state == "running"
+
+
+def test_what_was_rewritten_since_it_was_read_is_not_approved(hq, chain, approving, app):
+    offer = make_offer(chain, stock=10, state="draft")
+    page = f"{OFFERS}/{offer.id}"
+    second = sign_in(app.test_client(), make_staff(chain))
+    post(hq, f"{page}/submit")
+    read = SUBMITTED.search(second.get(page).text)[1]
+    post(hq, page, TYPED | {"value": "20", "minimum": "30"})
+    post(hq, f"{page}/submit")
+
+    for sent in ({"submitted_at": read}, {"submitted_at": "yesterday"}, {}):
+        post(second, f"{page}/approve", sent)
+
+    assert db.session.get_one(Offer, offer.id, populate_existing=True).approved_at is None
 
 
 def test_a_draft_is_sent_back_with_the_reason(hq, chain, approving, app):

@@ -64,6 +64,27 @@ def test_a_paused_offer_goes_on_without_asking_again(chain):
     assert act(offers.publish, offer).state == "running"
 
 
+def test_what_waits_is_told_to_everybody_but_its_writer(chain):
+    def waiting(reader):
+        return [offer.id for offer in approval.waiting(chain.id, reader=reader, limit=10)]
+
+    offer = make_offer(chain, state="draft")
+    before = waiting("staff:2")
+    act(approval.submit, offer)
+    submitted = waiting("staff:1"), waiting("staff:2")
+    act(approval.approve, offer, SECOND)
+
+    assert (before, submitted, waiting("staff:3")) == ([], ([], [offer.id]), [])
+
+
+def test_a_chain_that_wants_no_approval_has_nothing_waiting():
+    chain = make_chain()
+    offer = make_offer(chain, state="draft")
+    act(approval.submit, offer)
+
+    assert approval.waiting(chain.id, reader="staff:2", limit=10) == []
+
+
 def test_nobody_approves_what_he_submitted(chain):
     offer = make_offer(chain, state="draft")
     act(approval.submit, offer)

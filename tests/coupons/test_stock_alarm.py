@@ -1,5 +1,7 @@
 """The alarm of an offer that is nearly gone."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
@@ -41,7 +43,7 @@ def told():
 
 
 def levels(chain):
-    return [(alarm.offer.id, alarm.level, alarm.left, alarm.left_cents) for alarm in alarms(chain.id)]
+    return [(alarm.offer.id, alarm.level, alarm.left, alarm.left_cents) for alarm in alarms(chain.id, now=NOON)]
 
 
 def test_a_fifth_left_is_told_once_and_nothing_left_once_more(chain):
@@ -99,4 +101,24 @@ def test_only_running_offers_alarm_and_the_emptiest_stand_first(chain):
     with transaction():
         offers.pause(chain.id, paused.id, by=SYSTEM, now=NOON)
 
-    assert [alarm.offer.id for alarm in alarms(chain.id)] == [gone.id, low.id]
+    assert [alarm.offer.id for alarm in alarms(chain.id, now=NOON)] == [gone.id, low.id]
+
+
+def test_an_offer_whose_last_day_has_passed_alarms_nobody(chain):
+    over = NOON + timedelta(days=2)
+    offer = make_offer(chain, stock=1, valid_days=None, valid_from=NOON, valid_until=over)
+    take(offer, 1)
+
+    assert (alarms(chain.id, now=over), alarm_batch(chain.id, now=over)) == ([], 0)
+    assert [alarm.offer.id for alarm in alarms(chain.id, now=over - timedelta(seconds=1))] == [offer.id]
+
+
+@pytest.mark.parametrize(
+    ("claimed", "committed", "is_of_budget"), [(8, 2_000, False), (8, 10_000, True), (0, 9_000, True)]
+)
+def test_an_alarm_says_what_runs_out_first(chain, claimed, committed, is_of_budget):
+    offer = make_offer(chain, stock=10, budget_cents=10_000)
+    take(offer, claimed)
+    commit(offer, committed)
+
+    assert [alarm.is_of_budget for alarm in alarms(chain.id, now=NOON)] == [is_of_budget]
