@@ -100,9 +100,8 @@ def test_a_moment_is_aware_whatever_the_driver_gave():
     assert moment(aware.astimezone(timezone(timedelta(hours=8)))) == aware
 
 
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # SQLite has one writer at a time
 def test_a_statement_that_met_a_deadlock_begins_once_more(app):
-    if db.engine.dialect.name == "sqlite":
-        pytest.skip("SQLite has one writer at a time")
     with transaction():
         db.session.add_all(Lease(name=name, holder="nobody", leased_until=NOON) for name in ("one", "other"))
 
