@@ -11,8 +11,7 @@ from core.clock import business_day
 from core.text import Text
 from core.tokens import hashed
 from coupons import errors
-from coupons.hours import EVERY_DAY as EVERY_WEEKDAY
-from coupons.hours import is_on
+from coupons.hours import EVERY_DAY, is_on
 from coupons.models import MemberPrice, OfferKind, Stacking
 
 MOST_STOCK = 1_000_000_000
@@ -126,7 +125,7 @@ def normalised(draft: Draft, *, cutoff_hour: int = 0) -> Draft:
         stack_group=(draft.stack_group or "").strip() or None,
         item_name=(draft.item_name or "").strip() or None,
         item_name_en=(draft.item_name_en or "").strip() or None,
-        weekdays=None if draft.weekdays == EVERY_WEEKDAY else draft.weekdays,
+        weekdays=None if draft.weekdays == EVERY_DAY else draft.weekdays,
         hours=_merged(draft.hours, cutoff_hour) if draft.hours else None,
         blackout_dates=sorted(set(draft.blackout_dates)) if draft.blackout_dates else None,
         store_ids=tuple(sorted(set(draft.store_ids))),
@@ -216,6 +215,12 @@ def _limits(draft: Draft) -> Rules:
     yield day, Text("每天限量要在 1 到 10 亿之间。", "the limit per day must lie between 1 and 1,000,000,000.")
     phone = draft.per_phone_limit is None or 1 <= draft.per_phone_limit <= 100
     yield phone, Text("每个手机号限领 1 到 100 张。", "the limit per phone is 1 to 100.")
+    reachable = draft.program_id is None or draft.per_phone_limit is None
+    unproved = Text(
+        "入会礼不能按手机号限领：新会员还没有验证手机号。",
+        "a welcome gift cannot be limited per phone: a new member has not verified one yet.",
+    )
+    yield reachable, unproved
     gifts = draft.staff_gift_limit is None or 1 <= draft.staff_gift_limit <= 1000
     yield gifts, Text("店员每天可赠 1 到 1000 张。", "one member of staff may give 1 to 1000 a day.")
     share = 0 <= draft.hq_share_bp <= 10_000
@@ -261,7 +266,7 @@ def _hours(draft: Draft, cutoff_hour: int) -> Rules:
 
 
 def _days(draft: Draft, timezone: str, cutoff_hour: int) -> Rules:
-    weekdays = draft.weekdays is None or 1 <= draft.weekdays <= EVERY_WEEKDAY
+    weekdays = draft.weekdays is None or 1 <= draft.weekdays <= EVERY_DAY
     yield weekdays, Text("至少选一个星期几。", "choose at least one day of the week.")
     blackouts = draft.blackout_dates or []
     yield len(blackouts) <= MOST_BLACKOUTS, Text("不可用日期最多 100 个。", "there are more than 100 blackout dates.")

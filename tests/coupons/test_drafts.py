@@ -39,6 +39,7 @@ def check(rules, **place):
         CASH | {"stacking": "stackable", "stack_group": "饮品", "member_price": "instead"},
         CASH | {"per_day_limit": 100, "per_phone_limit": 1, "staff_gift_limit": 5, "hq_share_bp": 0},
         CASH | {"claim_word": "冰" * 40},
+        CASH | {"program_id": 1, "per_day_limit": 100, "budget_cents": 500, "stock": 10},
     ],
     ids=str,
 )
@@ -68,6 +69,7 @@ def test_rules_that_agree_are_taken(rules):
         (CASH | {"budget_cents": 499}, "at least one coupon"),
         (CASH | {"per_day_limit": 0}, "limit per day"),
         (CASH | {"per_phone_limit": 101}, "limit per phone"),
+        (CASH | {"per_phone_limit": 1, "program_id": 1}, "has not verified one yet"),
         (CASH | {"staff_gift_limit": 1001}, "1 to 1000"),
         (CASH | {"hq_share_bp": 10_001}, "head office"),
         (CASH | {"valid_delay_days": 366}, "365 days"),
