@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, delete, literal, select, update
+from sqlalchemy import ColumnElement, case, delete, func, literal, select, update
 
 from core.audit import Author
 from core.clock import business_day, day_start
@@ -27,11 +27,15 @@ from coupons.models import (
     OfferState,
     Stacking,
 )
-from coupons.offers import checked, draft_of, keeping_keys, lay_scope, lay_stock_anew, note, set_budget
+from coupons.offers import checked, draft_of, get_offer, keeping_keys, lay_scope, lay_stock_anew, note, set_budget
 from stores.models import Chain
 from stores.queries import get_chain
 
 OUT = (CouponState.CLAIMED, CouponState.GIFTING, CouponState.REDEEMED)  # used ones may come back
+CARRIED = (  # what is written in coupons already out, too
+    *("value_cents", "cap_cents", "price_cents", "budget_cents"),
+    *("valid_from", "valid_until", "valid_days", "valid_delay_days"),
+)
 FREE = ("name", "name_en", "is_public", "claim_word", "staff_gift_limit")  # nothing that a coupon promises
 
 
@@ -41,8 +45,11 @@ def edit_running(chain_id: int, offer_id: int, draft: Draft, *, seen: str, by: A
     Coupons already out follow. Needs an open transaction; raises OfferNotFound, OfferEnded, OfferNotRunning,
     OfferChanged, OfferInvalid, OfferNotMoreGenerous, ClaimWordTaken.
     """
+    draft = checked(chain_id, draft)
+    if _reaches_coupons(draft_of(get_offer(chain_id, offer_id)), draft):
+        _hold_coupons(offer_id)
     offer = _locked(chain_id, offer_id)
-    before, draft = draft_of(offer), checked(chain_id, draft)
+    before = draft_of(offer)
     if version_of(before) != seen:
         raise errors.OfferChanged()
     worse = worse_rules(before, draft)
@@ -60,6 +67,20 @@ def edit_running(chain_id: int, offer_id: int, draft: Draft, *, seen: str, by: A
     change = {"before": {n: old.get(n) for n in changed}, "after": {n: new.get(n) for n in changed}}
     note("offer edited", offer, by, now, **change)
     return offer
+
+
+def _reaches_coupons(before: Draft, after: Draft) -> bool:
+    return any(getattr(before, name) != getattr(after, name) for name in CARRIED)
+
+
+def _hold_coupons(offer_id: int) -> None:
+    """Lock the coupons that are out before the offer, in one order, as tills and friends do.
+
+    Those lock a coupon and then, by the foreign key of what they write, its offer. The other way round, the two would
+    wait for one another.
+    """
+    out = select(Coupon.id).where(Coupon.offer_id == offer_id, Coupon.state.in_(OUT)).order_by(Coupon.id)
+    db.session.scalar(select(func.count()).select_from(out.with_for_update(key_share=True).subquery()))
 
 
 def _locked(chain_id: int, offer_id: int) -> Offer:

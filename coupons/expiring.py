@@ -23,6 +23,7 @@ def expire_batch(chain_id: int, *, now: datetime) -> int:
         .where(Coupon.chain_id == chain_id, Coupon.state == CouponState.CLAIMED, Coupon.valid_until <= now)
         .order_by(Coupon.id)
         .limit(BATCH)
+        .with_for_update(key_share=True, skip_locked=True)  # what a till or an editor holds is for the next time
         .cte("over")
     )
     with transaction():

@@ -7,15 +7,17 @@ from time import sleep
 import pytest
 from sqlalchemy import func, select
 
+from checkout import quoting, voiding
 from core.audit import SYSTEM
 from core.db import db, transaction
 from core.hot import one_action
-from coupons import editing, offers
+from coupons import editing, giving, offers
 from coupons.claiming import claim
 from coupons.drafts import version_of
-from coupons.models import Coupon, Offer, OfferBudget
+from coupons.models import Coupon, CouponState, Offer, OfferBudget
+from tests.checkout.shop import Shop, book
 from tests.concurrency.racing import race
-from tests.factories import NOON, in_days, make_card, make_chain, make_offer, make_store, make_store_code
+from tests.factories import NOON, in_days, make_card, make_chain, make_coupon, make_offer, make_store, make_store_code
 
 RACERS = 12
 
@@ -92,3 +94,56 @@ def test_in_a_storm_every_coupon_ends_with_the_offer_and_is_committed_in_full(ap
     assert set(db.session.scalars(select(Coupon.committed_cents))) == {508}
     assert set(db.session.scalars(select(Coupon.valid_until))) == {in_days(13)}
     assert budget.committed_cents == RACERS * 20 * 508
+
+
+def given(card, offer):
+    coupon = make_coupon(card, offer)
+    with transaction():
+        return giving.offer_gift(card.id, coupon.id, now=NOON).token
+
+
+def test_friends_take_gifts_while_their_offer_is_edited(app, shop):
+    chain, (giver, *friends) = shop
+    offer = make_offer(chain, per_member_limit=30, budget_cents=1_000_000)
+    offer_id, wallets = offer.id, [friend.wallet_id for friend in friends]
+    tokens = [given(giver, offer) for _ in range(2 * len(friends))]
+
+    def attempt(number):
+        if number == len(wallets):
+            for step in range(1, 12):
+                with transaction():
+                    edit(offer_id, value_cents=500 + step)
+            return "edited"
+        for token in tokens[number :: len(wallets)]:
+            with transaction():
+                giving.accept(token, wallet_id=wallets[number], now=NOON)
+        return "taken"
+
+    assert set(race(app, attempt, racers=len(wallets) + 1)) == {"edited", "taken"}
+    committed = db.session.scalars(select(Coupon.committed_cents).filter_by(state=CouponState.CLAIMED)).all()
+    assert committed == [511] * len(tokens)
+    assert db.session.get_one(OfferBudget, offer_id).committed_cents == 511 * len(tokens)
+
+
+def test_tills_sell_and_undo_while_an_offer_is_edited(app):
+    shop = Shop()
+    offer = make_offer(shop.chain, per_member_limit=30, budget_cents=1_000_000, stacking="stackable", min_cents=0)
+    offer_id, chain_id, cards = offer.id, shop.chain.id, [make_card(shop.code) for _ in range(5)]
+    sold = [(card.number, tuple(make_coupon(card, offer).id for _ in range(4))) for card in cards]
+
+    def attempt(number):
+        if number == len(sold):
+            for step in range(1, 12):
+                with transaction():
+                    edit(offer_id, value_cents=500 + step, valid_days=30 + step)
+            return "edited"
+        card, coupon_ids = sold[number]
+        for _ in range(5):
+            settled = book(shop.sale(20_000, card=quoting.Presented(card, None), coupon_ids=coupon_ids))
+            with transaction():
+                voiding.void(chain_id, settled.id, role="hq_admin", store_ids=None, by=SYSTEM, now=NOON)
+        return "sold"
+
+    assert set(race(app, attempt, racers=len(sold) + 1)) == {"edited", "sold"}
+    assert set(db.session.execute(select(Coupon.state, Coupon.committed_cents))) == {("claimed", 511)}
+    assert db.session.get_one(OfferBudget, offer_id).committed_cents == 511 * 20
