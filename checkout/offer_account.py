@@ -7,7 +7,7 @@ that a friend took over was claimed once, by whoever gave it; its use counts wit
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import text
@@ -15,6 +15,7 @@ from sqlalchemy import text
 from core.clock import day_start
 from core.days import with_days
 from core.db import db
+from core.hot import STORED_MOMENT
 from coupons.limits import MOST_CENTS
 from coupons.models import Offer
 from stores.models import Chain
@@ -209,4 +210,4 @@ def _day(value: date | str) -> date:
 
 
 def _stored(moment: datetime, is_sqlite: bool) -> Any:
-    return moment.strftime("%Y-%m-%d %H:%M:%S.%f") if is_sqlite else moment
+    return moment.astimezone(UTC).strftime(STORED_MOMENT) if is_sqlite else moment

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from core.clock import business_day
 from core.errors import DomainError
 from core.hot import AlreadyThere, CheckRefused, Hot, Row, Sql, moment, this_transaction
 from core.tokens import new_code
@@ -175,7 +176,7 @@ class _Offer(NamedTuple):
     is_plain: bool
 
     def limits(self, now: datetime) -> Limits:
-        day = limits.today(self.timezone, self.cutoff_hour, now)
+        day = business_day(now, self.timezone, self.cutoff_hour)
         return Limits(self.per_day_limit, self.per_phone_limit, self.budget_cents, self.most_cents, day)
 
 

@@ -5,12 +5,11 @@ statement; where one CHECK says no, nothing of the claim happened.
 """
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import NamedTuple
 
 from sqlalchemy import update
 
-from core.clock import business_day
 from core.db import db
 from core.errors import DomainError
 from core.hot import Hot, Sql
@@ -105,10 +104,6 @@ class Limits(NamedTuple):
     def committed_cents(self) -> int:
         """What one coupon commits of the budget."""
         return 0 if self.budget_cents is None else int(self.most_cents or 0)
-
-
-def today(timezone: str, cutoff_hour: int, now: datetime) -> date:
-    return business_day(now, timezone, cutoff_hour)
 
 
 def reached(hot: Hot, offer_id: int, limits: Limits, *, phone: str | None) -> DomainError | None:

@@ -16,10 +16,9 @@ from core.text import Text
 from core.tokens import new_code
 from coupons import errors
 from coupons.drafts import MOST_STOCK as MOST_STOCK
-from coupons.drafts import SCOPE, columns_of, invalid, normalised, plain
+from coupons.drafts import SCOPE, columns_of, invalid, normalised, plain, refuse_program
 from coupons.drafts import Draft as Draft
 from coupons.drafts import check as check
-from coupons.drafts import refuse_program as refuse_program
 from coupons.models import (
     Offer,
     OfferBudget,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from app.api.acting_store import acting_store_id
 from app.api.blueprint import api_blueprint
 from app.api.checkout_schemas import (
     IDEMPOTENCY_HEADER,
@@ -29,7 +30,7 @@ from app.till.booking import book, request_id_of
 from app.till.overdue import was_let_go
 from app.till.refusing import refusals_noted
 from app.till.tickets import card_at_till, number_in, wrong_codes_counted
-from checkout import errors, queries, quoting, refunding, reserving, voiding
+from checkout import errors, quoting, refunding, reserving, voiding
 from checkout.models import TillAction
 from checkout.policies import Approval
 from checkout.quoting import Presented, Quote
@@ -48,7 +49,7 @@ bp = api_blueprint("checkouts", "Purchases at the till")
 @access(*TILL)
 def quote_checkout(body: dict[str, Any]) -> dict[str, Any]:
     """Price a purchase: discounts, the best combination, and for each coupon that does not fit, why."""
-    store_id = _store_id(body["store_code"])
+    store_id = acting_store_id(body["store_code"])
     _refuse_value(body)
     with wrong_codes_counted():
         card = card_at_till(body["card_code"])
@@ -142,7 +143,7 @@ def _book(
     body: dict[str, Any], action: TillAction, *, reserve_minutes: int | None = None
 ) -> tuple[dict[str, Any], int, dict[str, str]]:
     key = idempotency_key() or new_secret()
-    store_id = _store_id(body["store_code"])
+    store_id = acting_store_id(body["store_code"])
     card_number, amount_cents = number_in(body["card_code"]), body["amount_cents"]
     with refusals_noted(action, store_id=store_id, card_number=card_number, amount_cents=amount_cents):
         _refuse_value(body)
@@ -221,16 +222,3 @@ def _approval(body: dict[str, Any], checkout_id: int) -> Approval | None:
 def _refuse_value(body: dict[str, Any]) -> None:
     if body["use_value_cents"]:
         raise errors.ValueNotAccepted()
-
-
-def _store_id(store_code: str | None) -> int:
-    """The store this request acts for: the key's own, or the one a head-office key names."""
-    who = actor()
-    if store_code is None:
-        if who.store_ids is None:
-            raise errors.StoreNeeded()
-        return next(iter(who.store_ids))
-    till = queries.find_till_by_code(who.chain_id, store_code)
-    if till is None or not who.may_see_store(till.store_id):
-        raise errors.StoreNotFound()
-    return till.store_id

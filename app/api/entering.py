@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
+from app.api.acting_store import acting_store_id
 from app.api.blueprint import api_blueprint
 from app.api.idempotent import in_one_transaction
 from app.auth.guard import HQ_ADMIN, TILL, WALLET, access, actor, author
@@ -11,8 +12,7 @@ from app.security import note_wrong_code, slow_down_guessing
 from app.till.tickets import card_at_till, wrong_codes_counted
 from cards import holding
 from cards.models import CardState
-from checkout import errors as checkout_errors
-from checkout import queries, quoting
+from checkout import quoting
 from checkout.quoting import Standing
 from core.clock import utc_now
 from core.errors import Invalid
@@ -117,7 +117,7 @@ def enter_code(body: dict[str, Any]) -> tuple[dict[str, Any], int]:
 @in_one_transaction
 def give_coupon(body: dict[str, Any]) -> tuple[dict[str, Any], int]:
     """Give the member at the till a coupon, in the name of a member of staff, who may give so many a day."""
-    store_id = _store_id(body["store_code"])
+    store_id = acting_store_id(body["store_code"])
     given = staff_gifts.give(
         actor().chain_id,
         body["offer_id"],
@@ -174,7 +174,7 @@ def _only(entries: list[Entry]) -> Entry:
 def _at_till(body: dict[str, Any]) -> Entered:
     if body["card_code"] is None:
         raise CardCodeNeeded()
-    store_id = _store_id(body["store_code"])
+    store_id = acting_store_id(body["store_code"])
     standing = _standing(body["card_code"], store_id)
     entries = entering.find_entries([actor().chain_id], body["text"])
     if not entries:
@@ -187,16 +187,3 @@ def _standing(card_code: str, store_id: int) -> Standing:
         return quoting.find_standing(
             this_transaction(), actor().chain_id, store_id, card_at_till(card_code), now=utc_now()
         )
-
-
-def _store_id(store_code: str | None) -> int:
-    """The store this request acts for: the key's own, or the one a head-office key names."""
-    who = actor()
-    if store_code is None:
-        if who.store_ids is None:
-            raise checkout_errors.StoreNeeded()
-        return next(iter(who.store_ids))
-    till = queries.find_till_by_code(who.chain_id, store_code)
-    if till is None or not who.may_see_store(till.store_id):
-        raise checkout_errors.StoreNotFound()
-    return till.store_id

@@ -71,7 +71,7 @@ class Express:
 
 
 def _token(environ: "WSGIEnvironment") -> str | None:
-    """The store code, when the request is plain: nothing in it but what ``_join`` reads."""
+    """The store code, when the request is plain: what Flask and the view would look at is what ``_join`` reads."""
     found = PATH.fullmatch(environ["PATH_INFO"])
     is_plain = (
         found
@@ -80,6 +80,7 @@ def _token(environ: "WSGIEnvironment") -> str | None:
         and "HTTP_COOKIE" not in environ
         and "HTTP_IDEMPOTENCY_KEY" not in environ
         and HOST.fullmatch(environ.get("HTTP_HOST", ""))
+        and not environ.get("CONTENT_TYPE", "").lower().startswith(security.FORMS)  # of others nobody reads the body
     )
     return found[1] if found and is_plain else None
 

@@ -213,15 +213,7 @@ def _decided(each: Decision) -> dict[str, object]:
             gettext("Look"),
             "bad",
         ),
-        Matter.LOW_STOCK: (
-            gettext("“%(name)s”: all %(of)s are gone.", name=name, of=f"{each.of:,}")
-            if each.is_gone
-            else gettext(
-                "“%(name)s”: %(count)s of %(of)s left.", name=name, count=f"{each.number:,}", of=f"{each.of:,}"
-            ),
-            gettext("Add stock"),
-            "warn",
-        ),
+        Matter.LOW_STOCK: (_stock_words(each, name), gettext("Add stock"), "warn"),
         Matter.LOW_BUDGET: (_budget_words(each, name), gettext("Look"), "warn"),
         Matter.APPROVAL: (gettext("“%(name)s” waits for you to approve it.", name=name), gettext("Read it"), "warn"),
         Matter.GOING_OUT: (gettext("“%(name)s” goes out at %(at)s.", name=name, at=at), gettext("Look"), ""),
@@ -229,6 +221,13 @@ def _decided(each: Decision) -> dict[str, object]:
         Matter.NO_CODE: (gettext("%(name)s has no code that can be scanned.", name=name), gettext("Make one"), "warn"),
     }[each.matter]
     return {"words": words, "label": label, "tone": tone, "url": _page_of(each)}
+
+
+def _stock_words(each: Decision, name: str) -> str:
+    left, whole = f"{each.number:,}", f"{each.of:,}"
+    if each.is_gone:
+        return gettext("“%(name)s”: all %(of)s are gone.", name=name, of=whole)
+    return gettext("“%(name)s”: %(count)s of %(of)s left.", name=name, count=left, of=whole)
 
 
 def _budget_words(each: Decision, name: str) -> str:

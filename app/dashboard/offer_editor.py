@@ -20,7 +20,7 @@ from core.errors import DomainError
 from core.idempotency import Answer, earlier_answer, keep_answer
 from core.tokens import new_code
 from coupons import offers, terms
-from coupons.drafts import Draft, refuse_program, version_of
+from coupons.drafts import Draft, version_of
 from coupons.editing import edit_running
 from coupons.models import Offer, OfferKind, OfferState
 from coupons.scopes import scope_of, scope_of_draft
@@ -80,7 +80,6 @@ def _create_once(form: OfferForm, draft: Draft) -> int:
         earlier = earlier_answer(scope, key, fingerprint=idempotency.fingerprint(asked), now=now)
         if earlier is not None:
             return int(earlier.body["offer_id"])
-        _check_program(draft)
         offer = offers.create_offer(form.chain.id, draft, by=author(), now=now)
         keep_answer(scope, key, Answer(303, {"offer_id": offer.id}))
         return offer.id
@@ -109,7 +108,6 @@ def rewrite(offer_id: int) -> AnyResponse | str | tuple[str, int]:
     how: dict[str, Any] = {"by": author(), "now": utc_now()}
     try:
         with transaction():
-            _check_program(draft)
             if is_draft:
                 offers.rewrite(form.chain.id, offer_id, draft, **how)
             else:
@@ -142,12 +140,6 @@ def _typed(draft: Draft, chain: Chain) -> dict[str, str]:
         typed = {name: value for name, value in typed.items() if not name.startswith("store_")}
         typed["store_codes"] = "\n".join(codes_of_ids(chain.id, draft.store_ids))
     return typed
-
-
-def _check_program(draft: Draft) -> None:
-    """A welcome gift belongs to a program of this chain."""
-    if draft.program_id is not None and draft.program_id not in dict(program_names()):
-        refuse_program()
 
 
 def _editor(form: OfferForm, offer: Offer | None = None, *, problem: str = "", is_fresh: bool = False) -> str:

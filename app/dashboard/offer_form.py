@@ -11,7 +11,8 @@ from flask_babel import gettext as _
 from app.dashboard.offer_times import read_dates, read_hours
 from core.clock import day_start
 from core.money import parse_amount
-from coupons.drafts import EVERY_WEEKDAY, MOST_STOCK, Draft
+from coupons.drafts import MOST_STOCK, Draft
+from coupons.hours import EVERY_DAY
 from coupons.models import MemberPrice, OfferKind, Stacking
 from stores.models import Chain
 
@@ -146,7 +147,7 @@ class OfferForm:
         if dates is None:
             self.errors["blackout_dates"] = _("Write days like 2026-10-01, or 2026-10-01..2026-10-07 for several.")
         return {
-            "weekdays": None if weekdays in (0, EVERY_WEEKDAY) else weekdays,
+            "weekdays": None if weekdays in (0, EVERY_DAY) else weekdays,
             "hours": hours or None,
             "blackout_dates": dates or None,
         }

@@ -12,7 +12,8 @@ from app.dashboard.offer_times import dates_text, hours_text
 from core.clock import business_day
 from core.text import Text
 from coupons import terms
-from coupons.drafts import EVERY_WEEKDAY, Draft
+from coupons.drafts import Draft
+from coupons.hours import EVERY_DAY
 from coupons.models import MemberPrice, OfferKind, Stacking
 from stores.models import Chain
 
@@ -65,7 +66,7 @@ def _validity(draft: Draft, chain: Chain) -> dict[str, str]:
 
 
 def _ticks(draft: Draft) -> dict[str, str]:
-    days = EVERY_WEEKDAY if draft.weekdays is None else draft.weekdays
+    days = EVERY_DAY if draft.weekdays is None else draft.weekdays
     ticked = [f"weekday_{day}" for day in WEEKDAYS if days >> day & 1]
     for what, ids in (("store", draft.store_ids), ("program", draft.program_ids), ("tier", draft.tier_ids)):
         ticked += [f"{what}_{number}" for number in ids]
@@ -109,7 +110,7 @@ def _only_on(*days: int) -> dict[str, str]:
 READY_MADE: Sequence[ReadyMade] = (
     _ready(
         "money_off",
-        Text("满30减5", "¥5 off from ¥30"),
+        Text("满30减5", "5 off from 30"),
         Text("让顾客多买一点", "Makes a basket a little larger"),
         value="5",
         minimum="30",
@@ -152,7 +153,7 @@ READY_MADE: Sequence[ReadyMade] = (
     ),
     _ready(
         "free_item",
-        Text("满50送圣代", "Free sundae from ¥50"),
+        Text("满50送圣代", "Free sundae from 50"),
         Text("送一份商品，比降价更讨喜", "Gives an item instead of cutting prices"),
         kind=OfferKind.GIFT,
         item_name="香草圣代",

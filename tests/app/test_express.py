@@ -88,8 +88,8 @@ def test_a_request_id_is_kept_when_it_is_one(client, code, reached_flask):
 
 @pytest.mark.parametrize(
     "more",
-    [THROUGH_FLASK, {"Host": "a b"}, {"Host": "x/y"}],
-    ids=["key", "no host", "no host either"],
+    [THROUGH_FLASK, {"Host": "a b"}, {"Host": "x/y"}, {"Content-Type": "application/x-www-form-urlencoded"}],
+    ids=["key", "no host", "no host either", "a form"],
 )
 def test_what_is_not_plain_goes_on_to_flask(client, code, reached_flask, more):
     make_wallet("one")
