@@ -1,13 +1,16 @@
 """Every refusal, as an answer: problem+json for machines, a page for people, the same sentence in both."""
 
+import sqlite3
 from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, g, json, render_template, request
 from flask_babel import gettext
 from marshmallow import ValidationError
+from psycopg.errors import DeadlockDetected
+from sqlalchemy.exc import OperationalError
 from werkzeug import Response
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from app.languages import language
 from core import errors
@@ -26,6 +29,8 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(errors.DomainError, _domain_error)
     app.register_error_handler(ValidationError, _validation_error)
     app.register_error_handler(HTTPException, http_error)
+    for kind in (OperationalError, sqlite3.OperationalError, DeadlockDetected):
+        app.register_error_handler(kind, _database_error)
 
 
 def status_of(error: errors.DomainError) -> HTTPStatus:
@@ -57,6 +62,14 @@ def _validation_error(error: ValidationError) -> Response:
         messages = {field: text for part in messages.values() for field, text in part.items()}
     invalid = errors.Invalid()
     return answer(HTTPStatus.UNPROCESSABLE_ENTITY, invalid.code, invalid.say(language()), errors=messages)
+
+
+def _database_error(error: Exception) -> Response:
+    """Two who waited for one another, or a queue that was too long: nothing was done, and it may be tried again."""
+    cause = getattr(error, "orig", error)
+    if not isinstance(cause, DeadlockDetected) and "database is locked" not in str(cause):
+        raise error
+    return http_error(ServiceUnavailable(retry_after=1))
 
 
 def http_error(error: HTTPException) -> Response:

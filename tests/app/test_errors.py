@@ -1,11 +1,14 @@
 """Every refusal in the shape its reader can use."""
 
 import re
+import sqlite3
 from http import HTTPStatus
 
 import pytest
 from flask_babel import refresh
 from marshmallow import ValidationError
+from psycopg.errors import DeadlockDetected
+from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import Conflict, default_exceptions
 
 from app.auth.guard import PUBLIC, access
@@ -132,3 +135,26 @@ def test_json_that_is_none_is_refused(client):
 @pytest.mark.parametrize("path", ["/nowhere", "/q/%00", "/dashboard/stores/99999999999999999999999"])
 def test_what_leads_nowhere_is_not_found(client, path):
     assert client.get(path).status_code in (302, 404)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DeadlockDetected("deadlock detected"),
+        OperationalError("UPDATE", {}, DeadlockDetected("deadlock detected")),
+        sqlite3.OperationalError("database is locked"),
+    ],
+    ids=["deadlock", "deadlock in a session", "queue"],
+)
+def test_who_met_a_deadlock_or_a_long_queue_may_try_again(client, broken, error):
+    broken(error)
+    answer = client.get("/healthz", headers={"Accept": "application/json"})
+
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "service_unavailable")
+    assert answer.headers["Retry-After"] == "1"
+
+
+def test_any_other_trouble_of_the_database_is_broken(client, broken):
+    broken(OperationalError("SELECT", {}, sqlite3.OperationalError("no such table: cards")))
+
+    assert client.get("/healthz", headers={"Accept": "application/json"}).status_code == 500
