@@ -26,6 +26,7 @@ from core.leases import take_lease
 from coupons.expiring import expire_batch
 from coupons.giving import time_out_batch
 from coupons.stock_alarm import alarm_batch
+from coupons.welcome import give_missing_batch
 from push.runs import finish_batch, start_due_batch
 from push.sweeping import sweep_batch
 from stores.models import Chain
@@ -58,8 +59,12 @@ def tell_stock(chain_id: int, now: datetime) -> None:
     alarm_batch(chain_id, now=now)
 
 
+def give_missing_welcomes(chain_id: int, now: datetime) -> None:
+    give_missing_batch(chain_id, now=now)
+
+
 # In this order, for each chain.
-MINUTELY: list[Callable[[int, datetime], None]] = [tell_stock]
+MINUTELY: list[Callable[[int, datetime], None]] = [give_missing_welcomes, tell_stock]
 NIGHTLY: list[Callable[[int, datetime], None]] = [fit_tiers, expire_coupons, forget_phone_codes]
 
 

@@ -76,6 +76,15 @@ class Hot:
         """Run it; return how many rows it touched."""
         return self._execute(sql, values).rowcount  # type: ignore[no-any-return]
 
+    @contextmanager
+    def together(self) -> Iterator["Hot"]:
+        """The same connection, for statements that all happen or none."""
+        if not self.is_postgresql or self._needs_savepoint:
+            yield self  # it is in one already
+            return
+        with self._driver.transaction():
+            yield Hot(self._driver, is_postgresql=True, in_transaction=True)
+
     def _execute(self, sql: Sql, values: dict[str, Any]) -> Any:
         if self.is_postgresql:
             return self._on_postgresql(sql, values)
@@ -110,7 +119,7 @@ class Hot:
             raise CheckRefused(str(error.diag.constraint_name)) from error
 
     def _whatever_it_meets(self, sql: Sql, values: dict[str, Any]) -> Any:
-        """A statement in autocommit that PostgreSQL ended to solve a deadlock did nothing: it begins once more.
+        """A statement that PostgreSQL ended to solve a deadlock did nothing: it begins once more.
 
         A statement that locks a row and then changes it may wait for another of its kind, where a third changed the
         row a moment before: it comes back to the row's old version to find the new one, and somebody stands there.
@@ -119,7 +128,8 @@ class Hot:
             try:
                 return self._numbered(sql, values)
             except psycopg.errors.DeadlockDetected:
-                continue
+                if self._needs_savepoint:  # what the statement had locked is free again
+                    self._driver.execute("ROLLBACK TO SAVEPOINT hot")
         return self._numbered(sql, values)
 
     def _numbered(self, sql: Sql, values: dict[str, object]) -> Any:
@@ -129,7 +139,7 @@ class Hot:
         """A refused statement must not spoil the PostgreSQL transaction around it."""
         self._driver.execute("SAVEPOINT hot")
         try:
-            result = self._numbered(sql, values)
+            result = self._whatever_it_meets(sql, values)
         except psycopg.errors.UniqueViolation as error:
             self._driver.execute("ROLLBACK TO SAVEPOINT hot")
             raise AlreadyThere from error

@@ -173,9 +173,7 @@ class Offer(Model):
     hours: Mapped[list[list[int]] | None] = mapped_column(JsonOrNull)  # [[840, 1020]]: minutes, 14:00 to 17:00
     blackout_dates: Mapped[list[str] | None] = mapped_column(JsonOrNull)  # ["2026-10-01"]
     is_for_all_stores: Mapped[bool] = mapped_column(default=True, server_default=true())  # else those of offer_stores
-    is_for_all_programs: Mapped[bool] = mapped_column(
-        default=True, server_default=true()
-    )  # else those of offer_programs
+    is_for_all_programs: Mapped[bool] = mapped_column(default=True, server_default=true())  # else of offer_programs
     is_for_all_tiers: Mapped[bool] = mapped_column(default=True, server_default=true())  # else those of offer_tiers
     stacking: Mapped[str] = mapped_column(String(10), default=Stacking.EXCLUSIVE, server_default=Stacking.EXCLUSIVE)
     stack_group: Mapped[str | None] = mapped_column(String(40))  # at most one of a group in a purchase
@@ -233,9 +231,9 @@ class OfferPhone(Model):
 
 
 class OfferBudget(Model):
-    """What an offer's coupons have taken off, and what those still out may take. Only where that is limited.
+    """The most that an offer's coupons, out and used, may take off together. Only where that is limited.
 
-    A claim commits the most its coupon can take; using it commits what it took, its end frees it.
+    A claim commits the most its coupon can take, used or not, so that an undo always fits; its end frees it.
     """
 
     __tablename__ = "offer_budgets"
@@ -347,6 +345,18 @@ class Coupon(Model):
         default=0, server_default="0"
     )  # of the offer's budget; 0 where there is none
     given_coupon_id: Mapped[int | None] = mapped_column(ForeignKey("coupons.id"))  # the friend's coupon it was before
+
+
+class WelcomeDue(Model):
+    """A new card whose welcome gift follows in a transaction of its own, which takes this row away."""
+
+    __tablename__ = "welcome_dues"
+    __table_args__ = (Index(None, "chain_id", "due_at"),)
+
+    card_id: Mapped[int] = mapped_column(ForeignKey("cards.id"), primary_key=True, autoincrement=False)
+    chain_id: Mapped[int] = mapped_column(ForeignKey("chains.id"))
+    offer_id: Mapped[int] = mapped_column(ForeignKey("offers.id"))
+    due_at: Mapped[datetime]
 
 
 class CouponGift(Model):

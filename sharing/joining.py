@@ -46,7 +46,7 @@ def _statement(origin: str, via: str) -> str:
         "WITH "
         + ",".join(parts)
         + """
-SELECT k.id, k.chain_id, k.member_id, k.program_id, k.store_id, (SELECT id FROM gift), (SELECT id FROM gift_coupon),
+SELECT k.id, k.chain_id, k.member_id, k.store_id, (SELECT offer_id FROM gift_due), (SELECT id FROM gift_coupon),
        (SELECT id FROM referral)
 FROM card k"""
     )
@@ -124,10 +124,9 @@ def _in_one_statement(hot: Hot, join: Sql, values: dict[str, Any]) -> Joined | N
     row = hot.row(join, **values, coupon_code=new_code())
     if row is None:
         return None
-    card_id, chain_id, member_id, program_id, store_id, gift_id, coupon_id, referral_id = row
-    now: datetime = values["now"]
-    if gift_id is not None and coupon_id is None:  # every slot with stock was locked for a moment
-        coupon_id = welcome.give_welcome(hot, program_id=program_id, card_id=card_id, store_id=store_id, now=now)
+    card_id, chain_id, member_id, store_id, due_id, coupon_id, referral_id = row
+    if due_id is not None:
+        coupon_id = welcome.give_due(hot, card_id=card_id, store_id=store_id, now=values["now"])
     number = values["number"]
     return Joined(card_id, number, chain_id, member_id, "active", True, coupon_id, referral_id)
 
