@@ -62,9 +62,12 @@ def submit(chain_id: int, offer_id: int, *, by: Author, now: datetime) -> Offer:
 def approve(chain_id: int, offer_id: int, *, by: Author, now: datetime, submitted_at: datetime | None = None) -> Offer:
     """Approve the submitted draft; it still has to be published. Needs an open transaction.
 
-    ``submitted_at`` is of the submission that the second person has read: another one is another draft.
+    The second person neither submitted the rules nor wrote them as they stand. ``submitted_at`` is of the submission
+    that he has read: another one is another draft.
     Raises OfferNotFound, OfferNotSubmitted, OfferSecondPersonNeeded, OfferChanged.
     """
+    if _last_writer(chain_id, offer_id) == by.name:
+        raise errors.OfferSecondPersonNeeded()
     is_read = () if submitted_at is None else (Offer.submitted_at == submitted_at,)
     approval = {"approved_at": now, "approved_by": by.name}
     conditions = (Offer.submitted_by != by.name, Offer.approved_at.is_(None), *is_read)
@@ -80,6 +83,21 @@ def approve(chain_id: int, offer_id: int, *, by: Author, now: datetime, submitte
         return offer
     note("offer approved", offer, by, now)
     return offer
+
+
+def _last_writer(chain_id: int, offer_id: int) -> str | None:
+    written = AuditEntry.action.in_(("offer created", "offer rewritten"))
+    return db.session.scalar(
+        select(AuditEntry.actor)
+        .where(
+            AuditEntry.chain_id == chain_id,
+            AuditEntry.object_kind == "offer",
+            AuditEntry.object_id == offer_id,
+            written,
+        )
+        .order_by(AuditEntry.id.desc())
+        .limit(1)
+    )
 
 
 def send_back(chain_id: int, offer_id: int, *, reason: str, by: Author, now: datetime) -> Offer:

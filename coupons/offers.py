@@ -208,6 +208,7 @@ def change_stock(chain_id: int, offer_id: int, *, stock: int, seen_stock: int, b
     if changed is None:
         get_offer(chain_id, offer_id)
         raise errors.OfferChanged()
+    _unsubmit_draft(offer_id)
     lay_stock_anew(offer_id, stock)
     note("offer stock", changed, by, now, before={"stock": seen_stock}, after={"stock": stock})
 
@@ -240,9 +241,16 @@ def change_budget(
     )
     if changed is None:
         raise errors.OfferChanged()
+    _unsubmit_draft(offer_id)
     set_budget(offer_id, budget_cents)
     before, after = {"budget_cents": seen_budget_cents}, {"budget_cents": budget_cents}
     note("offer budget", changed, by, now, before=before, after=after)
+
+
+def _unsubmit_draft(offer_id: int) -> None:
+    """Whoever approved a draft approved other figures."""
+    is_draft = (Offer.id == offer_id) & (Offer.state == OfferState.DRAFT)
+    db.session.execute(update(Offer).where(is_draft).values(**UNSUBMITTED))
 
 
 def set_budget(offer_id: int, budget_cents: int, *, more_cents: int = 0) -> None:

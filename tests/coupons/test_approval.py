@@ -160,3 +160,31 @@ def test_what_runs_is_not_submitted(chain):
 
     with pytest.raises(errors.OfferNotDraft):
         act(approval.submit, running)
+
+
+def test_nobody_approves_what_he_wrote_though_a_key_submitted_it(chain):
+    offer = make_offer(chain, state="draft")
+    act(offers.rewrite, offer, draft=offers.draft_of(offer))
+    act(approval.submit, offer, Author("key:1"))
+
+    with pytest.raises(errors.OfferSecondPersonNeeded):
+        act(approval.approve, offer)
+    assert act(approval.approve, offer, SECOND).approved_by == "staff:2"
+
+
+@pytest.mark.parametrize(
+    ("change", "figures"),
+    [
+        (offers.change_stock, {"stock": 1_000_000, "seen_stock": 10}),
+        (offers.change_budget, {"budget_cents": 100_000_000, "seen_budget_cents": 5000}),
+    ],
+)
+def test_other_figures_take_the_approval_of_a_draft_back(chain, change, figures):
+    offer = make_offer(chain, state="draft", stock=10, budget_cents=5000)
+    act(approval.submit, offer)
+    act(approval.approve, offer, SECOND)
+
+    act(change, offer, **figures)
+
+    with pytest.raises(errors.OfferNeedsApproval):
+        act(offers.publish, offer)
