@@ -208,9 +208,10 @@ def claim(
 ) -> Claimed:
     """Give the holder (of a wallet or of a card) one coupon of a running offer, or refuse.
 
-    A wallet asks for itself and gets public offers only; for a card the chain decides. Raises OfferNotFound,
-    OfferNotRunning, CardNeeded, CardNotInScope, PhoneNeeded, OfferLimitReached, OfferSoldOut, OfferDayLimitReached,
-    OfferPhoneLimitReached, OfferBudgetSpent.
+    A wallet asks for itself and gets public offers only; for a card the chain decides. A transaction claims one coupon:
+    a second would take a slot while it holds what the first counted, and others come the other way.
+    Raises OfferNotFound, OfferNotRunning, CardNeeded, CardNotInScope, PhoneNeeded, OfferLimitReached, OfferSoldOut,
+    OfferDayLimitReached, OfferPhoneLimitReached, OfferBudgetSpent.
     """
     holder = HOLDER_BY_WALLET if card_id is None else HOLDER_BY_CARD
     who: dict[str, Any] = {"wallet_id": wallet_id} if card_id is None else {"card_id": card_id}

@@ -1,17 +1,23 @@
 """A day's share, a phone's and the budget under parallel claims, and the proof that the race is real."""
 
-from threading import Barrier
+from threading import Barrier, Event
+from time import sleep
 
 import pytest
-from sqlalchemy import String, cast, func, select, update
+from psycopg.errors import DeadlockDetected
+from sqlalchemy import String, cast, func, select, text, update
 
 from cards.models import Member
+from core.audit import SYSTEM
 from core.db import db, insert, transaction
-from core.hot import one_action
+from core.hot import one_action, this_transaction
+from coupons import staff_gifts
 from coupons.claiming import claim
+from coupons.handing_out import Line, hand_out_batch
 from coupons.models import Coupon, Offer, OfferBudget, OfferDay, OfferPhone, OfferSlot
+from push.handing_out import Carrier, hand_out
 from tests.concurrency.racing import race
-from tests.factories import NOON, make_card, make_chain, make_offer, make_store, make_store_code
+from tests.factories import NOON, make_card, make_chain, make_offer, make_staff, make_store, make_store_code
 
 RACERS = 16
 
@@ -112,3 +118,71 @@ def test_control_the_race_for_a_day_is_real(app, shop):
 
     assert race(app, look_then_write, racers=RACERS).count("claimed") > 1
     assert db.session.scalar(select(OfferDay.claimed)) > 1
+
+
+def test_every_way_to_the_last_coupons_of_a_day_comes_through(app, shop):
+    """Gifts of staff, lists of phones, campaigns, claims of wallets: each is one coupon in a transaction of its own."""
+    chain, cards = shop
+    with transaction():
+        db.session.execute(update(Member).values(phone="+86138" + func.substr(cast(10**8 + Member.id, String), 2)))
+    phones = {row.id: row.phone for row in db.session.execute(select(Member.id, Member.phone))}
+    offer = make_offer(chain, stock=RACERS, per_member_limit=100, is_public=True, staff_gift_limit=1000)
+    with transaction():
+        db.session.execute(update(Offer).values(per_day_limit=RACERS, budget_cents=RACERS * 500))
+    staff_ids = [make_staff(chain).id for _ in range(2)]
+    store_id = cards[0].store_id
+
+    def attempt(number):
+        card, way = cards[number], number % 4
+        for again in range(2):
+            if way == 0:
+                with transaction():
+                    who = {"staff_id": staff_ids[number % 2], "card_id": card.id, "store_id": store_id}
+                    staff_gifts.give(chain.id, offer.id, **who, reason="x", by=SYSTEM, now=NOON)
+            elif way == 1:
+                line = Line(1, "", phones[card.member_id])
+                hand_out_batch(chain.id, offer.id, line, key=f"{again}", now=NOON)
+            elif way == 2:
+                with transaction():
+                    carrier = Carrier(number, chain.id, again, card.member_id, card.id)
+                    hand_out(carrier, offer.id, now=NOON)
+            else:
+                with one_action() as hot:
+                    claim(hot, offer.id, wallet_id=card.wallet_id, now=NOON)
+        return "done"
+
+    results = race(app, attempt, racers=RACERS)
+
+    assert {result for result in results if result != "done"} <= {"offer_sold_out", "offer_day_limit_reached"}
+    assert given() == RACERS == db.session.scalar(select(OfferDay.claimed))
+    assert db.session.scalar(select(OfferBudget.committed_cents)) == RACERS * 500
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+def test_control_two_claims_in_one_transaction_would_meet_others_coming_the_other_way(app, shop):
+    """It holds the day's row and wants a slot; another holds a slot and wants the day. No way above claims twice."""
+    chain, cards = shop
+    offer = make_offer(chain, stock=3, per_member_limit=100)
+    with transaction():
+        db.session.execute(update(Offer).values(per_day_limit=1000))
+    has_one, deadlocks = Event(), []
+
+    def attempt(number):
+        if number:
+            has_one.wait()
+            with one_action() as hot:
+                return claim(hot, offer.id, card_id=cards[number].id, now=NOON).id
+        try:
+            with transaction():
+                db.session.execute(text("SET LOCAL deadlock_timeout = '10ms'"))  # so that it is this one that ends
+                for _ in range(2):
+                    claim(this_transaction(), offer.id, card_id=cards[0].id, now=NOON)
+                    has_one.set()
+                    sleep(0.3)
+        except DeadlockDetected as error:
+            deadlocks.append(error)
+        return None
+
+    race(app, attempt, racers=4)
+
+    assert deadlocks
