@@ -21,6 +21,8 @@ PIN = re.compile(r"[0-9]{6}")
 RUNS = ("01234567890", "09876543210")  # what is typed without thinking
 TRIES = 5
 LOCKED_FOR = timedelta(minutes=5)
+MANY = 25  # wrong ones without a right one between: somebody tries them all …
+LOCKED_LONG = timedelta(days=1)  # … and would take centuries; a new PIN opens it at once
 APPROVERS = (Role.STORE_MANAGER, Role.HQ_ADMIN)
 
 
@@ -45,8 +47,9 @@ class PinWrong(NotPermitted):
 
     code = "pin_wrong"
     sentence = Text(
-        "PIN 不对，或这位店长还没有设 PIN。连续输错 5 次后，请等 5 分钟再试。",
-        "The PIN is wrong, or this manager has not set one. After five wrong tries, wait five minutes.",
+        "PIN 不对，或这位店长还没有设 PIN。连续输错 5 次后，请等 5 分钟再试；错太多次要等一天，或由本人重设 PIN。",
+        "The PIN is wrong, or this manager has not set one. After five wrong tries, wait five minutes; after many, a"
+        " day, or until its owner sets a new one.",
     )
 
 
@@ -106,15 +109,16 @@ def take_try(
     """Count a PIN before it is looked at, so that parallel guesses are counted too. Needs an open transaction.
 
     The approver is named by number or by log-in. None for somebody whose PIN does not count here, and while it is
-    locked. Every fifth wrong PIN locks it for a while.
+    locked. Every fifth wrong PIN locks it for a while, after many for a day.
     """
     who = Staff.id == staff_id if staff_id is not None else Staff.login == login.strip().lower()
     count = Staff.failed_pins + 1
+    locked_until = case((count >= MANY, now + LOCKED_LONG), else_=now + LOCKED_FOR)
     row = db.session.execute(
         update(Staff)
         .where(who, *_may_approve(chain_id, store_id))
         .where(or_(Staff.pin_locked_until.is_(None), Staff.pin_locked_until <= now))
-        .values(failed_pins=count, pin_locked_until=case((count % TRIES == 0, now + LOCKED_FOR)))
+        .values(failed_pins=count, pin_locked_until=case((count % TRIES == 0, locked_until)))
         .returning(Staff.id, Staff.role, Staff.pin_hash)
         .execution_options(synchronize_session=False)
     ).one_or_none()

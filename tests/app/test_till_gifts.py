@@ -229,3 +229,12 @@ def test_a_till_says_for_whose_card(client, shop):
     answer = ask(client, "/coupons/enter", {"text": "x"}, make_key(chain, Role.CLERK, store))
 
     assert (answer.status_code, answer.json["code"]) == (422, "card_code_needed")
+
+
+def test_new_wallets_guess_no_faster_than_one(client, shop):
+    code = make_store_code(shop[1])
+    for number in range(3):
+        make_card(code, wallet_id=make_wallet(f"phone {number}"))
+    guesses = [ask(client, "/coupons/enter", {"text": f"guess{n}"}, f"phone {n % 3}").status_code for n in range(21)]
+
+    assert guesses == [404] * 20 + [429]

@@ -115,6 +115,24 @@ def test_the_fifth_wrong_pin_locks_it_for_five_minutes(store, manager):
     assert db.session.scalar(select(Staff.failed_pins).filter_by(id=manager.id)) == 0
 
 
+def test_whoever_tries_them_all_waits_a_day_for_every_five(store, manager):
+    for number in range(pins.MANY):
+        assert attempt(store, WRONG, staff_id=manager.id, now=NOON + timedelta(hours=number)) is None
+    last = NOON + timedelta(hours=pins.MANY - 1)
+
+    assert attempt(store, GOOD, staff_id=manager.id, now=last + timedelta(hours=23)) is None
+    assert attempt(store, GOOD, staff_id=manager.id, now=last + timedelta(hours=24)) is not None
+
+
+def test_a_new_pin_counts_at_once_though_the_old_one_was_locked(store, manager):
+    for _ in range(pins.TRIES):
+        attempt(store, WRONG, staff_id=manager.id)
+    db.session.expire_all()
+    give(manager, "738201")
+
+    assert attempt(store, "738201", staff_id=manager.id) is not None
+
+
 def test_a_cleared_pin_opens_nothing(chain, store, manager):
     with transaction():
         pins.clear_pin(chain.id, manager.id, by=SYSTEM, now=NOON)
