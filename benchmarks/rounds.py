@@ -10,8 +10,6 @@ from typing import Any
 from benchmarks import limits, load, world
 from benchmarks.load import Sample
 
-WARM_UP_SECONDS = 1.0
-
 
 class NoEffect(Exception):
     """A request failed, or was answered as done and was not: nothing was measured."""

@@ -12,10 +12,9 @@ from checkout.models import Checkout, Redemption, Refund
 from core.db import db
 from core.text import Text
 from coupons.applicability import step_of
+from coupons.combining import MEMBER_STEP
 from coupons.models import Coupon, Offer
 from stores.models import Store
-
-MEMBER_STEP = 2
 
 
 class CouponLine(NamedTuple):

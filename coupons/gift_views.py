@@ -1,4 +1,4 @@
-"""Gifts to be looked at: by whoever holds the link, by the giver, by whoever asks where a coupon came from."""
+"""Gifts to be looked at: by whoever holds the link, by the giver, by whoever was given one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import aliased
 
 from cards.models import Card, CardState, Member
 from core.db import db
@@ -39,16 +38,6 @@ class Given(NamedTuple):
     ended_at: datetime | None
     receiver_id: int | None
     receiver_name: str
-
-
-class Holder(NamedTuple):
-    """One step of a coupon's way: who held it, since when."""
-
-    coupon_id: int
-    member_id: int
-    name: str
-    state: str
-    since: datetime
 
 
 def find_gift(token: str) -> GiftView | None:
@@ -127,21 +116,3 @@ def find_card_of_coupon(wallet_id: int, coupon_id: int) -> int:
     if card_id is None:
         raise errors.CouponNotFound()
     return card_id
-
-
-def lineage(chain_id: int, coupon_id: int) -> list[Holder]:
-    """The way of a coupon from whoever claimed it to whoever holds it now, through this one."""
-    one = select(Coupon.id, Coupon.given_coupon_id).where(Coupon.id == coupon_id, Coupon.chain_id == chain_id)
-    up = one.cte("up", recursive=True)
-    before = aliased(Coupon)
-    up = up.union_all(select(before.id, before.given_coupon_id).where(before.id == up.c.given_coupon_id))
-    down = select(up.c.id).where(up.c.given_coupon_id.is_(None)).cte("down", recursive=True)
-    after = aliased(Coupon)
-    down = down.union_all(select(after.id).where(after.given_coupon_id == down.c.id))
-    rows = db.session.execute(
-        select(Coupon.id, Coupon.member_id, Member.name, Coupon.state, Coupon.claimed_at)
-        .join(down, down.c.id == Coupon.id)
-        .join(Member, Member.id == Coupon.member_id)
-        .order_by(Coupon.id)
-    )
-    return [Holder(*row) for row in rows]

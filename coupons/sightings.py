@@ -3,12 +3,9 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import func, select
-
 from core.clock import business_day
-from core.db import db
 from core.hot import Hot, Sql
-from coupons.models import CouponSource, OfferSighting
+from coupons.models import CouponSource
 
 SHOWN = Sql("SELECT c.id, c.timezone, c.cutoff_hour FROM offers f JOIN chains c ON c.id = f.chain_id WHERE f.id = :id")
 SEE = Sql("""
@@ -44,13 +41,3 @@ def see(
             store_id=store_id,
         )
     return new
-
-
-def count_seen(offer_ids: Iterable[int]) -> dict[int, int]:
-    """How many visitors saw each offer, each counted once a day."""
-    rows = db.session.execute(
-        select(OfferSighting.offer_id, func.count())
-        .where(OfferSighting.offer_id.in_(list(offer_ids)))
-        .group_by(OfferSighting.offer_id)
-    )
-    return {row[0]: row[1] for row in rows}

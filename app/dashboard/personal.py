@@ -63,9 +63,13 @@ def last_day(until: datetime) -> str:
 
 def cause_words(cause: str) -> str:
     """Why points moved: "checkout:17" in words."""
-    kind, _, number = cause.partition(":")
+    kind, number, *_ = [*cause.split(":"), ""]
     words = {
         "checkout": gettext("Checkout %(number)s", number=number),
+        "spend": gettext("Spent on checkout %(number)s", number=number),
+        "reserve": gettext("Reserved for checkout %(number)s", number=number),
+        "release": gettext("Checkout %(number)s released", number=number),
+        "refund": gettext("Checkout %(number)s refunded", number=number),
         "void": gettext("Checkout %(number)s voided", number=number),
         "import": gettext("Brought along"),
     }

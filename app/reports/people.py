@@ -14,10 +14,11 @@ from checkout.models import Checkout, CheckoutState
 from core.clock import day_start
 from core.db import db
 from core.errors import NotFound
+from coupons.models import CouponGift, GiftState
 from coupons.queries import HeldCoupon, coupons_of_card
 from push.consents import current_consents
 from push.models import Campaign, Delivery
-from sharing.models import Referral
+from sharing.models import Referral, ShareChannel
 from stores.models import Chain, Store
 
 MOST_COUNTED = 10_000  # a list says "more than" beyond this
@@ -66,7 +67,7 @@ class HeldCard(NamedTuple):
 
 
 class Friend(NamedTuple):
-    """The other end of a referral."""
+    """The other end of a referral or of a gift."""
 
     member_id: int
     name: str
@@ -74,6 +75,13 @@ class Friend(NamedTuple):
     store_id: int | None
     channel: str
     at: datetime
+
+
+class Hands(NamedTuple):
+    """Whom a coupon came from and went to, one step each."""
+
+    giver: Friend | None = None
+    taker: Friend | None = None
 
 
 @dataclass
@@ -86,6 +94,7 @@ class Person:
     spent_cents: int
     checkout_count: int
     coupons: list[HeldCoupon]
+    hands: dict[int, Hands]  # of those coupons that friends gave or took
     points: Sequence[Row[PointEntry, str]]
     checkouts: Sequence[Row[Checkout, str]]
     deliveries: Sequence[Row[Delivery, str]]
@@ -147,13 +156,15 @@ def find_person(reader: Reader, member_id: int, *, now: datetime) -> Person:
     edge = db.session.scalar(select(Referral).filter_by(chain_id=member.chain_id, member_id=member.id))
     brought = select(Referral).filter_by(chain_id=member.chain_id, referrer_id=member.id)
     card_ids = [held.card.id for held in cards]
+    coupons = [coupon for card_id in card_ids for coupon in coupons_of_card(card_id, now=now, limit=SHOWN)]
     return Person(
         member=member,
         store=db.session.get(Store, member.store_id) if member.store_id else None,
         cards=cards,
         spent_cents=int(bought[1]),
         checkout_count=bought[0],
-        coupons=[coupon for card_id in card_ids for coupon in coupons_of_card(card_id, now=now, limit=SHOWN)],
+        coupons=coupons,
+        hands=_hands([held.coupon.id for held in coupons]),
         points=_points(card_ids),
         checkouts=_checkouts(card_ids),
         deliveries=_deliveries(member),
@@ -168,7 +179,7 @@ def find_person(reader: Reader, member_id: int, *, now: datetime) -> Person:
 
 
 def may_see(reader: Reader, friend: Friend) -> bool:
-    """Whether somebody at the other end of a referral is one of the reader's own members."""
+    """Whether somebody at the other end of a referral or gift is one of the reader's own members."""
     return reader.store_ids is None or friend.store_id in reader.store_ids
 
 
@@ -271,18 +282,38 @@ def _deliveries(member: Member) -> Sequence[Row[Delivery, str]]:
     ).all()
 
 
-def _friends(edges: Any, end: Any) -> list[Friend]:
-    """The members at one end of these referrals, with the number of one of their cards."""
-    number = (
+def _hands(coupon_ids: Sequence[int]) -> dict[int, Hands]:
+    givers = _friends_by_gift(CouponGift.new_coupon_id, coupon_ids, CouponGift.giver_id)
+    takers = _friends_by_gift(CouponGift.coupon_id, coupon_ids, CouponGift.receiver_id)
+    return {coupon_id: Hands(givers.get(coupon_id), takers.get(coupon_id)) for coupon_id in givers.keys() | takers}
+
+
+def _friends_by_gift(of: Any, coupon_ids: Sequence[int], end: Any) -> dict[int, Friend]:
+    """The members at one end of the gifts that were taken, by coupon."""
+    rows = db.session.execute(
+        select(of, Member.id, Member.name, _a_number(), Member.store_id, CouponGift.ended_at)
+        .join(Member, Member.id == end)
+        .where(of.in_(coupon_ids), CouponGift.state == GiftState.ACCEPTED)
+    )
+    return {row[0]: Friend(*row[1:5], ShareChannel.FRIEND, row[5]) for row in rows}
+
+
+def _a_number() -> Any:
+    """The number of one of the member's cards."""
+    return (
         select(func.min(Card.number))
         .where(Card.member_id == Member.id, Card.chain_id == Member.chain_id)
         .correlate(Member)
         .scalar_subquery()
     )
+
+
+def _friends(edges: Any, end: Any) -> list[Friend]:
+    """The members at one end of these referrals, with the number of one of their cards."""
     query = edges.with_only_columns(
         Member.id,
         Member.name,
-        number,
+        _a_number(),
         Member.store_id,
         Referral.channel,
         Referral.created_at,

@@ -1,13 +1,25 @@
 """The members' pages: the list, one member, freezing."""
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from cards.models import Card
+from checkout.models import Checkout
 from core.audit import AuditEntry
-from core.db import db
+from core.db import db, transaction
+from coupons import giving
 from stores.models import Chain, Role, Store
-from tests.factories import make_chain, make_staff
+from tests.checkout.shop import Shop
+from tests.factories import (
+    NOON,
+    make_card,
+    make_chain,
+    make_coupon,
+    make_offer,
+    make_staff,
+    make_store,
+    make_store_code,
+)
 from tests.pages import post, sign_in
 from tests.reports import story
 
@@ -95,6 +107,53 @@ def test_the_page_of_a_member_tells_everything(head_office):
 
 def test_the_page_of_a_friend_names_who_brought_him(head_office):
     assert 'href="/dashboard/members/1"' in head_office.get("/dashboard/members/2").text
+
+
+def given_coupon(chain):
+    """The members of two stores who gave and took a coupon."""
+    giver, friend = (make_card(make_store_code(make_store(chain))) for _ in range(2))
+    coupon = make_coupon(giver, make_offer(chain))
+    with transaction():
+        gift = giving.offer_gift(giver.id, coupon.id, now=NOON)
+        giving.accept(gift.token, wallet_id=friend.wallet_id, now=NOON)
+    return giver, friend
+
+
+def test_a_coupon_says_whom_it_came_from_and_went_to(app, client):
+    chain = make_chain()
+    giver, friend = given_coupon(chain)
+    sign_in(client, make_staff(chain))
+
+    theirs, ours = (client.get(f"/dashboard/members/{card.member_id}?lang=en").text for card in (giver, friend))
+
+    assert f'given to <a href="/dashboard/members/{friend.member_id}">' in theirs
+    assert f'From a friend<span class="note">given by <a href="/dashboard/members/{giver.member_id}">' in ours
+
+
+def test_a_manager_does_not_learn_who_of_another_store_took_a_coupon(app, client):
+    chain = make_chain()
+    giver, friend = given_coupon(chain)
+    store = db.session.get_one(Store, giver.store_id)
+    sign_in(client, make_staff(chain, Role.STORE_MANAGER, (store,)))
+
+    page = client.get(f"/dashboard/members/{giver.member_id}?lang=en").text
+
+    assert "given to a member of another store" in page
+    assert f"/dashboard/members/{friend.member_id}" not in page
+
+
+def test_what_was_refunded_is_taken_off_what_was_paid(app, client):
+    shop = Shop()
+    settled = shop.settle(10_000)
+    with transaction():
+        db.session.execute(update(Checkout).values(refunded_cents=settled.payable_cents, state="refunded"))
+    sign_in(client, make_staff(shop.chain))
+
+    page = client.get(f"/dashboard/members/{shop.card.member_id}?lang=en").text
+    row = page[page.index("Checkouts</h2>") :].partition("<tbody>")[2].partition("</tr>")[0]
+
+    assert "Refunded" in row
+    assert row.count("¥0.00") == 1
 
 
 @pytest.mark.parametrize("member_id", [2, 3, 4, 99])

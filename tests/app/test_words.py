@@ -1,0 +1,56 @@
+"""States, sources, roles … of the product are said in words, in both languages."""
+
+import re
+
+import pytest
+from flask import get_template_attribute
+from flask_babel import refresh
+
+from app.dashboard.personal import cause_words
+from cards.models import CardState
+from checkout.models import CheckoutState
+from coupons.models import CouponSource, CouponState, OfferKind, OfferState
+from push.models import CampaignState, DeliveryState, PushChannel, SkipReason
+from sharing.models import ShareChannel
+from stores.models import Role
+
+SAID_BY = [
+    ("state_word", CardState),
+    ("state_word", OfferState),
+    ("state_word", CouponState),
+    ("state_word", CheckoutState),
+    ("state_word", CampaignState),
+    ("state_word", DeliveryState),
+    ("source_word", CouponSource),
+    ("offer_kind_word", OfferKind),
+    ("role_word", Role),
+    ("skip_word", SkipReason),
+    ("channel_word", ShareChannel),
+    ("channel_word", PushChannel),
+]
+CHINESE = re.compile(r"[\u4e00-\u9fff]|^API$")
+CAUSES = ["checkout:7", "spend:7", "reserve:7", "release:7", "refund:7:250", "void:7", "import"]
+
+
+@pytest.mark.parametrize(("macro", "words"), SAID_BY, ids=lambda each: getattr(each, "__name__", each))
+def test_every_word_of_the_product_is_said_in_both_languages(app, macro, words):
+    for language, is_said in (("zh", CHINESE.search), ("en", lambda said: said[0].isupper() and "_" not in said)):
+        with app.test_request_context(f"/?lang={language}"):
+            refresh()
+            say = get_template_attribute("macros/words.html", macro)
+            unsaid = [str(word) for word in words if not is_said(str(say(word)).strip())]
+
+        assert unsaid == [], language
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_every_cause_of_points_is_said_in_both_languages(app, cause):
+    said = {}
+    for language in ("zh", "en"):
+        with app.test_request_context(f"/?lang={language}"):
+            refresh()
+            said[language] = cause_words(cause)
+
+    assert CHINESE.search(said["zh"])
+    assert said["en"] != cause
+    assert all(("7" in words, ":" in words) == ("7" in cause, False) for words in said.values())
