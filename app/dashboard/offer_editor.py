@@ -7,8 +7,9 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.auth.guard import HQ_ADMIN, access, actor, author
+from app.dashboard.figures import currency_sign
 from app.dashboard.offer_form import FRESH, OfferForm, says_its_conditions, says_what_comes_off
-from app.dashboard.offer_typing import READY_MADE, currency_sign, ready_made, typed_of
+from app.dashboard.offer_typing import READY_MADE, ready_made, typed_of
 from app.languages import language, say
 from app.security import row_number
 from app.wallet.showing import name_of, offer_shown
@@ -151,7 +152,7 @@ def _editor(form: OfferForm, offer: Offer | None = None, *, problem: str = "", i
         is_draft=offer is None or offer.state == OfferState.DRAFT,
         problem=problem,
         shown=_preview_of(form),
-        sign=currency_sign(form.chain.currency),
+        sign=currency_sign(form.chain.currency, language()),
         programs=[("", _("No, members claim it")), *program_names()],
         stores=[(store.id, store.name) for store in _tickable_stores()],
         cards=program_names(),

@@ -5,13 +5,11 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from babel.numbers import get_currency_precision
-
+from app.dashboard.figures import plain, plain_amount
 from app.dashboard.offer_form import DATES, DAYS, FRESH, WEEKDAYS
 from app.dashboard.offer_times import dates_text, hours_text
 from core.clock import business_day
 from core.text import Text
-from coupons import terms
 from coupons.drafts import Draft
 from coupons.hours import EVERY_DAY
 from coupons.models import MemberPrice, OfferKind, Stacking
@@ -24,19 +22,19 @@ def typed_of(draft: Draft, chain: Chain) -> dict[str, str]:
         "name": draft.name,
         "name_en": draft.name_en,
         "kind": draft.kind,
-        "value": _typed_amount(draft.value_cents, chain.currency),
-        "percent": _plain(Decimal(draft.percent_bp) / 100) if draft.percent_bp else "",
-        "cap": _typed_amount(draft.cap_cents, chain.currency),
+        "value": _amount(draft.value_cents, chain.currency),
+        "percent": plain(Decimal(draft.percent_bp) / 100) if draft.percent_bp else "",
+        "cap": _amount(draft.cap_cents, chain.currency),
         "item_name": draft.item_name or "",
         "item_name_en": draft.item_name_en or "",
-        "item_price": _typed_amount(draft.item_cents, chain.currency),
-        "price": _typed_amount(draft.price_cents, chain.currency),
-        "minimum": _typed_amount(draft.min_cents or None, chain.currency),
+        "item_price": _amount(draft.item_cents, chain.currency),
+        "price": _amount(draft.price_cents, chain.currency),
+        "minimum": _amount(draft.min_cents or None, chain.currency),
         "stock": str(draft.stock or ""),
         "per_member_limit": str(draft.per_member_limit),
         "per_day_limit": str(draft.per_day_limit or ""),
         "per_phone_limit": str(draft.per_phone_limit or ""),
-        "budget": _typed_amount(draft.budget_cents, chain.currency),
+        "budget": _amount(draft.budget_cents, chain.currency),
         "staff_gift_limit": str(draft.staff_gift_limit or ""),
         "program_id": str(draft.program_id or ""),
         "is_public": "yes" if draft.is_public else "",
@@ -45,7 +43,7 @@ def typed_of(draft: Draft, chain: Chain) -> dict[str, str]:
         "stacking": draft.stacking,
         "stack_group": draft.stack_group or "",
         "member_price": draft.member_price,
-        "hq_share": _plain(Decimal(draft.hq_share_bp) / 100),
+        "hq_share": plain(Decimal(draft.hq_share_bp) / 100),
         "hours": hours_text(draft.hours or []),
         "blackout_dates": dates_text(draft.blackout_dates or []),
     }
@@ -73,18 +71,8 @@ def _ticks(draft: Draft) -> dict[str, str]:
     return dict.fromkeys(ticked, "yes")
 
 
-def currency_sign(currency: str) -> str:
-    """What stands before an amount: ¥."""
-    return terms.short_money(0, currency, "en").rstrip("0")
-
-
-def _typed_amount(cents: int | None, currency: str) -> str:
-    return "" if cents is None else _plain(Decimal(cents).scaleb(-get_currency_precision(currency)))
-
-
-def _plain(figure: Decimal) -> str:
-    text = f"{figure:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def _amount(cents: int | None, currency: str) -> str:
+    return "" if cents is None else plain_amount(cents, currency)
 
 
 # --- Ready-made ---------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from flask import g, request
 from flask_babel import gettext as _
 
 from app.auth.guard import actor
+from app.dashboard.figures import currency_sign
 from app.dashboard.frame import chain_of
 from app.languages import language, say
 from app.security import row_number
@@ -81,7 +82,7 @@ def words(where: Till) -> dict[str, Any]:
         "store_name": where.name,
         "chain_accent": chain.accent,
         "may_change_store": actor().store_ids is None or len(actor().store_ids or ()) > 1,
-        "sign": money(0, where.currency, language()).rstrip("0.,\u00a0"),
+        "sign": currency_sign(where.currency, language()),
         "cash": lambda cents: money(cents, where.currency, language()),
         "short_cash": lambda cents: terms.short_money(cents, where.currency, language()),
         "amount_words": lambda cents: say(terms.amount(cents, where.currency)),

@@ -1,6 +1,6 @@
 """Offers whose coupons are out become more generous, and nothing else."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 
 import pytest
@@ -45,6 +45,12 @@ def edit(offer, *, now=NOON, seen=None, **rules):
         return editing.edit_running(
             offer.chain_id, offer.id, replace(before, **rules), seen=seen or version_of(before), by=SYSTEM, now=now
         )
+
+
+def test_every_rule_of_an_offer_is_compared_or_free():
+    beside = {"valid_days", "stack_group"}  # compared together with another rule
+
+    assert {name for name, _, _ in editing.RULES} | beside | set(editing.FREE) == {each.name for each in fields(Draft)}
 
 
 def coupon_of(coupon):
