@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from werkzeug import Response
 
@@ -30,14 +30,15 @@ bp = Blueprint("wallet_entering", __name__, url_prefix="/wallet", template_folde
 bp.before_request(require_wallet)
 
 LONGEST_KEY = 80
+TYPED = "entered"  # in the session
 MOST_SEEN = 20  # offers of one page
 
 
 @bp.get("/enter")
 @access(PUBLIC)
 def index() -> str:
-    """One field, for a word or a code."""
-    return _page(_cards())
+    """One field, for a word or a code; back from the proof of the phone it holds what was typed."""
+    return _page(_cards(), text=typed_before() if "again" in request.args else "")
 
 
 @bp.post("/enter")
@@ -58,11 +59,13 @@ def enter() -> Response | tuple[str, int] | str:
             raise errors.EnteredCodeUnknown()
         card_id, coupon_id, was_there = _take_once(entries[0], cards)
     except errors.PhoneNeeded:
-        return redirect(url_for("wallet_phone.show", card_id=_first_of(cards, entries[0])[0].card.id), 303)
+        session[TYPED] = text[: entering.LONGEST]  # not in an address: it may be the code of a piece of paper
+        return redirect(url_for("wallet_phone.show", card_id=_first_of(cards, entries[0])[0].card.id, entered=1), 303)
     except DomainError as refusal:
         if isinstance(refusal, errors.EnteredCodeUnknown):
             note_wrong_code()
         return _page(cards, text=text, problem=refusal.say(language())), status_of(refusal)
+    session.pop(TYPED, None)
     flash(_("This coupon is in your card already.") if was_there else _("The coupon is in your card."), "good")
     return redirect(url_for("wallet.coupon", card_id=card_id, coupon_id=coupon_id), 303)
 
@@ -79,6 +82,11 @@ def seen(card_id: int) -> tuple[str, int]:
         with one_action() as hot:
             sightings.see(hot, asked & public, visitor=visitor, now=now)
     return "", 204
+
+
+def typed_before() -> str:
+    """The word or code for which this phone was last sent to prove its number."""
+    return str(session.get(TYPED, ""))
 
 
 def _cards() -> list[HeldCard]:

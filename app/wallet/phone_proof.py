@@ -11,6 +11,7 @@ from app import phone_codes
 from app.auth.guard import WALLET, access, actor
 from app.languages import language
 from app.phone_codes import PhoneCodeNotSent, PhoneCodesUnavailable
+from app.wallet.entering import typed_before
 from app.wallet.phone import held_card, require_wallet
 from app.wallet.showing import name_of
 from cards import phones
@@ -19,8 +20,9 @@ from cards.holding import HeldCard
 from cards.phones import Asked, LiveCode, PhoneCodeOver, PhoneCodesTooMany, PhoneCodeWrong
 from core.clock import utc_now
 from core.errors import DomainError
+from coupons.entering import find_entries
 from coupons.gift_views import find_gift
-from coupons.offers import find_public_offer
+from coupons.offers import find_public_offer, get_offer
 
 bp = Blueprint("wallet_phone", __name__, url_prefix="/wallet/cards/<int:card_id>/phone", template_folder="templates")
 bp.before_request(require_wallet)
@@ -31,7 +33,8 @@ bp.before_request(require_wallet)
 def show(card_id: int) -> str:
     """The number to be proved, the field for the code where one was sent, or what is proved already.
 
-    ``offer`` or ``gift`` is the token of what asked for it; ``change`` shows the number again.
+    ``offer`` or ``gift`` is the token of what asked for it, ``entered`` says that a typed word or code did; ``change``
+    shows the number again.
     """
     held = held_card(card_id)
     if "change" in request.args:
@@ -111,7 +114,7 @@ def _code_page(held: HeldCard, live: LiveCode, *, error: DomainError | None = No
 class Asker(NamedTuple):
     """What wants the phone proved."""
 
-    kind: str  # offer, gift; it stands before the token in addresses and forms
+    kind: str  # offer, gift, entered; it stands before the token in addresses and forms
     token: str
     name: str
     url: str
@@ -133,7 +136,7 @@ def _back(held: HeldCard) -> str:
 
 
 def _asker(held: HeldCard) -> Asker | None:
-    """The offer or gift of this chain that is named in the address or the form."""
+    """The offer or gift of this chain that is named in the address or the form, or what was typed before."""
     if token := request.values.get("offer"):
         offer = find_public_offer(token)
         if offer is not None and offer.chain_id == held.chain.id:
@@ -142,6 +145,9 @@ def _asker(held: HeldCard) -> Asker | None:
         found = find_gift(token)
         if found is not None and found.chain.id == held.chain.id:
             return Asker("gift", token, name_of(found.offer), url_for("wallet_receiving.look", token=token))
+    if "entered" in request.values and (entries := find_entries([held.chain.id], typed_before())):
+        offer = get_offer(held.chain.id, entries[0].offer_id)
+        return Asker("entered", "1", name_of(offer), url_for("wallet_entering.index", again=1))
     return None
 
 

@@ -5,6 +5,7 @@ from itsdangerous import URLSafeSerializer
 from sqlalchemy import func, select, update
 
 from app.auth.devices import COOKIE
+from cards.models import Member
 from core.audit import SYSTEM
 from core.clock import utc_now
 from core.db import db, transaction
@@ -127,7 +128,36 @@ def test_an_offer_by_phone_leads_to_the_proof_of_the_phone(client, shop):
 
     answer = enter(client, "summer")
 
-    assert (answer.status_code, answer.location) == (303, f"/wallet/cards/{card.id}/phone")
+    assert (answer.status_code, answer.location) == (303, f"/wallet/cards/{card.id}/phone?entered=1")
+
+
+def test_the_proof_of_the_phone_leads_back_to_what_was_typed(client, shop):
+    chain, _, card = shop
+    offer = with_word(chain, per_phone_limit=1)
+    proof = enter(client, "Summer").location
+
+    page = client.get(f"{proof}&lang=en").text
+    again = client.get("/wallet/enter?again=1").text
+
+    assert offer.name_en in page
+    assert 'name="entered" value="1"' in page
+    assert 'href="/wallet/enter?again=1"' in page
+    assert 'value="Summer"' in again
+    assert 'value="Summer"' not in client.get("/wallet/enter").text
+    with transaction():
+        db.session.execute(update(Member).values(phone="+8613800000000", phone_verified_at=utc_now()))
+    assert enter(client, "Summer").location.startswith(f"/wallet/cards/{card.id}/coupons/")
+    assert 'value="Summer"' not in client.get("/wallet/enter?again=1").text
+
+
+def test_an_address_alone_leads_back_to_nothing(client, shop):
+    _, _, card = shop
+
+    page = client.get(f"/wallet/cards/{card.id}/phone?entered=https://example.com").text
+
+    assert 'href="https://example.com' not in page
+    assert 'value="https://example.com' not in page
+    assert f'href="/wallet/settings?card={card.id}"' in page
 
 
 def test_a_word_that_two_chains_have_is_asked_about(client, shop):
