@@ -144,6 +144,21 @@ def test_a_clerk_is_told_what_is_wrong_with_a_code(client, shop):
     assert said == ["printed_code_void", "printed_code_mistyped", "entered_code_unknown"]
 
 
+def test_the_amount_of_the_sale_goes_to_the_gift_and_back_without_scripts(client, shop):
+    _, _, card, _ = shop
+    form = {"amount": "58.50"}
+
+    gift = post(client, "/till/gift?lang=en", form | {"code": code_of(card, now=utc_now())}).text
+    lost = post(client, "/till/gift/give?lang=en", form | {"ticket": "too old", "reason": "x"}).text
+
+    for page in (gift, lost):
+        back = re.search(r'<form method="post" action="/till/quote">.*?</form>', page, re.DOTALL)[0]
+        fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', back)) | form
+        assert 'name="amount" value="58.50"' in back
+        assert 'name="amount" type="text"' in (sale := post(client, "/till/quote", fields).text)
+        assert 'value="58.50"' in sale
+
+
 def test_the_tills_page_leads_to_the_gift(client, shop):
     _, _, card, _ = shop
 
