@@ -55,6 +55,11 @@ def find_gift(token: str) -> GiftView | None:
     return None if row is None else GiftView(*row)
 
 
+def is_known(token: str) -> bool:
+    """Whether a token is of a gift, whatever became of it: then it was not guessed."""
+    return db.session.scalar(select(CouponGift.id).where(CouponGift.token == token)) is not None
+
+
 def gifts_of_coupons(coupon_ids: Sequence[int]) -> dict[int, Given]:
     """How the last giving of each coupon stands; coupons that were never given are not in it."""
     last = select(func.max(CouponGift.id)).where(CouponGift.coupon_id.in_(coupon_ids)).group_by(CouponGift.coupon_id)

@@ -77,7 +77,8 @@ def accept_gift(token: str) -> tuple[dict[str, Any], int]:
     try:
         taken = gifts.take(token, key_hash=g.wallet_key_hash)
     except GiftGone:
-        note_wrong_code()
+        if not gift_views.is_known(token):
+            note_wrong_code()
         raise
     return taken._asdict() | {
         "state": CouponState.CLAIMED,

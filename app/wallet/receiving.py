@@ -78,7 +78,8 @@ def _gift(token: str) -> GiftView:
     slow_down_guessing()
     found = gift_views.find_gift(token)
     if found is None:
-        note_wrong_code()
+        if not gift_views.is_known(token):
+            note_wrong_code()
         raise errors.GiftGone()
     g.chain = found.chain
     return found
@@ -101,6 +102,7 @@ def _shown(found: GiftView, wallet_id: int | None) -> dict[str, Any]:
     has_card = gifts.find_card(wallet_id, chain.id, now=now) is not None
     return {
         "giver": found.giver_name or _("A friend"),
+        "is_named": bool(found.giver_name),
         "message": found.gift.message,
         "ticket": offer_shown(offer, chain, valid),
         "rules": [does, *map(say, uses)],

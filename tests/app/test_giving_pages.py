@@ -150,7 +150,7 @@ def test_the_giver_sees_that_it_waits_and_calls_it_back(client, friend, coupon):
     token = give(client, coupon, "给你")
     page = client.get(path_of(coupon)).text
     assert f"http://localhost/g/{token}" in page
-    assert re.search(r"到明天 \d\d:\d\d为止", page)
+    assert re.search(r"到明天 \d\d:\d\d 为止", page)
     assert "出示" not in page
     assert client.get(f"/g/{token}").location == path_of(coupon)
 
@@ -236,6 +236,24 @@ def test_unknown_taken_and_called_back_links_look_alike(client, friend, app, cou
     assert count(Card) == 2
 
 
+@pytest.mark.parametrize("end", ["taken", "called back", "its giver left"])
+def test_a_gift_that_is_gone_is_no_guess(client, friend, app, coupon, card, end):
+    token, late = give(client, coupon), app.test_client()
+    if end == "taken":
+        pages.post(friend, f"/g/{token}")
+    elif end == "called back":
+        pages.post(client, f"{path_of(coupon)}/give/cancel")
+    else:
+        with transaction():
+            db.session.get_one(Card, card.id).state = "frozen"
+
+    looks = {late.get(f"/g/{token}").status_code for _ in range(22)}
+    guesses = [late.get(f"/g/guess{number}").status_code for number in range(22)]
+
+    assert looks == {404}
+    assert guesses == [404] * 20 + [429] * 2
+
+
 def test_whoever_has_his_share_is_told_so(client, friend, chain, code, coupon):
     theirs = take_card(friend, code)
     make_coupon(theirs, db.session.get_one(Offer, coupon.offer_id))
@@ -280,6 +298,18 @@ def test_apps_give_and_take(client, chain, wallet):
     assert count(Referral) == 1
     late, _ = open_wallet(client)
     assert client.post(f"/api/v1/coupon-gifts/{gift.json['token']}/accept", headers=late).json["code"] == "gift_gone"
+
+
+def test_an_app_that_comes_too_late_has_not_guessed(client, chain, wallet):
+    coupon, (late, _) = coupon_of(wallet, chain), open_wallet(client)
+    token = client.post(f"/api/v1/coupons/{coupon.id}/gifts", json={}, headers=wallet[0]).json["token"]
+    client.delete(f"/api/v1/coupon-gifts/{token}", headers=wallet[0])
+
+    answers = [client.post(f"/api/v1/coupon-gifts/{token}/accept", headers=late) for _ in range(22)]
+    guesses = [client.post(f"/api/v1/coupon-gifts/guess{n}/accept", headers=late).status_code for n in range(22)]
+
+    assert {answer.json["code"] for answer in answers} == {"gift_gone"}
+    assert guesses == [404] * 20 + [429] * 2
 
 
 def test_apps_call_a_gift_back(client, chain, wallet):
