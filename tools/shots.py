@@ -190,6 +190,7 @@ def head_office(walk: Walk) -> None:
     made_once(walk)
     checked_import(walk)
     drafted_campaign(walk)
+    coded_offer(walk)
 
 
 def made_once(walk: Walk) -> None:
@@ -230,9 +231,29 @@ def drafted_campaign(walk: Walk) -> None:
     walk.visit(f"{urlsplit(walk.page.url).path}/edit")
 
 
+def coded_offer(walk: Walk) -> None:
+    """Codes on paper, with a partner's list that holds mistakes; and coupons for a list of phones, looked at first."""
+    codes = ["PARTNER0001", "PARTNER0001", "X", "PARTNER0002"]
+    walk.page.goto(f"{walk.site.url}/dashboard/offers/2/codes")
+    walk.page.fill("input[name=size]", "500")
+    walk.press("main form:has(input[name=size]) button[type=submit]")
+    walk.shoot("printed_codes.made")
+    file = {"name": "codes.csv", "mimeType": "text/csv", "buffer": "\n".join(codes).encode()}
+    walk.page.set_input_files("input[type=file]", file)
+    walk.press("main form:has(input[type=file]) button[type=submit]")
+    walk.shoot("printed_codes.taken_in")
+    walk.page.goto(f"{walk.site.url}/dashboard/offers/2/hand-out")
+    file = {"name": "phones.csv", "mimeType": "text/csv", "buffer": b"phone\n+8613800000000\nnobody\n"}
+    walk.page.set_input_files("input[type=file]", file)
+    walk.page.click("main form button.button--primary")
+    walk.page.wait_for_selector("#handed .tiles")
+    walk.shoot("printed_codes.looked_at")
+
+
 def manager(walk: Walk) -> None:
     walk.sign_in("manager@snowpeak.example")
     walk.through(["/dashboard/"], "/dashboard")
+    walk.visit("/till/day?store=1", "till_day.everybody")
 
 
 def opened(walk: Walk) -> None:
@@ -250,6 +271,57 @@ def bare(walk: Walk) -> None:
 def clerk(walk: Walk) -> None:
     walk.sign_in("clerk@snowpeak.example")
     walk.through(["/till/", "/till/store"], "/till")
+    sold(walk)
+    printed(walk)
+
+
+def sold(walk: Walk) -> None:
+    """A member's purchase: the bill, a coupon from the house, the payment, and what the receipt lets the clerk do."""
+    walk.remember(COOKIE, walk.site.member_cookie)
+    code = walk.page.request.get(f"{walk.site.url}{walk.site.member_card}/code").json()["value"]
+    walk.page.goto(f"{walk.site.url}/till/")
+    walk.page.fill("#sale-code", code)
+    walk.page.wait_for_selector("#sale-member[data-member]")
+    for key in "68.50":
+        walk.page.click(f"[data-key='{key}']")
+    walk.page.wait_for_selector("[data-pay]:not([data-waits])")
+    walk.shoot("till.sale")
+    walk.press("#sale-member button[formaction]")
+    walk.shoot("till_gifts.begun")
+    walk.expects_refusals = True
+    walk.page.fill("input[name=text]", "WRONG-CODE")
+    walk.press("form[action$=enter] button[type=submit]")
+    walk.shoot("till_gifts.refused")
+    walk.expects_refusals = False
+    walk.press("form[action$=quote] button[type=submit]")
+    walk.page.wait_for_selector("[data-pay]:not([data-waits])")
+    walk.page.click("[data-pay]")
+    walk.page.wait_for_selector("[data-done]")
+    walk.shoot("till.paid")
+    walk.visit(walk.page.get_attribute(".sale-last a", "href") or "", "till_receipts.sold")
+    for fold in walk.page.query_selector_all("details.receipt-act:not([open]) > summary"):
+        fold.click()
+    walk.shoot("till_receipts.unfolded")
+    walk.page.fill("input[name=amount]", "9999")
+    walk.page.fill("input[name=reason]", "找错了钱")
+    walk.expects_refusals = True
+    for pin in walk.page.query_selector_all("#refund input[name=pin]"):
+        pin.fill("000000")
+    walk.press("#refund button[type=submit]")
+    walk.shoot("till_receipts.refused")
+    walk.expects_refusals = False
+
+
+def printed(walk: Walk) -> None:
+    """On paper: the receipt, and the report of the day."""
+    walk.page.emulate_media(media="print")
+    walk.visit("/till/day", "till_day.printed")
+    walk.page.emulate_media(media="screen")
+    walk.page.goto(f"{walk.site.url}/till/today")
+    receipt = walk.page.get_attribute("a.sales__link", "href") or ""
+    walk.page.emulate_media(media="print")
+    walk.visit(receipt, "till_receipts.printed")
+    walk.page.emulate_media(media="screen")
 
 
 def customer(walk: Walk) -> None:
@@ -278,6 +350,44 @@ def member(walk: Walk) -> None:
     """A phone with a history."""
     walk.remember(COOKIE, walk.site.member_cookie)
     walk.through(["/wallet/"], "/wallet")
+    walk.page.goto(f"{walk.site.url}{walk.site.member_card}")
+    walk.page.click("[data-opens=share]")
+    walk.shoot("wallet.card.sharing")
+    walk.expects_refusals = True
+    walk.page.goto(f"{walk.site.url}/wallet/enter")
+    walk.page.fill("input[name=text]", "WRONGWORD")
+    walk.press("main form button[type=submit]")
+    walk.shoot("wallet_entering.refused")
+    walk.expects_refusals = False
+    walk.visit(walk.site.offer, "wallet_offers.look.member")
+    walk.page.goto(f"{walk.site.url}{walk.site.member_card}/phone?change=1")
+    walk.page.fill("input[name=phone]", f"1390000{SIZES[walk.look.size]['width']:04}")
+    walk.press("#ask button[type=submit]")
+    walk.shoot("wallet_phone.code")
+    given(walk)
+
+
+def given(walk: Walk) -> None:
+    """A coupon that is held out to a friend; and what another phone sees by the link once it was called back."""
+    walk.page.goto(f"{walk.site.url}{walk.site.member_card}/coupons")
+    coupons = [link for link in dict.fromkeys(walk._links()) if "/coupons/" in link]
+    for coupon in coupons:
+        walk.page.goto(f"{walk.site.url}{coupon}/give")
+        if walk.page.query_selector("#give"):
+            break
+    else:
+        return walk._note("no coupon may be given")
+    walk.page.fill("textarea[name=message]", "周末一起去")
+    walk.press("#give button[type=submit]")
+    walk.shoot("wallet.coupon.waiting")
+    link = walk.page.input_value("#gift-link input")
+    walk.press("form[action$=cancel] button")
+    walk.shoot("wallet.coupon.called_back")
+    walk.context.clear_cookies(name=COOKIE)
+    walk.expects_refusals = True
+    walk.visit(urlsplit(link).path, "wallet_receiving.gone")
+    walk.expects_refusals = False
+    return None
 
 
 def frozen(walk: Walk) -> None:

@@ -15,7 +15,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from flask import Flask
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 
 from app import gifts
 from app.auth import devices
@@ -31,9 +31,9 @@ from coupons.models import Coupon, CouponGift, CouponState, Offer, OfferState
 from push.models import Delivery, DeliveryState, PushChannel
 from push.unsubscribing import Links
 from sharing.models import ShareLink
-from stores import codes, editing, staffing
+from stores import codes, editing, pins, staffing
 from stores.chains import NewChain, create_chain
-from stores.models import Chain, Role, StoreCode
+from stores.models import Chain, Role, Staff, StoreCode
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "snowpeak-demo"
@@ -57,6 +57,7 @@ class Site:
     shared: str  # a friend's link
     way_out: str  # the link under an e-mail
     member_cookie: str  # a phone that has had messages
+    member_card: str  # the page of its card
     frozen_cookie: str  # a phone whose card is frozen
 
 
@@ -73,6 +74,7 @@ def served(folder: Path) -> Iterator[Site]:
         "KAQUAN_NO_DOTENV": "1",
         "PUBLIC_URL": url,
         "PORT": str(port),
+        "SHOW_PHONE_CODES": "true",
     }
     os.environ.update(settings)
     flask = [sys.executable, "-m", "flask", "--app", "wsgi"]
@@ -101,6 +103,7 @@ def _prepared(url: str, app: Flask) -> Site:
         codes.revoke_code(opened.id, second.id, by=SYSTEM, now=now)
         member, frozen = _members_with_messages()
         freezing.freeze(frozen.chain_id, _card_of(frozen).id, by=SYSTEM, now=now)
+        _set_pins(member.chain_id, now=now)
         demo_code = _first(select(StoreCode).filter_by(chain_id=member.chain_id))
         first_code = _first(select(StoreCode).filter_by(chain_id=opened.id, revoked_at=None))
         link = _first(select(ShareLink).filter_by(chain_id=member.chain_id))
@@ -116,6 +119,7 @@ def _prepared(url: str, app: Flask) -> Site:
             shared=f"/s/{link.token}",
             way_out=Links("", app.config["SECRET_KEY"]).unsubscribe(member.id, PushChannel.EMAIL),
             member_cookie=_cookie_of(member),
+            member_card=f"/wallet/cards/{_card_of(member).id}",
             frozen_cookie=_cookie_of(frozen),
         )
 
@@ -130,11 +134,19 @@ def _chain(login: str, slug: str, name: str, name_en: str, *, now: datetime) -> 
 
 
 def _members_with_messages() -> tuple[Member, Member]:
-    """Two members who have something in their inboxes."""
+    """Two members who have something in their inboxes; the first has coupons to use."""
     arrived = select(Delivery.member_id).where(
         Delivery.channel == PushChannel.INBOX, Delivery.state.in_([DeliveryState.SENT, DeliveryState.DELIVERED])
     )
-    found = select(Member).where(Member.id.in_(arrived), Member.name != "").order_by(Member.id).limit(2)
+    usable = select(func.count()).where(
+        Coupon.member_id == Member.id, Coupon.state == CouponState.CLAIMED, Coupon.valid_until > utc_now()
+    )
+    found = (
+        select(Member)
+        .where(Member.id.in_(arrived), Member.name != "")
+        .order_by(usable.scalar_subquery().desc(), Member.id)
+        .limit(2)
+    )
     first, second = db.session.scalars(found)
     return first, second
 
@@ -146,6 +158,12 @@ def _gift(now: datetime) -> CouponGift:
 
 def _first(query: Select[Any]) -> Any:
     return db.session.scalars(query.limit(1)).one()
+
+
+def _set_pins(chain_id: int, *, now: datetime) -> None:
+    """Every manager has a PIN, so that clerks are asked for one."""
+    for person in db.session.scalars(select(Staff).filter_by(chain_id=chain_id, role=Role.STORE_MANAGER)):
+        pins.set_pin(chain_id, person.id, "482913", by=SYSTEM, now=now)
 
 
 def _card_of(member: Member) -> Card:
