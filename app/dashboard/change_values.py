@@ -238,6 +238,11 @@ def _stores(value: Any, chain: Chain) -> str:
     return _listed(list(db.session.scalars(query)))
 
 
+def _numbers(value: Any, chain: Chain) -> str:
+    """Ids, which are no amounts."""
+    return _listed([str(each) for each in value])
+
+
 def _offer(value: Any, chain: Chain) -> str:
     offer = db.session.scalar(db.select(Offer).filter_by(id=value, chain_id=chain.id))
     return Text(offer.name, offer.name_en or offer.name).say(language()) if offer else f"{value}"
@@ -287,6 +292,7 @@ _SAYERS: dict[str, Callable[[Any, Chain], str]] = {
     "store_id": _stores,
     "store_ids": _stores,
     "stores": _stores,
+    "coupon_ids": _numbers,
     "offer_id": _offer,
     "valid_until": _last_day,
     "weekdays": _weekdays,

@@ -18,6 +18,7 @@ from app.till.approving import approval_of
 from app.till.booking import request_id_of
 from app.till.policing import Leave, leave_for
 from app.till.refusing import refusals_noted
+from cards.contacts import spoken
 from checkout import day_report, receipts, refunding, voiding
 from checkout.errors import CheckoutNotFound
 from checkout.models import TillAction
@@ -144,6 +145,7 @@ def _page(
         receipt=found,
         day_line=line,
         chain=chain_of(actor()),
+        store_phone=spoken(found.store.phone, currency=till.currency),
         names=day_report.names_of_authors(actor().chain_id, {line.settled_by}),
         earned_points=line.points_earned - sum(each.points_taken + each.points_short for each in refunds),
         used_points=line.points_used - sum(each.points_returned for each in refunds),

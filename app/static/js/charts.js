@@ -168,7 +168,7 @@ function treeOption(data, look, box) {
   return {
     tooltip: { ...common(look).tooltip, trigger: "item", formatter: (point) => `${point.name}${point.value === undefined ? "" : `  ${shown(point.value, box.dataset.unit)}`}` },
     series: [{
-      type: "tree", data: [data], orient: narrow ? "TB" : "LR", left: narrow ? 8 : 72, right: narrow ? 8 : 120, top: narrow ? 32 : 8, bottom: narrow ? 88 : 8,
+      type: "tree", data: [data], orient: narrow ? "TB" : "LR", left: narrow ? 8 : 72, right: narrow ? 8 : 120, top: narrow ? 32 : 8, bottom: narrow ? 108 : 8,
       symbol: "circle", symbolSize: 9, initialTreeDepth: 3, expandAndCollapse: true, roam: true, edgeShape: "curve",
       itemStyle: { color: look.accent, borderColor: look.accent }, lineStyle: { color: look.strong, width: 1.2 },
       label: { color: look.ink, fontSize: 12, position: narrow ? "top" : "left", distance: 8, backgroundColor: look.surface, padding: [1, 2] },
