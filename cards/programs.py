@@ -6,9 +6,10 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
 
-from cards.models import Card, CodeMode, Program, Tier, TierBy
+from cards.models import CodeMode, Program, Tier, TierBy
 from core import audit
 from core.audit import Author
 from core.db import db
@@ -54,10 +55,13 @@ class PointRulesInvalid(Invalid):
 
 
 class TierInUse(Conflict):
-    """Cards stand on this tier."""
+    """Cards stand on this tier, or something is for its cards only."""
 
     code = "tier_in_use"
-    sentence = Text("还有会员在这个等级上，不能删掉。", "There are members on this tier; it cannot be taken away.")
+    sentence = Text(
+        "还有会员在这个等级上，或有券活动限这个等级，不能删掉。",
+        "There are members on this tier, or offers for it only; it cannot be taken away.",
+    )
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,7 @@ def edit_program(chain_id: int, program_id: int, settings: ProgramSettings, *, b
 
 
 def set_tiers(chain_id: int, program_id: int, tiers: Sequence[NewTier], *, by: Author, now: datetime) -> None:
-    """Say anew what the tiers are, lowest first; those left over at the top go when nobody stands on them.
+    """Say anew what the tiers are, lowest first; those left over at the top go when nothing needs them any more.
 
     Needs an open transaction; raises NotFound, TierInvalid, TiersOutOfOrder, TierInUse.
     """
@@ -243,10 +247,12 @@ def _check_tiers(tiers: Sequence[NewTier], tier_by: str) -> None:
 
 
 def _drop(tiers: Sequence[Tier]) -> None:
-    for tier in tiers:
-        if db.session.scalar(select(Card.id).filter_by(tier_id=tier.id).limit(1)) is not None:
-            raise TierInUse()
-        db.session.delete(tier)
+    """What refers to a tier, here or in a higher package, the database knows."""
+    try:
+        with db.session.begin_nested():
+            db.session.execute(delete(Tier).where(Tier.id.in_([tier.id for tier in tiers])))
+    except IntegrityError as error:
+        raise TierInUse() from error
 
 
 def _program(chain_id: int, program_id: int) -> Program:

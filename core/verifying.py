@@ -3,8 +3,7 @@
 A check is one SELECT of a row for each thing compared, ``subject``, ``expected`` and ``found``; the database counts
 those that differ. All checks of a run read one snapshot, whatever is written meanwhile, and nothing is held in memory.
 
-In its text ``ours(k)`` stands for the rows of the chain that is looked at, by the ``chain_id`` of table ``k``, and
-``business_day(moment, timezone, cutoff_hour)`` for the day a moment belongs to.
+In its text ``ours(k)`` stands for the rows of the chain that is looked at, by the ``chain_id`` of table ``k``.
 """
 
 import re
@@ -13,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from core.days import with_days
 from core.db import db
 from core.hot import Sql
 from core.text import Text
@@ -58,7 +56,8 @@ def verify(checks: Iterable[Check], *, chain_id: int | None = None, most: int = 
 
 
 def _find(driver: Any, check: Check, chain_id: int | None, most: int) -> Finding:
-    compared = f"({_spelled(check.sql, driver, chain_id)}) AS compared"
+    ours = "TRUE" if chain_id is None else r"\1.chain_id = :chain_id"
+    compared = f"({OURS.sub(ours, check.sql)}) AS compared"
     differs = "compared.expected <> compared.found"
     (counts,) = _rows(driver, f"SELECT count(*), count(CASE WHEN {differs} THEN 1 END) FROM {compared}", chain_id)
     differences: list[Difference] = []
@@ -66,11 +65,6 @@ def _find(driver: Any, check: Check, chain_id: int | None, most: int) -> Finding
         listing = f"SELECT subject, expected, found FROM {compared} WHERE {differs} ORDER BY subject LIMIT {int(most)}"
         differences = [Difference(*map(str, row)) for row in _rows(driver, listing, chain_id)]
     return Finding(check, int(counts[0]), int(counts[1]), differences)
-
-
-def _spelled(text: str, driver: Any, chain_id: int | None) -> str:
-    text = OURS.sub("TRUE" if chain_id is None else r"\1.chain_id = :chain_id", text)
-    return with_days(text, driver)
 
 
 def _rows(driver: Any, text: str, chain_id: int | None) -> list[Any]:

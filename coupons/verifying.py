@@ -70,19 +70,16 @@ LIMITS = (
     ),
     Check(
         "day_counted",
-        Text("每天的计数 = 当天领出的优惠券", "what is counted of a day are the coupons claimed in it"),
-        "offer/day",
+        Text("各天的计数之和 = 领出的优惠券", "what is counted of the days are the coupons claimed"),
+        "offer",
         """
-        SELECT u.offer_id || '/' || u.day AS subject, sum(u.claimed) AS expected, sum(u.counted) AS found
-        FROM (
-            SELECT q.offer_id, business_day(q.claimed_at, c.timezone, c.cutoff_hour) AS day, 1 AS claimed, 0 AS counted
-            FROM coupons q JOIN offers f ON f.id = q.offer_id JOIN chains c ON c.id = f.chain_id
-            WHERE f.per_day_limit IS NOT NULL AND q.source <> 'friend' AND ours(f)
-            UNION ALL
-            SELECT d.offer_id, CAST(d.day AS text), 0, d.claimed
-            FROM offer_days d JOIN offers f ON f.id = d.offer_id WHERE f.per_day_limit IS NOT NULL AND ours(f)
-        ) u
-        GROUP BY u.offer_id, u.day
+        SELECT f.id AS subject, coalesce(q.claimed, 0) AS expected, coalesce(d.counted, 0) AS found
+        FROM offers f
+        LEFT JOIN (
+            SELECT offer_id, count(*) AS claimed FROM coupons WHERE source <> 'friend' GROUP BY offer_id
+        ) q ON q.offer_id = f.id
+        LEFT JOIN (SELECT offer_id, sum(claimed) AS counted FROM offer_days GROUP BY offer_id) d ON d.offer_id = f.id
+        WHERE f.per_day_limit IS NOT NULL AND ours(f)
         """,
     ),
     Check(

@@ -94,6 +94,13 @@ def test_books_that_agree_are_clean_and_every_check_had_something_to_compare(boo
     assert [finding.check.name for finding in findings if finding.rows == 0] == []
 
 
+def test_books_agree_after_the_chain_has_moved_its_days(books):
+    with transaction():
+        db.session.execute(text("UPDATE chains SET timezone = 'America/New_York', cutoff_hour = 5"))
+
+    assert problems() == set()
+
+
 def test_every_check_has_something_that_breaks_it():
     assert [check.name for check in CHECKS] == sorted({check.name for check in CHECKS}, key=[*BREAKERS].index)
 

@@ -16,7 +16,7 @@ from coupons import approval
 from push import policies as push_policies
 from sharing import policies as sharing_policies
 from stores.models import Chain, Role
-from tests.factories import make_card, make_chain, make_staff, make_store, make_store_code, program_of
+from tests.factories import make_card, make_chain, make_offer, make_staff, make_store, make_store_code, program_of
 from tests.pages import post, sign_in
 
 ACTION = re.compile(r"[a-z]+( [a-z]+){1,2}")
@@ -167,6 +167,16 @@ def test_a_tier_on_which_members_stand_stays(hq, chain):
     db.session.commit()
 
     assert post(hq, "/dashboard/settings/tiers", rows("A,A,0,1,0")).status_code == 422
+    assert len(tiers(chain)) == 2
+
+
+def test_a_tier_that_an_offer_is_for_stays(hq, chain):
+    top = db.session.scalars(select(Tier).order_by(Tier.rank.desc()).limit(1)).one()
+    make_offer(chain, tier_ids=(top.id,))
+
+    page = post(hq, "/dashboard/settings/tiers?lang=en", rows("A,A,0,1,0"))
+
+    assert (page.status_code, "offers for it only" in page.text) == (422, True)
     assert len(tiers(chain)) == 2
 
 
