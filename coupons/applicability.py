@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -94,13 +95,26 @@ def item_index(coupon: UsableCoupon, purchase: Purchase) -> int | None:
     """Which line of the basket is the coupon's item: by name or SKU, whatever the capitals. The dearest of several."""
     if coupon.item_name is None or purchase.items is None:
         return None
-    wanted = {coupon.item_name.zh.strip().casefold(), coupon.item_name.en.strip().casefold()}
-    found = [
-        (item.price_cents, -index)
-        for index, item in enumerate(purchase.items)
-        if wanted & {item.name.strip().casefold(), (item.sku or item.name).strip().casefold()}
-    ]
+    lines = _lines_by_name(purchase.items)
+    found = [lines[name] for name in map(_plain, coupon.item_name) if name in lines]
     return -max(found)[1] if found else None
+
+
+@lru_cache(maxsize=64)
+def _lines_by_name(items: tuple[Item, ...]) -> dict[str, tuple[int, int]]:
+    """Under each name and SKU the dearest line of the basket, the first of them: its price, and its number below zero.
+
+    Kept, because every coupon looks for its item several times.
+    """
+    lines: dict[str, tuple[int, int]] = {}
+    for index, item in enumerate(items):
+        for name in map(_plain, (item.name, item.sku or item.name)):
+            lines[name] = max((item.price_cents, -index), lines.get(name, (-1, 0)))
+    return lines
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold()
 
 
 def step_of(kind: str) -> int:

@@ -159,6 +159,7 @@ class _Search:
         self.purchase, self.discount_bp, self.found, self.work = purchase, discount_bp, found, work
         self.is_exact = True
         self.pools: dict[object, list[int]] = {}
+        self.lines = {coupon.id: item_index(coupon, purchase) for coupon in coupons}
         ordered = sorted(coupons, key=_line_order)
         self.items = self._without_lesser([c for c in ordered if step_of(c.kind) < MEMBER_STEP])
         self.percents = [c for c in ordered if step_of(c.kind) == step_of("percent")]
@@ -187,7 +188,7 @@ class _Search:
         seen: Counter[object] = Counter()
         kept = []
         for coupon in coupons:
-            key = (coupon.stack_group, item_index(coupon, self.purchase))
+            key = (coupon.stack_group, self.lines[coupon.id])
             seen[key] += 1
             if coupon.stack_group is None or seen[key] == 1:
                 kept.append(coupon)
@@ -198,9 +199,9 @@ class _Search:
         pools = []
         if coupon.stack_group is not None:
             pools.append(self._pool(("group", coupon.stack_group), 1))
-        index = item_index(coupon, self.purchase)
+        index = self.lines[coupon.id]
         if index is not None and self.purchase.items is not None:
-            rivals = sum(item_index(other, self.purchase) == index for other in self.items)
+            rivals = sum(self.lines[other.id] == index for other in self.items)
             if rivals > self.purchase.items[index].quantity:
                 pools.append(self._pool(("line", index), self.purchase.items[index].quantity))
         return pools

@@ -239,3 +239,15 @@ def test_beyond_the_bound_the_answer_is_good_and_says_that_it_may_not_be_the_bes
     assert clash(rough.coupons, purchase) is None
     assert rough.payable_cents < priced((), purchase).payable_cents
     assert combining.MOST_WORK > 1
+
+
+def test_two_hundred_coupons_for_items_of_a_long_basket_take_no_time():
+    items = tuple(Item(f"商品{number}", 1, 1000 + number, f"SKU-{number}") for number in range(500))
+    purchase = buying(sum(item.price_cents for item in items), items=items)
+    held = [coupon(n, "gift", 900 + n, item_name=Text(f"商品{n}", f"SKU-{n}")) for n in range(200)]
+
+    begun_at = perf_counter()
+    found = best(held, purchase)
+
+    assert perf_counter() - begun_at < SLOW_SECONDS
+    assert len(ids(found)) == 200
