@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
-from app.auth.guard import MANAGERS, access, actor, author, require_staff
+from app.auth.guard import HQ_ADMIN, MANAGERS, access, actor, author, require_staff
 from app.dashboard import personal, store_choice
 from app.dashboard.frame import chain_of
 from app.dashboard.store_choice import Choice
@@ -25,8 +25,10 @@ from cards import freezing
 from cards.models import CardState, Program, Tier
 from core.clock import utc_now
 from core.db import db, transaction
-from core.errors import NotFound
+from core.errors import DomainError, NotFound
 from core.money import money
+from coupons.queries import find_coupon
+from coupons.voiding import void_coupon
 from stores.models import Role
 
 bp = Blueprint("members", __name__, url_prefix="/dashboard/members", template_folder="templates")
@@ -92,6 +94,7 @@ def show(member_id: int) -> str:
         came_through=_came_through(person, reader),
         consents=_consents(person),
         may_freeze=actor().role in FREEZERS,
+        may_void=actor().role in HQ_ADMIN,
         cash=lambda cents: money(cents, chain.currency, language()),
     )
 
@@ -113,6 +116,24 @@ def unfreeze(member_id: int, card_id: int) -> Response:
     _change(freezing.unfreeze, member_id, card_id)
     flash(gettext("The card works again."), "good")
     return redirect(url_for("members.show", member_id=member_id))
+
+
+@bp.post(f"/{ID}/coupons/<int:coupon_id>/void")
+@access(*HQ_ADMIN)
+def void(member_id: int, coupon_id: int) -> Response:
+    """Take a coupon away for good, with a reason."""
+    now = utc_now()
+    person = people.find_person(reader_of(actor()), member_id, now=now)
+    if not any(find_coupon(held.card.id, coupon_id, now=now) for held in person.cards):
+        raise NotFound()
+    try:
+        with transaction():
+            void_coupon(actor().chain_id, coupon_id, reason=request.form.get("reason", ""), by=author(), now=now)
+    except DomainError as refusal:
+        flash(refusal.say(language()), "warn")
+    else:
+        flash(gettext("The coupon is void."), "good")
+    return redirect(url_for("members.show", member_id=member_id, _anchor="coupons"))
 
 
 def _change(change: Callable[..., bool], member_id: int, card_id: int) -> None:

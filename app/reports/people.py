@@ -266,7 +266,7 @@ def _checkouts(card_ids: Sequence[int]) -> Sequence[Row[Checkout, str]]:
     return db.session.execute(
         select(Checkout, Store.name)
         .join(Store, Store.id == Checkout.store_id)
-        .where(Checkout.card_id.in_(card_ids), Checkout.settled_at.is_not(None))
+        .where(Checkout.card_id.in_(card_ids), Checkout.state != CheckoutState.RELEASED)
         .order_by(Checkout.id.desc())
         .limit(SHOWN)
     ).all()

@@ -1,13 +1,19 @@
 """The members' pages: the list, one member, freezing."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select, update
 
 from cards.models import Card
+from checkout import settling
 from checkout.models import Checkout
 from core.audit import AuditEntry
+from core.clock import utc_now
 from core.db import db, transaction
+from core.hot import one_action
 from coupons import giving
+from coupons.models import Coupon
 from stores.models import Chain, Role, Store
 from tests.checkout.shop import Shop
 from tests.factories import (
@@ -154,6 +160,68 @@ def test_what_was_refunded_is_taken_off_what_was_paid(app, client):
 
     assert "Refunded" in row
     assert row.count("¥0.00") == 1
+
+
+def test_a_part_handed_back_and_a_purchase_on_hold_say_so(app, client):
+    shop = Shop()
+    shop.settle(10_000)
+    with transaction():
+        db.session.execute(update(Checkout).values(refunded_cents=1_000))
+    with one_action() as hot:
+        settling.reserve(hot, shop.sale(5_000), until=NOON + timedelta(minutes=10), now=NOON)
+    sign_in(client, make_staff(shop.chain))
+
+    page = client.get(f"/dashboard/members/{shop.card.member_id}?lang=en").text
+    held, refunded = page[page.index("Checkouts</h2>") :].partition("<tbody>")[2].split("</tr>")[:2]
+
+    assert "¥10.00 handed back" in refunded
+    assert "Reserved" in held
+    assert "until" in held
+
+
+def coupon_to_void(chain):
+    card = make_card(make_store_code(make_store(chain)))
+    return card, make_coupon(card, make_offer(chain), now=utc_now())
+
+
+def state_of(coupon):
+    db.session.rollback()
+    return db.session.scalar(select(Coupon.state).filter_by(id=coupon.id))
+
+
+def test_head_office_voids_a_coupon_with_a_reason(app, client):
+    chain = make_chain()
+    card, coupon = coupon_to_void(chain)
+    sign_in(client, make_staff(chain))
+    path = f"/dashboard/members/{card.member_id}"
+    action = f"{path}/coupons/{coupon.id}/void"
+
+    assert f'action="{action}"' in client.get(path).text
+    assert "原因" in post(client, action, {"reason": " "}, follow_redirects=True).text
+    assert state_of(coupon) == "claimed"
+    page = post(client, f"{action}?lang=en", {"reason": "by mistake"}, follow_redirects=True).text
+
+    assert "The coupon is void." in page
+    assert f'action="{action}"' not in page
+    assert state_of(coupon) == "void"
+    assert db.session.scalar(select(AuditEntry.after).filter_by(action="coupon voided"))["reason"] == "by mistake"
+    assert post(client, f"{action}", {"reason": "again"}).status_code == 302
+
+
+def test_only_head_office_voids_and_only_a_coupon_of_that_member(app, client):
+    chain = make_chain()
+    card, coupon = coupon_to_void(chain)
+    other, _ = coupon_to_void(chain)
+    store = db.session.get_one(Store, card.store_id)
+    manager = sign_in(client, make_staff(chain, Role.STORE_MANAGER, (store,)))
+    path = f"/dashboard/members/{card.member_id}"
+
+    assert "/void" not in manager.get(path).text
+    assert post(manager, f"{path}/coupons/{coupon.id}/void", {"reason": "x"}).status_code == 403
+    head_office = sign_in(app.test_client(), make_staff(chain))
+    wrong = f"/dashboard/members/{other.member_id}/coupons/{coupon.id}/void"
+    assert post(head_office, wrong, {"reason": "x"}).status_code == 404
+    assert state_of(coupon) == "claimed"
 
 
 @pytest.mark.parametrize("member_id", [2, 3, 4, 99])
