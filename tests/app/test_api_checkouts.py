@@ -4,28 +4,15 @@ import json
 from base64 import urlsafe_b64encode
 
 import pytest
-import time_machine
 from sqlalchemy import func, select
 
 from cards.models import Card
 from checkout.models import Checkout
 from core.db import db
 from stores.models import Role
-from tests.checkout.shop import Shop
-from tests.factories import NOON, code_of, in_days, make_card, make_chain, make_coupon, make_key, make_offer, make_store
+from tests.factories import code_of, in_days, make_card, make_chain, make_coupon, make_key, make_offer, make_store
 
 KEY = {"Idempotency-Key": "sale-0001"}
-
-
-@pytest.fixture
-def noon():
-    with time_machine.travel(NOON, tick=False) as clock:
-        yield clock
-
-
-@pytest.fixture
-def shop(app, noon):
-    return Shop()
 
 
 @pytest.fixture

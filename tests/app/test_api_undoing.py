@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-import time_machine
 from sqlalchemy import select, update
 
 from cards.models import Card, Program
@@ -12,21 +11,9 @@ from core.audit import SYSTEM
 from core.db import db, transaction
 from stores import pins
 from stores.models import Role, Staff
-from tests.checkout.shop import Shop
 from tests.factories import NOON, code_of, in_days, make_coupon, make_key, make_offer, make_staff, make_store
 
 PIN = "274163"
-
-
-@pytest.fixture
-def noon():
-    with time_machine.travel(NOON, tick=False) as clock:
-        yield clock
-
-
-@pytest.fixture
-def shop(app, noon):
-    return Shop()
 
 
 @pytest.fixture

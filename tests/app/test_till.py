@@ -3,7 +3,6 @@
 import re
 
 import pytest
-import time_machine
 from sqlalchemy import func, select, update
 
 from cards.models import Card, Member, PointEntry, Program
@@ -11,22 +10,10 @@ from checkout.models import Checkout, RefusedAttempt
 from core.db import db, transaction
 from coupons.models import Coupon
 from stores.models import Role, Store
-from tests.checkout.shop import Shop
 from tests.factories import NOON, code_of, in_days, make_chain, make_coupon, make_offer, make_staff, make_store
 from tests.pages import post, sign_in
 
 HTMX = {"HX-Request": "true"}
-
-
-@pytest.fixture
-def noon():
-    with time_machine.travel(NOON, tick=False) as clock:
-        yield clock
-
-
-@pytest.fixture
-def shop(app, noon):
-    return Shop()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-import time_machine
 
 from checkout import attempts, day_report, errors, queries, refunding, voiding
 from checkout.models import TillAction
@@ -15,17 +14,6 @@ from tests.factories import NOON, in_days, make_coupon, make_offer, make_staff, 
 from tests.pages import sign_in
 
 TODAY = NOON.date()
-
-
-@pytest.fixture
-def noon():
-    with time_machine.travel(NOON, tick=False) as clock:
-        yield clock
-
-
-@pytest.fixture
-def shop(app, noon):
-    return Shop()
 
 
 @pytest.fixture

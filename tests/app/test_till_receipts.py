@@ -1,7 +1,6 @@
 """A sale after it was booked: its receipt, undone alone or with a PIN, handed back in parts."""
 
 import pytest
-import time_machine
 from sqlalchemy import select, update
 
 from cards.models import Card, PointEntry, Program
@@ -18,17 +17,6 @@ from tests.factories import NOON, make_chain, make_coupon, make_offer, make_staf
 from tests.pages import post, sign_in
 
 PIN = "482913"
-
-
-@pytest.fixture
-def noon():
-    with time_machine.travel(NOON, tick=False) as clock:
-        yield clock
-
-
-@pytest.fixture
-def shop(app, noon):
-    return Shop()
 
 
 @pytest.fixture
