@@ -2,6 +2,8 @@
 
 import math
 import time
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Any
 
 from flask import Flask, Request, Response, abort, current_app, request
@@ -38,6 +40,7 @@ STRICT_HEADERS = [
 HTTPS_ONLY = ("Strict-Transport-Security", "max-age=31536000")
 NOT_KEPT = ("Cache-Control", "private, no-store")
 NOWHERE = "unknown"  # the address of a request without one
+ONE_CUSTOMER = 64  # bits that the addresses of one connection to the net have in common
 GUESSES = parse("20/minute")  # wrong codes from one address
 LOGINS = parse("30/minute")  # log-in attempts from one address
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -115,8 +118,20 @@ def headers_of(settings: Settings) -> list[tuple[str, str]]:
 
 
 def address() -> str:
-    """Where the request comes from (behind TRUSTED_PROXIES proxies)."""
-    return request.remote_addr or NOWHERE
+    """Where the request comes from (behind TRUSTED_PROXIES proxies), as it is counted."""
+    return counted_as(request.remote_addr)
+
+
+@lru_cache(maxsize=10_000)
+def counted_as(remote: str | None) -> str:
+    """An address as it is counted: of IPv6 the network, since one customer has 2**64 addresses to guess from."""
+    try:
+        found = ip_address((remote or "").partition("%")[0])
+    except ValueError:
+        return remote or NOWHERE
+    if isinstance(found, IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or IPv6Network((found, ONE_CUSTOMER), strict=False))
 
 
 def guesses_too_much(guesser: str) -> bool:

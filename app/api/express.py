@@ -89,7 +89,7 @@ def _join(token: str, environ: "WSGIEnvironment") -> joining.Joined | None:
     """The card, as app/api/wallets.py takes it; None where Flask shall see to the request."""
     kind, _, secret = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     is_wallet = kind.lower() == "bearer" and secret and not secret.startswith(KEY_PREFIX)
-    if not is_wallet or security.guesses_too_much(environ.get("REMOTE_ADDR") or security.NOWHERE):
+    if not is_wallet or security.guesses_too_much(security.counted_as(environ.get("REMOTE_ADDR"))):
         return None
     key_hash = hashed(secret)
     try:

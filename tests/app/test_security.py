@@ -6,6 +6,7 @@ from limits import RateLimitItemPerMinute
 from sqlalchemy import func, select
 
 from app.auth.views import local_path
+from app.security import counted_as
 from cards.models import Wallet
 from core.clock import utc_now
 from core.db import db, transaction
@@ -101,6 +102,32 @@ def test_too_many_guesses_are_told_when_to_come_back(client):
     answers = [client.get(f"/q/guess{number}") for number in range(21)]
 
     assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
+
+
+def test_whoever_has_a_network_of_addresses_guesses_no_faster(client):
+    def guess(address):
+        return client.get("/q/guess", environ_overrides={"REMOTE_ADDR": address}).status_code
+
+    answers = [guess(f"2001:db8:1:2::{number:x}") for number in range(21)]
+
+    assert answers == [404] * 20 + [429]
+    assert guess("2001:db8:1:3::1") == 404
+
+
+@pytest.mark.parametrize(
+    ("remote", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", "unknown"),
+        (None, "unknown"),
+        ("a socket", "a socket"),
+    ],
+)
+def test_an_address_is_counted_by_who_has_it(remote, counted):
+    assert counted_as(remote) == counted
 
 
 def test_wrong_bearers_are_guesses(client):
