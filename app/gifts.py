@@ -10,9 +10,9 @@ from core.db import transaction
 from core.hot import one_action
 from coupons import gift_views, giving
 from coupons.errors import GiftGone
+from coupons.gift_models import CouponGift, GiftState
 from coupons.gift_views import GiftView
 from coupons.giving import Accepted
-from coupons.models import CouponGift, GiftState
 from sharing import joining, linking, visiting
 from sharing.models import ShareChannel
 

@@ -7,6 +7,7 @@ import core.events
 import core.idempotency
 import core.leases
 import coupons.code_models
+import coupons.gift_models
 import coupons.models
 import push.models
 import sharing.models

@@ -10,7 +10,8 @@ from sqlalchemy import func, select
 from cards.models import Card, CardState, Member
 from core.db import db
 from coupons import errors
-from coupons.models import Coupon, CouponGift, GiftState, Offer
+from coupons.gift_models import CouponGift, GiftState
+from coupons.models import Coupon, Offer
 from stores.models import Chain
 
 

@@ -17,8 +17,9 @@ from core.errors import DomainError
 from core.hot import AlreadyThere, Hot, Sql, this_transaction
 from core.tokens import hashed, new_code
 from coupons import errors, limits, terms
+from coupons.gift_models import CouponGift, GiftState
 from coupons.gift_views import GiftView, find_gift
-from coupons.models import Coupon, CouponGift, CouponState, GiftState, Offer, OfferPhone
+from coupons.models import Coupon, CouponState, Offer, OfferPhone
 from stores.models import Chain
 
 LASTS = timedelta(hours=24)

@@ -12,7 +12,8 @@ from core.db import db
 from core.hot import AlreadyThere, CheckRefused, Sql, this_transaction
 from coupons import errors
 from coupons.claiming import Claimed, claim
-from coupons.models import CouponSource, Offer, OfferState, StaffGift
+from coupons.gift_models import StaffGift
+from coupons.models import CouponSource, Offer, OfferState
 from coupons.offers import get_offer
 from stores.models import Chain
 

@@ -27,7 +27,8 @@ from core.audit import SYSTEM
 from core.clock import utc_now
 from core.db import db, transaction
 from core.tokens import hashed
-from coupons.models import Coupon, CouponGift, CouponState, Offer, OfferState
+from coupons.gift_models import CouponGift
+from coupons.models import Coupon, CouponState, Offer, OfferState
 from push.models import Delivery, DeliveryState, PushChannel
 from push.unsubscribing import Links
 from sharing.models import ShareLink

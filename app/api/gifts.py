@@ -16,7 +16,8 @@ from cards.holding import card_of_wallet
 from core.clock import utc_now
 from coupons import gift_views, giving
 from coupons.errors import CouponNotUsable, GiftGone
-from coupons.models import CouponState, GiftState
+from coupons.gift_models import GiftState
+from coupons.models import CouponState
 
 bp = api_blueprint("gifts", "Coupons that members give to friends")
 

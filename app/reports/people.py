@@ -14,7 +14,7 @@ from checkout.models import Checkout, CheckoutState
 from core.clock import day_start
 from core.db import db
 from core.errors import NotFound
-from coupons.models import CouponGift, GiftState
+from coupons.gift_models import CouponGift, GiftState
 from coupons.queries import HeldCoupon, coupons_of_card
 from push.consents import current_consents
 from push.models import Campaign, Delivery

@@ -19,9 +19,10 @@ from core.clock import utc_now
 from core.db import transaction
 from coupons import gift_views, giving, queries, terms
 from coupons.errors import CouponBeingGiven, CouponNotFound, CouponNotUsable, GiftMessageTooLong
+from coupons.gift_models import GiftState
 from coupons.gift_views import Given
 from coupons.giving import LONGEST_MESSAGE
-from coupons.models import CouponSource, CouponState, GiftState
+from coupons.models import CouponSource, CouponState
 from coupons.queries import HeldCoupon
 
 TOLD_FOR = timedelta(hours=12)

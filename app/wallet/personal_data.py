@@ -8,7 +8,8 @@ from sqlalchemy import Select, select
 from cards.models import Card, Member, PointEntry, Program, Tier, Wallet
 from checkout.models import Checkout, Redemption
 from core.db import db
-from coupons.models import Coupon, CouponGift, Offer
+from coupons.gift_models import CouponGift
+from coupons.models import Coupon, Offer
 from push.models import Consent, Delivery, Run
 from sharing.models import Referral, ShareLink, ShareVisit
 from stores.models import Chain, Scan, Store, StoreCode

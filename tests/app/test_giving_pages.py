@@ -12,7 +12,8 @@ from cards.models import Card, Member
 from core.clock import utc_now
 from core.db import db, transaction
 from coupons import gift_views
-from coupons.models import Coupon, CouponGift, Offer
+from coupons.gift_models import CouponGift
+from coupons.models import Coupon, Offer
 from sharing.models import Referral, ShareLink, ShareVisit
 from tests import pages
 from tests.factories import make_chain, make_coupon, make_offer, make_store, make_store_code, program_of

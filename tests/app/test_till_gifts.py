@@ -10,7 +10,8 @@ from core.clock import utc_now
 from core.db import db, transaction
 from coupons import printing
 from coupons.code_models import PrintedCode
-from coupons.models import Coupon, Offer, StaffGift
+from coupons.gift_models import StaffGift
+from coupons.models import Coupon, Offer
 from stores.models import Role
 from tests.factories import (
     code_of,
@@ -102,7 +103,7 @@ def test_when_the_clerk_gave_all_of_today_he_is_told(client, shop):
     [
         ({"reason": " "}, 422, "reason_needed"),
         ({"offer_id": "999"}, 404, "offer_not_found"),
-        ({"offer_id": ""}, 404, "offer_not_found"),
+        ({"offer_id": ""}, 422, "no_offer_chosen"),
         ({"ticket": "ct_wrong"}, 404, "card_code_unknown"),
     ],
 )

@@ -8,7 +8,8 @@ from sqlalchemy import func, select
 
 from core.db import db, transaction
 from coupons import giving
-from coupons.models import Coupon, CouponGift
+from coupons.gift_models import CouponGift
+from coupons.models import Coupon
 from stores.models import StoreCode
 from tests.checkout.shop import Shop, book
 from tests.concurrency.racing import race

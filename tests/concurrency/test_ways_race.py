@@ -12,7 +12,8 @@ from core.db import db, transaction
 from coupons import entering, handing_out, printing, staff_gifts
 from coupons.code_models import PrintedCode
 from coupons.expiring import expire_batch
-from coupons.models import Coupon, Offer, OfferBudget, OfferSlot, StaffGift
+from coupons.gift_models import StaffGift
+from coupons.models import Coupon, Offer, OfferBudget, OfferSlot
 from coupons.voiding import void_coupon
 from stores.models import Chain
 from tests.concurrency.racing import race

@@ -14,7 +14,8 @@ from core.events import Event
 from core.hot import one_action
 from coupons import gift_views, giving
 from coupons.claiming import claim
-from coupons.models import Coupon, CouponGift, CouponState, Offer, OfferBudget, OfferPhone
+from coupons.gift_models import CouponGift
+from coupons.models import Coupon, CouponState, Offer, OfferBudget, OfferPhone
 from tests.factories import NOON, in_days, make_card, make_chain, make_coupon, make_offer, make_store, make_store_code
 
 pytestmark = pytest.mark.usefixtures("app")

@@ -14,7 +14,8 @@ from core.hot import one_action
 from coupons import entering, handing_out, sightings, staff_gifts, voiding
 from coupons.claiming import claim
 from coupons.expiring import expire_batch
-from coupons.models import Coupon, Offer, OfferBudget, OfferSighting, OfferSlot, StaffGift
+from coupons.gift_models import StaffGift
+from coupons.models import Coupon, Offer, OfferBudget, OfferSighting, OfferSlot
 from coupons.redeeming import give_back
 from stores.models import Role
 from tests.factories import (
