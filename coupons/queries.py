@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, case, func, or_, select
 
 from core.db import db
+from coupons.drafts import most_cents
 from coupons.models import Coupon, CouponSource, CouponState, Offer, OfferBudget, OfferSlot, OfferState
 
 MOST = 200  # coupons of one card on one page
@@ -80,7 +81,7 @@ def public_offers(chain_id: int, *, now: datetime, member_id: int | None = None,
         .limit(limit)
     ).all()
     ids = [offer.id for offer in offers]
-    left, held = count_left(ids), _count_held(ids, member_id)
+    left, held = _count_claimable(offers), _count_held(ids, member_id)
     return [OfferOnShow(offer, left.get(offer.id), held.get(offer.id, 0)) for offer in offers]
 
 
@@ -100,6 +101,19 @@ def count_left(offer_ids: Sequence[int]) -> dict[int, int]:
         .group_by(OfferSlot.offer_id)
     )
     return {offer_id: int(left) for offer_id, left in rows}
+
+
+def _count_claimable(offers: Sequence[Offer]) -> dict[int, int]:
+    """How many coupons of each offer its stock and its budget still allow; offers without either are not in it."""
+    left = count_left([offer.id for offer in offers])
+    bounded = {offer.id: most_cents(offer) for offer in offers if offer.budget_cents is not None}
+    if not bounded:
+        return left
+    rooms = select(OfferBudget.offer_id, OfferBudget.budget_cents - OfferBudget.committed_cents)
+    for offer_id, room in db.session.execute(rooms.where(OfferBudget.offer_id.in_(bounded))):
+        if most := bounded[offer_id]:
+            left[offer_id] = min(left.get(offer_id, room // most), room // most)
+    return left
 
 
 def committed_of(offer_id: int) -> int | None:

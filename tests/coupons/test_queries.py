@@ -96,6 +96,22 @@ def test_an_offer_on_show_says_what_is_left_and_what_the_member_has(chain, card)
     assert (again.left, again.held, again.is_claimable) == (38, 2, False)
 
 
+def test_no_more_are_left_than_the_budget_still_pays_for(chain, card):
+    offer = make_offer(chain, stock=100, budget_cents=1400, per_member_limit=5)
+    before = queries.public_offers(chain.id, now=NOON)[0]
+    take(offer, card)
+    take(offer, card)
+    spent = queries.public_offers(chain.id, now=NOON)[0]
+
+    assert (before.left, spent.left, spent.is_claimable) == (2, 0, False)
+
+
+def test_a_budget_bounds_an_offer_without_a_stock(chain, card):
+    make_offer(chain, budget_cents=1000)
+
+    assert queries.public_offers(chain.id, now=NOON)[0].left == 2
+
+
 def test_a_program_without_gifts_left_has_no_welcome_offer(chain, card):
     offer = make_offer(chain, program_id=program_of(chain).id, stock=1)
 
