@@ -33,7 +33,7 @@ def start() -> Response:
 def login() -> Response | str:
     person = sessions.signed_in()
     if person is not None:
-        return redirect(local_path(request.args.get("next")) or _home_of(person.role))
+        return redirect(_onward(local_path(request.args.get("next")), person.role))
     return render_template("auth/login.html", next=local_path(request.args.get("next")) or "")
 
 
@@ -52,7 +52,7 @@ def log_in() -> Response | tuple[str, int]:
         )
         return page, 401
     assert attempt is not None
-    answer = redirect(wanted or _home_of(attempt.role))
+    answer = redirect(_onward(wanted, attempt.role))
     sessions.begin(answer, attempt.staff_id)
     return answer
 
@@ -155,6 +155,12 @@ def local_path(target: str | None) -> str | None:
         return None
     parts = urlsplit(target)
     return None if parts.scheme or parts.netloc else target
+
+
+def _onward(wanted: str | None, role: str) -> str:
+    """Where a log-in leads: to the page asked for, unless it is the dashboard and a clerk, whose place is the till."""
+    is_closed = role == Role.CLERK and wanted is not None and wanted.startswith("/dashboard")
+    return _home_of(role) if wanted is None or is_closed else wanted
 
 
 def _home_of(role: str) -> str:

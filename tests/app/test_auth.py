@@ -198,6 +198,15 @@ def test_a_log_in_goes_on_to_where_it_was_asked_for(client, person):
     assert log_in(client, next="//evil.example").location == "/dashboard/"
 
 
+def test_a_clerk_who_asked_for_the_dashboard_goes_to_the_till(client, app):
+    chain = make_chain()
+    clerk = make_staff(chain, Role.CLERK, (make_store(chain),))
+
+    assert log_in(client, clerk.login, next="/dashboard/").location == "/till/"
+    assert client.get("/login?next=/dashboard/offers").location == "/till/"
+    assert log_in(client, clerk.login, next="/till/day").location == "/till/day"
+
+
 def test_the_form_carries_the_token_and_the_next_page(client, app):
     page = client.get("/login?next=/till/").text
 
