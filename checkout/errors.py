@@ -193,8 +193,8 @@ class RefundNeedsApproval(Conflict):
 
     code = "refund_needs_approval"
     sentence = Text(
-        "您自己最多可退 {most}，更多请店长输入 PIN。",
-        "You can refund {most} by yourself. For more, ask the manager for the PIN.",
+        "这笔您自己还能退 {most}，更多请店长输入 PIN。",
+        "By yourself you can refund {most} more of this sale. For more, ask the manager for the PIN.",
     )
 
 

@@ -176,7 +176,8 @@ def _beyond(found: Found, total: int, policy: Policy, role: str, now: datetime) 
     if not timely(found, policy, now):
         return errors.RefundTooLate(window=policy.words, who=advice(role))
     if not policy.allows_refund(total):
-        return errors.RefundNeedsApproval(most=shown_money(policy.most_refund_cents or 0, found.currency))
+        alone = max((policy.most_refund_cents or 0) - found.refunded_cents, 0)
+        return errors.RefundNeedsApproval(most=shown_money(alone, found.currency))
     return None
 
 

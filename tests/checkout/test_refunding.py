@@ -181,7 +181,7 @@ def test_a_clerk_refunds_nothing_by_himself_unless_the_chain_lets_him(shop):
     assert hand_back(shop, settled.id, 1500, role=Role.CLERK).refunded_cents == 1500
     with pytest.raises(errors.RefundNeedsApproval) as caught:
         hand_back(shop, settled.id, 501, role=Role.CLERK)
-    assert caught.value.say("zh") == "您自己最多可退 ¥20.00，更多请店长输入 PIN。"
+    assert caught.value.say("zh") == "这笔您自己还能退 ¥5.00，更多请店长输入 PIN。"
 
 
 def test_a_managers_approval_lets_a_clerk_refund_and_is_kept(shop):
