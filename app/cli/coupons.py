@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -65,11 +66,22 @@ WORDS = {
     Outcome.LIMIT: Text("没有发出", "not given"),
 }
 NO_PHONE = Text("不是手机号", "no phone number")
+NO_FOLDER = Text("不能写入文件夹 {folder}", "the folder {folder} cannot be written to")
+
+
+def _with_folder(_context: click.Context, _option: click.Parameter, file: Path | None) -> Path | None:
+    """Refuse a place where nothing can be written before anything is done."""
+    if file is not None and not os.access(file.resolve().parent, os.W_OK):
+        raise click.BadParameter(say(NO_FOLDER, folder=file.resolve().parent))
+    return file
+
+
+csv_file = click.Path(dir_okay=False, path_type=Path)
 out_option = click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The CSV to write the codes to."
+    "--out", type=csv_file, required=True, callback=_with_folder, help="The CSV to write the codes to."
 )
 report_option = click.option(
-    "--report", type=click.Path(dir_okay=False, path_type=Path), help="A CSV for every line that was not accepted."
+    "--report", type=csv_file, callback=_with_folder, help="A CSV for every line that was not accepted."
 )
 name_option = click.option("--name", default="", help="What the batch is called; the offer's name when left out.")
 offer_argument = click.argument("offer_id", metavar="OFFER", type=click.IntRange(1, 2**63 - 1))

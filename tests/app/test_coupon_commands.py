@@ -92,6 +92,7 @@ def test_a_batch_is_voided_after_a_question(run, shop, tmp_path):  # noqa: F811
         (["codes-make", 999, 5, "--out", "x.csv"], 1),
         (["codes-make", 1, 0, "--out", "x.csv"], 2),
         (["codes-make", 1, 5], 2),
+        (["codes-make", 1, 5, "--out", "no-such-folder/x.csv"], 2),
         (["codes-void", 999, "--yes"], 1),
         (["codes-import", 1, "no-such-file.csv"], 2),
         (["hand-out", 999, __file__], 1),
