@@ -349,7 +349,7 @@ def _may_edit() -> bool:
 
 def _whole(text: str) -> int:
     digits = text.strip().replace(",", "").replace("，", "")
-    if not (digits.isascii() and digits.isdecimal() and len(digits) < 19):
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 19 and int(digits) > 0):
         raise StockUnreadable()
     return int(digits)
 

@@ -273,7 +273,10 @@ def test_stock_is_compared_before_it_is_set(hq, chain):
     late = post(hq, f"{OFFERS}/{offer.id}/stock?lang=en", {"stock": "35", "seen_stock": "10"})
     nonsense = post(hq, f"{OFFERS}/{offer.id}/stock?lang=en", {"stock": "many", "seen_stock": "20"})
 
+    none = post(hq, f"{OFFERS}/{offer.id}/stock?lang=en", {"stock": "0", "seen_stock": "20"})
+
     assert saved.status_code == 303
+    assert "The stock is a whole number above zero." in none.text
     assert (late.status_code, "Somebody just changed this offer" in late.text) == (409, True)
     assert 'value="35"' in late.text
     assert 'value="many"' in nonsense.text
