@@ -18,9 +18,10 @@ from checkout import quoting
 from checkout.quoting import Standing
 from core.clock import utc_now
 from core.db import transaction
-from core.errors import DomainError
+from core.errors import DomainError, Invalid
 from core.hot import reading
 from core.idempotency import Answer, earlier_answer, fingerprint, keep_answer
+from core.text import Text
 from core.tokens import new_code
 from coupons import entering, errors, staff_gifts, terms
 from coupons.models import Offer
@@ -31,6 +32,13 @@ bp = Blueprint("till_gifts", __name__, url_prefix="/till/gift", template_folder=
 bp.before_request(require_staff)
 
 LONGEST_KEY = 80
+
+
+class NoOfferChosen(Invalid):
+    """The form was sent without one of the offers."""
+
+    code = "no_offer_chosen"
+    sentence = Text("请先选要送的券。", "Choose the coupon to give first.")
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,7 @@ def give() -> Response:
         return _answer(shown)
     try:
         if shown.offer_id is None:
-            raise errors.OfferNotFound()
+            raise NoOfferChosen()
         _give_once(shown.standing, shown.offer_id, shown.reason)
     except DomainError as refusal:
         return _answer(replace(shown, refusal=refusal))
