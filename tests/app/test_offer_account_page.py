@@ -33,6 +33,7 @@ def test_what_happened_stands_by_store_and_by_source(client, chain):
     assert store.name in page
     assert "Claim page" in page
     assert "Can take off at most" in page
+    assert "/reports/offers_daily.csv" in page
 
 
 def test_days_without_anything_say_so(client, chain):
@@ -46,10 +47,13 @@ def test_days_without_anything_say_so(client, chain):
 
 def test_a_manager_sees_his_own_stores_only(client, chain):
     offer, own, other = make_offer(chain, stock=10), make_store(chain), make_store(chain)
-    claimed_at(chain, offer, other)
+    for store in (own, other):
+        claimed_at(chain, offer, store)
     manager = sign_in(client, make_staff(chain, role=Role.STORE_MANAGER, stores=[own]))
 
     page = manager.get(f"{OFFERS}/{offer.id}/account?lang=en").text
 
-    assert other.name not in page
+    cells = page[page.index('id="stores"') :]
+    assert (f"<td>{own.name}" in cells, f"<td>{other.name}" in cells) == (True, False)
     assert "Can take off at most" not in page
+    assert "offers_daily.csv" not in page  # head office's
