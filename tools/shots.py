@@ -237,6 +237,7 @@ def coded_offer(walk: Walk) -> None:
     walk.page.goto(f"{walk.site.url}/dashboard/offers/2/codes")
     walk.page.fill("input[name=size]", "500")
     walk.press("main form:has(input[name=size]) button[type=submit]")
+    walk.page.wait_for_selector("#batches tbody tr:first-child a[href$='.csv']")
     walk.shoot("printed_codes.made")
     file = {"name": "codes.csv", "mimeType": "text/csv", "buffer": "\n".join(codes).encode()}
     walk.page.set_input_files("input[type=file]", file)
@@ -360,11 +361,22 @@ def member(walk: Walk) -> None:
     walk.shoot("wallet_entering.refused")
     walk.expects_refusals = False
     walk.visit(walk.site.offer, "wallet_offers.look.member")
+    took(walk)
     walk.page.goto(f"{walk.site.url}{walk.site.member_card}/phone?change=1")
     walk.page.fill("input[name=phone]", f"1390000{SIZES[walk.look.size]['width']:04}")
     walk.press("#ask button[type=submit]")
     walk.shoot("wallet_phone.code")
     given(walk)
+
+
+def took(walk: Walk) -> None:
+    """One of the coupons that wait on the card, as long as there is one."""
+    walk.page.goto(f"{walk.site.url}{walk.site.member_card}")
+    offers = [link for link in walk._links() if link.startswith("/o/")]
+    if offers:
+        walk.page.goto(walk.site.url + offers[-1])
+        walk.press("form.action button")
+        walk.shoot("wallet_offers.taken")
 
 
 def given(walk: Walk) -> None:

@@ -177,7 +177,7 @@ def rewrite(campaign_id: int) -> Response | tuple[str, int]:
 
 def _saved(form: CampaignForm, campaign_id: int) -> Response:
     if form["do"] != "schedule":  # what is scheduled says so on its page, with the way back
-        flash(_("Saved as a draft. Nothing goes out before you schedule it."), "good")
+        flash(_("Saved as a draft."), "good")
     return redirect(_page_of(campaign_id), 303)
 
 

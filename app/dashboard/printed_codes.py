@@ -10,7 +10,7 @@ from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
 from app.auth.guard import HQ, HQ_ADMIN, access, actor, author, require_staff
-from app.dashboard.frame import chain_of
+from app.dashboard.frame import chain_of, day_said
 from app.languages import language
 from app.reports.code_list import csv_lines
 from app.wallet.showing import name_of
@@ -231,7 +231,7 @@ def _page(offer: Offer, **more: Any) -> str:
 
 def _day_of(moment: datetime) -> str:
     chain = chain_of(actor())
-    return business_day(moment, chain.timezone, chain.cutoff_hour).isoformat()
+    return day_said(business_day(moment, chain.timezone, chain.cutoff_hour))
 
 
 def _first_of(told: list[code_import.Refused]) -> Any:
