@@ -56,6 +56,12 @@ def coupons_of_card(card_id: int, *, now: datetime, limit: int = MOST) -> list[H
     return [_held(coupon, offer, now) for coupon, offer in db.session.execute(query)]
 
 
+def has_many_coupons(offer_id: int, *, more_than: int) -> bool:
+    """Whether more coupons than this came of an offer; looked up without counting them all."""
+    query = select(Coupon.member_id).where(Coupon.offer_id == offer_id).order_by(Coupon.member_id, Coupon.ordinal)
+    return db.session.scalar(query.offset(more_than).limit(1)) is not None
+
+
 def find_coupon(card_id: int, coupon_id: int, *, now: datetime) -> HeldCoupon | None:
     """One coupon of this card."""
     row = db.session.execute(_with_offer().where(Coupon.card_id == card_id, Coupon.id == coupon_id)).first()
