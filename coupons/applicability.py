@@ -143,6 +143,8 @@ def _untimely(coupon: UsableCoupon, purchase: Purchase, now: datetime) -> Domain
         return errors.CouponAlreadyRedeemed()
     if coupon.state == CouponState.EXPIRED or (coupon.state == CouponState.CLAIMED and coupon.valid_until <= now):
         return errors.CouponExpired(day=terms.end_text(coupon.valid_until, zone, cutoff_hour=hour))
+    if coupon.state == CouponState.GIFTING:
+        return errors.CouponWaitsForFriend()
     if coupon.state != CouponState.CLAIMED:
         return errors.CouponNotUsable()
     if now < coupon.valid_from:

@@ -67,8 +67,18 @@ class CouponExpired(Conflict):
     sentence = Text("这张券 {day}已过期。", "This coupon ended on {day}.")
 
 
+class CouponWaitsForFriend(Conflict):
+    """The coupon is held out to a friend."""
+
+    code = "coupon_waits_for_friend"
+    sentence = Text(
+        "这张券正在等朋友领取。会员在手机上收回后就能用。",
+        "This coupon is waiting for a friend. Once the member takes it back on the phone, it can be used.",
+    )
+
+
 class CouponNotUsable(Conflict):
-    """The coupon is being given away, or was made void."""
+    """The coupon was made void, or a friend has taken it."""
 
     code = "coupon_not_usable"
     sentence = Text("这张券现在不能用。", "This coupon cannot be used now.")

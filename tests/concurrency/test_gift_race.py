@@ -178,7 +178,9 @@ def test_taken_by_a_friend_while_the_till_tries_it(app):
 
     results = race(app, attempt, racers=RACERS)
 
-    assert sorted(results) == ["accepted"] * (RACERS // 2) + ["coupon_not_usable"] * (RACERS // 2)
+    refused = [result for result in results if result != "accepted"]
+    assert len(refused) == RACERS // 2
+    assert set(refused) <= {"coupon_waits_for_friend", "coupon_not_usable"}  # before the friend has it, and after
     assert states() == {"void": 1, "claimed": 1}
 
 

@@ -66,7 +66,7 @@ def test_the_minimum_is_compared_with_the_amount_before_the_member_price():
         pytest.param({"state": "expired"}, errors.CouponExpired, id="swept as expired"),
         pytest.param({"valid_until": NOON}, errors.CouponExpired, id="the moment it ends"),
         pytest.param({"valid_from": in_days(1)}, errors.CouponNotYetValid, id="before it begins"),
-        pytest.param({"state": "gifting"}, errors.CouponNotUsable, id="being given away"),
+        pytest.param({"state": "gifting"}, errors.CouponWaitsForFriend, id="being given away"),
         pytest.param({"state": "void"}, errors.CouponNotUsable, id="void"),
         pytest.param({"min_cents": 5801}, errors.CouponMinimumNotMet, id="one fen short"),
     ],
