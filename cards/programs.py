@@ -16,9 +16,11 @@ from core.db import db
 from core.errors import Conflict, Invalid, NotFound
 from core.money import WHOLE
 from core.text import Text
-from stores.chains import COLOUR, ColourInvalid, NameMissing
+from stores.chains import COLOUR, ColourInvalid, check_names
 
 PATTERNS = ("peaks", "waves", "rings", "sprinkles", "weave", "plain")
+LONGEST_NAMES = 40, 60  # characters of a program's names in Chinese and in English
+LONGEST_TIER_NAMES = 20, 30
 MOST_TIERS = 8
 MOST_POINTS_PER_UNIT = 1000
 MOST_SPENT = 1_000_000_000  # points, or minor units, in one step of spending
@@ -167,7 +169,7 @@ def edit_program(chain_id: int, program_id: int, settings: ProgramSettings, *, b
 def set_tiers(chain_id: int, program_id: int, tiers: Sequence[NewTier], *, by: Author, now: datetime) -> None:
     """Say anew what the tiers are, lowest first; those left over at the top go when nothing needs them any more.
 
-    Needs an open transaction; raises NotFound, TierInvalid, TiersOutOfOrder, TierInUse.
+    Needs an open transaction; raises NotFound, TierInvalid, NamesTooLong, TiersOutOfOrder, TierInUse.
     """
     program = _program(chain_id, program_id)
     _check_tiers(tiers, program.tier_by)
@@ -221,8 +223,7 @@ def _shown(tier: Tier) -> dict[str, Any]:
 
 
 def _check(settings: ProgramSettings) -> None:
-    if not settings.name.strip() or not settings.name_en.strip():
-        raise NameMissing()
+    check_names(settings, *LONGEST_NAMES)
     if not COLOUR.fullmatch(settings.face_color):
         raise ColourInvalid()
     if settings.face_pattern not in PATTERNS or settings.code_mode not in list(CodeMode):
@@ -238,6 +239,7 @@ def _check_tiers(tiers: Sequence[NewTier], tier_by: str) -> None:
         named = tier.name.strip() and tier.name_en.strip()
         if not named or not 0 <= tier.discount_bp <= WHOLE or tier.points_multiplier_bp < 0:
             raise TierInvalid()
+        check_names(tier, *LONGEST_TIER_NAMES)
     if any(tier.threshold_points < 0 or tier.threshold_cents < 0 for tier in tiers):
         raise TierInvalid()
     by_spend = tier_by == TierBy.SPEND

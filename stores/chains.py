@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Protocol
 from zoneinfo import available_timezones
 
 from babel.numbers import is_currency
@@ -20,6 +21,7 @@ from stores.queries import get_chain
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{1,38}")
 COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 LATEST_CUTOFF = 12
+LONGEST_NAMES = 80, 80  # characters of a chain's names in Chinese and in English
 
 
 class ChainNotFound(NotFound):
@@ -65,6 +67,16 @@ class NameMissing(Invalid):
 
     code = "name_missing"
     sentence = Text("请把中英文名称都写上。", "It needs a name in both languages.")
+
+
+class NamesTooLong(Invalid):
+    """No place to write it."""
+
+    code = "names_too_long"
+    sentence = Text(
+        "名称太长：中文最多 {zh} 字，英文最多 {en} 字。",
+        "The name is too long: at most {zh} characters in Chinese, {en} in English.",
+    )
 
 
 class ColourInvalid(Invalid):
@@ -156,9 +168,25 @@ def edit_chain(chain_id: int, settings: ChainSettings, *, by: Author, now: datet
     )
 
 
-def _check(settings: ChainSettings) -> None:
-    if not settings.name.strip() or not settings.name_en.strip():
+class Named(Protocol):
+    """What has a name in both languages."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def name_en(self) -> str: ...
+
+
+def check_names(named: Named, zh: int, en: int) -> None:
+    """Raises NameMissing, and NamesTooLong beyond so many characters."""
+    if not named.name.strip() or not named.name_en.strip():
         raise NameMissing()
+    if len(named.name) > zh or len(named.name_en) > en:
+        raise NamesTooLong(zh=zh, en=en)
+
+
+def _check(settings: ChainSettings) -> None:
+    check_names(settings, *LONGEST_NAMES)
     if settings.timezone not in available_timezones():
         raise TimezoneUnknown(timezone=settings.timezone)
     if not 0 <= settings.cutoff_hour <= LATEST_CUTOFF:

@@ -73,6 +73,8 @@ def test_the_brand_is_changed_and_the_change_is_written_down(hq, chain):
     ("change", "words"),
     [
         ({"name": " "}, "请把中英文名称都写上"),
+        ({"name": "雪" * 81}, "名称太长：中文最多 80 字"),
+        ({"name_en": "x" * 81}, "英文最多 80 字"),
         ({"timezone": "Mars/Olympus"}, "不是已知的时区"),
         ({"cutoff_hour": "13"}, "营业日要在"),
         ({"cutoff_hour": "four"}, "这不是一个数字：four"),
@@ -115,7 +117,16 @@ def test_the_card_is_changed(hq, chain):
 
 
 @pytest.mark.parametrize(
-    "change", [{"name": ""}, {"face_color": "x"}, {"face_pattern": "stars"}, {"points_per_unit": "-1"}]
+    "change",
+    [
+        {"name": ""},
+        {"name": "雪" * 41},
+        {"name_en": "x" * 61},
+        {"face_color": "x"},
+        {"face_pattern": "stars"},
+        {"points_per_unit": "-1"},
+    ],
+    ids=repr,
 )
 def test_a_card_that_makes_no_sense_is_refused(hq, chain, change):
     assert post(hq, "/dashboard/settings/card", CARD | change).status_code == 422
@@ -147,6 +158,8 @@ def test_tiers_are_changed_added_and_taken_away(hq, chain):
         (("A,A,0,1,10",), "一级比一级高"),
         (("A,A,101,1,0",), "优惠在 0 到 100%"),
         (("A,,5,1,0",), "中英文名称"),
+        ((f"{'金' * 21},A,5,1,0",), "名称太长：中文最多 20 字"),
+        ((f"A,{'x' * 31},5,1,0",), "英文最多 30 字"),
         (("A,A,x,1,0",), "这不是一个数字"),
         (("A,A,5.123,1,0",), "这不是一个数字"),
         ((",,,,",), "1 到 8 个等级"),
