@@ -141,6 +141,8 @@ class OfferForm:
 
     def _times(self) -> dict[str, Any]:
         weekdays = sum(1 << day for day in WEEKDAYS if self[f"weekday_{day}"])
+        if not weekdays:
+            self.errors["weekdays"] = _("Choose at least one day of the week.")
         hours, dates = read_hours(self["hours"]), read_dates(self["blackout_dates"])
         if hours is None:
             self.errors["hours"] = _("Write hours like 14:00-17:00, several with a comma between them.")

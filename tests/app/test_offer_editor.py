@@ -15,7 +15,7 @@ from tests.app.test_offers_pages import OFFERS, TYPED, count
 from tests.factories import make_chain, make_offer, make_staff, make_store
 from tests.pages import post, sign_in
 
-WEEKEND = {"weekday_5": "yes", "weekday_6": "yes"}
+WEEKEND = {f"weekday_{day}": "" for day in range(5)}
 SUBMITTED = re.compile(r'name="submitted_at" value="([^"]+)"')
 SEEN = re.compile(r'name="seen" value="(\w+)"')
 

@@ -38,7 +38,7 @@ TYPED = {
     "program_id": "",
     "is_public": "yes",
     "request_id": "form-0001",
-}
+} | {f"weekday_{day}": "yes" for day in range(7)}
 
 
 @pytest.fixture
@@ -161,6 +161,7 @@ def test_the_same_form_sent_twice_is_one_offer(hq, chain):
             "结束日不能早于开始日",
             "The last day cannot come before",
         ),
+        ({f"weekday_{day}": "" for day in range(7)}, "至少选一个星期几", "Choose at least one day of the week"),
         ({"program_id": "999999"}, "没有这种会员卡", "there is no such card"),
     ],
     ids=lambda value: str(value)[:40] if isinstance(value, dict) else "",
