@@ -1,5 +1,6 @@
 """However many taps arrive at once: one card, one gift, one edge, one event. And the proof that the race is real."""
 
+from datetime import timedelta
 from threading import Barrier
 
 import pytest
@@ -10,7 +11,8 @@ from cards.models import Card, Member
 from core.db import db, transaction
 from core.events import Event
 from core.hot import one_action, reading
-from coupons.models import Coupon, OfferSlot
+from coupons import welcome
+from coupons.models import Coupon, OfferSlot, WelcomeDue
 from sharing import joining, linking
 from sharing.models import Referral
 from tests.concurrency.racing import race
@@ -154,3 +156,29 @@ def test_control_the_race_is_real(app, code):
 
     assert results.count("issued") == 1
     assert results.count("would have been a second member") > 0
+
+
+@pytest.mark.parametrize(
+    "limits", [{"stock": 5}, {"stock": 100, "per_day_limit": 5}, {"budget_cents": 5 * 500}], ids=str
+)
+def test_a_limited_welcome_gift_goes_to_as_many_as_it_may_and_to_nobody_later(app, limits):
+    """The clock comes by while the cards are taken: whoever gives, each card has one gift at most."""
+    chain = make_chain()
+    make_offer(chain, program_id=program_of(chain).id, **{"stock": None} | limits)
+    code = make_store_code(make_store(chain))
+    wallets, soon = [make_wallet() for _ in range(24)], NOON + timedelta(minutes=2)
+
+    def attempt(number):
+        if number % 8 == 7:
+            welcome.give_missing_batch(chain.id, now=soon)
+            return None
+        return take_by_code(code.token, wallets[number]).coupon_id
+
+    race(app, attempt, racers=24)
+    late = welcome.give_missing_batch(chain.id, now=soon)
+
+    gifts = db.session.scalars(select(Coupon.card_id)).all()
+    assert late == 0
+    assert len(gifts) == len(set(gifts)) == 5
+    assert db.session.scalar(select(func.count(Card.id))) == 21
+    assert db.session.scalar(select(func.count(WelcomeDue.card_id))) == 0
