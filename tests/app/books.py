@@ -8,15 +8,14 @@ from checkout.models import Checkout, Redemption, Refund
 from core.db import db, transaction
 from core.tokens import hashed
 from coupons.code_models import CodeBatch, PrintedCode
+from coupons.gift_models import CouponGift, StaffGift
 from coupons.models import (
     Coupon,
-    CouponGift,
     Offer,
     OfferBudget,
     OfferDay,
     OfferPhone,
     OfferSlot,
-    StaffGift,
 )
 from sharing.models import ShareLink, ShareVisit
 from stores.models import Chain, Staff, Store

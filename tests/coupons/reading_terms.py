@@ -117,7 +117,12 @@ def to_pay(rules: list[Understood], now: Situation) -> int:
 
 
 def takes_off(rules: Understood, now: Situation) -> int:
-    """What a coupon takes off by itself; a small share of very little is nothing."""
+    """What a coupon takes off by itself; a small share of very little is nothing.
+
+    An item's price is off even where the member price, rounded, gives back the cent that it cost.
+    """
+    if rules.item is not None:
+        return min(now.amount, rules.item - rules.paid)
     rest = Understood(keeps_member_price=rules.keeps_member_price)
     return to_pay([rest], now) - to_pay([rules], now)
 
