@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from cards.models import Program, Tier
-from cards.programs import NewTier, create_program, default_program
+from cards.programs import NewTier, PointRules, create_program, default_program, set_point_rules
 from core.audit import SYSTEM
 from core.clock import business_day, day_start
 from core.db import db
@@ -70,6 +70,8 @@ def set_up(*, opened_at: datetime, now: datetime) -> DemoChain:
         by=SYSTEM,
         now=opened_at,
     )
+    worth = PointRules(spend_points=100, spend_cents=100)
+    set_point_rules(chain.id, program.id, worth, by=SYSTEM, now=opened_at)
     import_stores(plan_import(chain.id, read_store_file(STORES_FILE.read_bytes())), by=SYSTEM, now=opened_at)
     stores = list(db.session.scalars(select(Store).filter_by(chain_id=chain.id).order_by(Store.code)))
     for store in stores[:4]:
