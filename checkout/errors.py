@@ -226,3 +226,13 @@ class ReservationTooLong(Invalid):
 
     code = "reservation_too_long"
     sentence = Text("预留时间为 1 到 {most} 分钟。", "A reservation lasts 1 to {most} minutes.")
+
+
+class CouponOnHold(Conflict):
+    """A reserved purchase holds the coupon, or has let it go in this very moment."""
+
+    code = "coupon_on_hold"
+    sentence = Text(
+        "这张券正被另一笔未完成的交易占用。请先完成或取消那一笔，或稍后再试。",
+        "Another purchase that is not finished holds this coupon. Finish or release that one, or try again shortly.",
+    )

@@ -16,7 +16,7 @@ from cards import rotating_code
 from cards.models import CardState
 from cards.rotating_code import CardCodeUnknown
 from checkout import errors
-from checkout.standing import SHOWN_AFTER, Standing, find_coupon, read_standing
+from checkout.standing import SHOWN_AFTER, Standing, find_coupon, is_on_hold, read_standing
 from core.errors import DomainError
 from core.hot import Hot
 from core.money import WHOLE, money, whole_units
@@ -24,7 +24,7 @@ from core.text import Text
 from coupons import combining
 from coupons.applicability import Item, Purchase, UsableCoupon, as_rung_up, check
 from coupons.combining import Combination
-from coupons.errors import CouponNotFound, CouponNothingLeft
+from coupons.errors import CouponAlreadyRedeemed, CouponNotFound, CouponNothingLeft
 
 __all__ = ["SHOWN_AFTER", "Item", "Standing"]
 
@@ -371,4 +371,6 @@ def _refused_elsewhere(hot: Hot, standing: Standing, coupon_id: int, purchase: P
     if coupon is None:
         return Refused(coupon_id, None, CouponNotFound())
     refusal = check(coupon, purchase, now)
-    return Refused(coupon_id, coupon.name, refusal or CouponNotFound())  # None: it came in this very moment; ask again
+    if refusal is None or (isinstance(refusal, CouponAlreadyRedeemed) and is_on_hold(hot, coupon_id)):
+        refusal = errors.CouponOnHold()  # None: it came back in this very moment
+    return Refused(coupon_id, coupon.name, refusal)

@@ -56,6 +56,9 @@ COUPON = Sql(f"""
     FROM coupons q JOIN offers f ON f.id = q.offer_id JOIN cards k ON k.id = q.card_id
     WHERE q.id = :coupon_id AND q.card_id = :card_id
 """)
+ON_HOLD = Sql("""
+    SELECT count(*) FROM redemptions WHERE coupon_id = :coupon_id AND undone_at IS NULL AND redeemed_at IS NULL
+""")
 COUPONS_FROM = 23  # where the columns of the coupon begin
 # The names of what a coupon is for, where this card or store is not among it.
 SCOPE = Sql(f"""
@@ -154,6 +157,11 @@ def find_coupon(hot: Hot, coupon_id: int, standing: Standing) -> UsableCoupon | 
         return None
     coupon = _coupon(row)
     return coupon if _is_in_scope(coupon) else _named(hot, standing.card_id, (coupon,))[0]
+
+
+def is_on_hold(hot: Hot, coupon_id: int) -> bool:
+    """Whether a reserved purchase has taken the coupon and is not settled yet."""
+    return hot.number(ON_HOLD, coupon_id=coupon_id) > 0
 
 
 def _is_in_scope(coupon: UsableCoupon) -> bool:

@@ -7,6 +7,7 @@ from sqlalchemy import func, select, update
 
 from cards.models import Card, Member, PointEntry, Program
 from checkout import errors, reserving, settling
+from checkout.errors import CouponOnHold
 from checkout.models import Checkout, Redemption
 from core.audit import Author
 from core.db import db, transaction
@@ -71,6 +72,13 @@ def test_a_reservation_takes_the_coupon_and_the_points_and_books_nothing(shop, c
 
 def test_while_it_is_reserved_nobody_else_uses_the_coupon(shop, coupon):
     reserve(shop, coupon)
+
+    with pytest.raises(CouponOnHold):
+        shop.settle(coupon_ids=(coupon.id,))
+
+
+def test_once_it_is_confirmed_the_coupon_was_used(shop, coupon):
+    confirm(shop, reserve(shop, coupon))
 
     with pytest.raises(CouponAlreadyRedeemed):
         shop.settle(coupon_ids=(coupon.id,))
