@@ -69,6 +69,10 @@ class Hot:
         """The first row, or None. Raises AlreadyThere when a unique key says no."""
         return self._execute(sql, values).fetchone()  # type: ignore[no-any-return]
 
+    def number(self, sql: Sql, **values: object) -> int:
+        """What a statement counts or sums up: such a statement always has its one row."""
+        return int(self._execute(sql, values).fetchone()[0])
+
     def rows(self, sql: Sql, **values: object) -> list[Row]:
         return self._execute(sql, values).fetchall()  # type: ignore[no-any-return]
 

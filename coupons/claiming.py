@@ -234,7 +234,7 @@ def claim(
         if not limited and ready.limits is not None:
             _remember_limited(offer_id)
             continue
-        if ready.offer.stock is not None and int(hot.row(LEFT, offer_id=offer_id)[0]) <= 0:  # type: ignore[index]
+        if ready.offer.stock is not None and hot.number(LEFT, offer_id=offer_id) <= 0:
             raise errors.OfferSoldOut()
         waiting = True  # there is stock left; it was only locked for a moment
     raise errors.OfferSoldOut()
@@ -258,7 +258,7 @@ def why_not(hot: Hot, offer_id: int, *, card_id: int, now: datetime) -> DomainEr
         ready = _ready_or_refuse(hot, HOLDER_BY_CARD, {"offer_id": offer_id, "card_id": card_id, "now": now})
     except DomainError as refusal:
         return refusal
-    is_gone = ready.offer.stock is not None and int(hot.row(LEFT, offer_id=offer_id)[0]) <= 0  # type: ignore[index]
+    is_gone = ready.offer.stock is not None and hot.number(LEFT, offer_id=offer_id) <= 0
     return errors.OfferSoldOut() if is_gone else None
 
 
@@ -315,7 +315,7 @@ def _ready_within_limits(
 
 
 def _held(hot: Hot, offer: _Offer, offer_id: int, card: Row) -> int:
-    held = int(hot.row(HELD, offer_id=offer_id, member_id=card[1])[0])  # type: ignore[index]
+    held = hot.number(HELD, offer_id=offer_id, member_id=card[1])
     if held >= offer.per_member_limit:
         raise errors.OfferLimitReached(limit=offer.per_member_limit)
     return held
