@@ -192,6 +192,9 @@ def test_an_offer_of_another_chain_is_not_found(ask):
     ask("PATCH", f"/{theirs.id}", {"stock": 5}, status=404)
     ask("POST", f"/{theirs.id}/pause", status=404)
 
+    untouched = db.session.get_one(Offer, theirs.id, populate_existing=True)
+    assert (untouched.state, untouched.stock) == ("running", theirs.stock)
+
 
 @pytest.mark.parametrize("role", [Role.HQ_ANALYST, Role.STORE_MANAGER, Role.CLERK])
 def test_only_head_office_writes(client, chain, role):

@@ -436,7 +436,7 @@ def test_a_sentence_that_is_wrong_is_found(tongue, right, wrong):
     def is_found(now):
         return not agree(till([draft, other], now, 0), understood, now, tongue)
 
-    find(situations(draft, other), is_found, settings=FOUND)
+    assert find(situations(draft, other), is_found, settings=FOUND)
 
 
 @pytest.mark.parametrize("tongue", READERS)
