@@ -11,6 +11,7 @@ import coupons.gift_models
 import coupons.models
 import push.models
 import sharing.models
+import sharing.reward_models
 import stores.models
 from core.db import db
 

@@ -48,6 +48,17 @@ class Event(Model):
     at: Mapped[datetime]
 
 
+class EventReader(Model):
+    """How far a reader of the outbox has come in a chain's events: moved in the transaction that acts on them."""
+
+    __tablename__ = "event_readers"
+
+    chain_id: Mapped[int] = mapped_column(ForeignKey("chains.id"), primary_key=True)
+    reader: Mapped[str] = mapped_column(String(40), primary_key=True)
+    transaction_no: Mapped[int] = mapped_column(default=0)
+    event_id: Mapped[int] = mapped_column(default=0)
+
+
 class Position(NamedTuple):
     """How far a reader has come."""
 

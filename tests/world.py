@@ -19,6 +19,7 @@ SHORTEST_MARKED = 12  # columns shorter than this cannot carry the marker
 CHAIN_WIDE = {"chains", "programs", "tiers", "offers", "offer_slots", "campaigns", "campaign_runs"}
 CHAIN_WIDE |= {"sharing_policies", "push_policies", "leases", "offer_policies", "till_policies"}
 CHAIN_WIDE |= {"offer_days", "offer_phones", "offer_budgets", "offer_programs", "offer_tiers", "offer_sightings"}
+CHAIN_WIDE |= {"reward_rules", "fraud_settings", "share_channels", "event_readers"}
 
 
 @dataclass(frozen=True)
@@ -142,11 +143,19 @@ def _overrides(world: World, now: datetime) -> dict[str, dict[str, Any]]:
         "redemptions": {"redeemed_at": now},
         "refused_attempts": {"action": "settle"},
         "till_policies": {"role": "clerk"},
-        "share_links": {"channel": "friend", "token": f"{marker}link{secrets.token_hex(4)}", "parent_id": None},
+        "share_channels": {"code": f"{marker}-slip"[:20]},
+        "share_links": {"channel": "friend", "token": f"{marker}link{secrets.token_hex(4)}", "parent_id": None}
+        | {"own_channel_id": None},
+        "sharer_names": {"shown_as": "nickname"},
         "share_visitors": {"visitor": f"{marker}-visitor"},
         "referrals": {"depth": 1, "path": f"{0:010x}{referrer:010x}", "channel": "friend"}
         | {"referrer_id": _elder(world, now) if referrer else None}
         | {"root_id": referrer},
+        "reward_rules": {"trigger": "first_purchase", "within_days": 30, "started_at": now} | running,
+        "rewards": {"side": "referrer", "state": "flagged", "reason": "velocity", "coupon_id": None, "decided_by": None}
+        | {"is_coupon_lost": False, "points_short": 0},
+        "fraud_findings": {"rule": "velocity", "action": "flag", "dismissed_by": None, "dismiss_reason": None},
+        "fraud_settings": {"rule": "velocity", "action": "flag", "threshold": 10},
         "campaigns": {"state": "draft", "channels": ["inbox"], "schedule": {"kind": "now"}, "audience": {}},
         "campaign_runs": running | {"send_until": later, "finished_at": None},
         "deliveries": {"state": "sent", "channel": "inbox", "reason": None, "sent_at": now},
