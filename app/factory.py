@@ -40,6 +40,7 @@ PAGES = [
     "app.dashboard.printed_codes",
     "app.dashboard.campaigns",
     "app.dashboard.sharing",
+    "app.dashboard.tree",
     "app.dashboard.reports",
     "app.dashboard.staffing",
     "app.dashboard.settings",

@@ -1,7 +1,7 @@
 """People in the words of the dashboard: names, phones and e-mails as far as the reader may see them."""
 
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Flask
 from flask_babel import format_date, gettext
@@ -11,6 +11,13 @@ from app.languages import language
 from app.reports.people import Friend, may_see
 from app.reports.question import Reader
 from cards.contacts import masked_name, masked_phone
+
+
+class Called(NamedTuple):
+    """What somebody can be called by."""
+
+    name: str
+    number: str
 
 
 def init_app(app: Flask) -> None:

@@ -1,25 +1,20 @@
-"""Sharing: how the chain's cards spread in a period, who spread them, and the tree below a member."""
+"""Sharing: how the chain's cards spread in a period, and who spread them."""
 
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from flask import Blueprint, jsonify, render_template, request, url_for
+from flask import Blueprint, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
-from werkzeug.wrappers import Response
 
 from app.auth.guard import MANAGERS, access, actor, require_staff
 from app.dashboard import personal, store_choice
 from app.dashboard.store_choice import Choice
 from app.reports.views import reader_of
-from app.security import row_number
-from app.wallet.showing import day_shown
-from cards.freezing import CardNotFound
 from core.clock import business_day, day_start, utc_now
-from sharing import propagation, queries
+from sharing import propagation
 from sharing.propagation import Numbers, Spreader
-from sharing.queries import Branch, Root
 from stores.models import Chain, Store
 from stores.queries import get_chain
 
@@ -30,8 +25,6 @@ DAYS = (7, 30, 90)
 USUAL_DAYS = 30
 TOP = 10
 PAGE = 50
-PICTURE_GENERATIONS = 3
-PICTURE_CHILDREN = 10
 
 
 class Asked(NamedTuple):
@@ -113,64 +106,6 @@ def spreaders() -> str:
         called=called,
         per_cent=per_cent,
     )
-
-
-@bp.get("/tree/<int:member_id>")
-@access(*MANAGERS)
-def tree(member_id: int) -> str:
-    """The tree below a member: a picture, and the members he brought as a table."""
-    chain, root = get_chain(actor().chain_id), _root(member_id)
-    after = request.args.get("after", type=row_number)
-    children = queries.children_of(chain.id, root, after=after, limit=PAGE)
-    generations = queries.count_below(chain.id, root)
-    return render_template(
-        "dashboard/sharing/tree.html",
-        nav="shares",
-        chain=chain,
-        root=root,
-        above=_above(root),
-        generations=generations,
-        below=sum(each.members for each in generations),
-        children=children,
-        after=after,
-        next_after=children[-1].member_id if len(children) == PAGE else None,
-        may_see=_may_see,
-        name=_name,
-        member_url=member_url,
-        called=called,
-        day=lambda moment: day_shown(moment, chain.timezone, now=utc_now()),
-    )
-
-
-@bp.get("/tree/<int:member_id>/picture.json")
-@access(*MANAGERS)
-def picture(member_id: int) -> Response:
-    """The upper part of a tree, for the drawing; each branch says how much it does not show."""
-    root = _root(member_id)
-    trunk = queries.draw_tree(actor().chain_id, root, generations=PICTURE_GENERATIONS, most_children=PICTURE_CHILDREN)
-    return jsonify(_branch(trunk) | {"label": {"position": "top", "formatter": "{b}"}})
-
-
-def _branch(branch: Branch) -> dict[str, Any]:
-    """A member and those below him. ``more`` is asked for when the reader goes there."""
-    children = [_branch(child) for child in branch.shown]
-    hidden = branch.children - len(branch.shown)
-    may_see = _may_see(branch.store_id)
-    shown: dict[str, Any] = {
-        "id": branch.member_id,
-        "name": _name(branch.name, branch.number, branch.store_id),
-        "value": branch.below,
-        "children": children,
-        "url": url_for("sharing.tree", member_id=branch.member_id) if may_see else None,
-    }
-    if branch.below:
-        shown["label"] = {"formatter": "{b} · {c}"}
-    if hidden and children:
-        words = ngettext("%(num)d more", "%(num)d more", hidden)
-        shown["children"].append({"name": words, "url": shown["url"], "value": None, "children": []})
-    elif hidden and may_see:
-        shown["more"] = url_for("sharing.picture", member_id=branch.member_id)
-    return shown
 
 
 def member_url(member_id: int) -> str:
@@ -258,37 +193,6 @@ def _key(spreader: Spreader) -> str:
     return f"{spreader.direct}-{spreader.member_id}"
 
 
-def _root(member_id: int) -> Root:
-    root = queries.find_root(actor().chain_id, member_id=member_id)
-    if root is None or not _may_see(root.store_id):
-        raise CardNotFound()
-    return root
-
-
-def _above(root: Root) -> Root | None:
-    """Whoever brought this member, if the reader may see him."""
-    if root.referrer_id is None:
-        return None
-    above = queries.find_root(actor().chain_id, member_id=root.referrer_id)
-    return above if above and _may_see(above.store_id) else None
-
-
-def _may_see(store_id: int | None) -> bool:
-    return actor().may_see_store(store_id)
-
-
-def _name(name: str, number: str, store_id: int | None) -> str:
-    """What a member is called here; a manager learns of other stores' members only that they exist."""
-    return called(name, number) if _may_see(store_id) else _("Member of another store")
-
-
 def called(name: str, number: str) -> str:
     """A member's name as far as the reader may know it."""
-    return personal.called(Called(name, number), reader_of(actor()))
-
-
-class Called(NamedTuple):
-    """What somebody can be called by."""
-
-    name: str
-    number: str
+    return personal.called(personal.Called(name, number), reader_of(actor()))
