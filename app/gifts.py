@@ -7,19 +7,20 @@ from cards import holding, wallets
 from cards.models import CardState
 from core.clock import utc_now
 from core.db import transaction
-from core.hot import one_action
+from core.hot import one_action, this_transaction
 from coupons import gift_views, giving
 from coupons.errors import GiftGone
 from coupons.gift_models import CouponGift, GiftState
 from coupons.gift_views import GiftView
 from coupons.giving import Accepted
 from sharing import joining, linking, visiting
-from sharing.models import ShareChannel
+from sharing.models import Occasion, ShareChannel
 
 
 def give(chain_id: int, card_id: int, coupon_id: int, message: str, *, now: datetime) -> CouponGift:
     """Hold a coupon out to a friend, who comes through the giver if he has no card yet. Needs an open transaction."""
-    link = linking.create_link(chain_id, card_id, ShareChannel.FRIEND, now=now)
+    hot = this_transaction()
+    link = linking.create_link(hot, chain_id, card_id, ShareChannel.FRIEND, now=now, occasion=Occasion.COUPON)
     return giving.offer_gift(card_id, coupon_id, message=message, share_link_id=link.id, now=now)
 
 

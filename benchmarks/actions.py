@@ -20,6 +20,7 @@ from coupons import claiming, redeeming, welcome
 from sharing import attribution, joining
 
 VISITOR = "0" * 64
+TRACE = "0" * 32
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ ISSUE = Action(
     pgbench=Pgbench(
         ISSUE_STATEMENT,
         f"\\set serial {free_wallet(0)} + :n\n\\set wallet_id :serial\n\\set store 1 + :n % {world.STORES}",
-        {"language": "zh", "visitor": VISITOR, "code_secret": "\\x" + "00" * 20},
+        {"language": "zh", "visitor": VISITOR, "device": TRACE, "network": TRACE, "code_secret": "\\x" + "00" * 20},
     ),
     in_sqlite=issue_in_sqlite,
     by_application=issue_by_application,

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from cards.issuing import NewCard, Origin
 from core.hot import Hot, Sql
 from sharing.models import DEFAULT_WINDOW_DAYS
+from sharing.traces import Trace
 
 DEEPEST = 250
 
@@ -36,10 +37,11 @@ via AS (
 REFERRAL = f"""
 referral AS (
     INSERT INTO referrals (chain_id, member_id, referrer_id, root_id, card_id, share_link_id, channel, store_id, depth,
-                           path, created_at)
+                           path, device, network, created_at)
     SELECT k.chain_id, k.member_id, v.member_id, COALESCE(up.root_id, v.member_id), k.id, v.id, v.channel, k.store_id,
            COALESCE(up.depth, 0) + 1,
-           COALESCE(up.path, lpad(to_hex(v.member_id), 10, '0')) || lpad(to_hex(k.member_id), 10, '0'), :now
+           COALESCE(up.path, lpad(to_hex(v.member_id), 10, '0')) || lpad(to_hex(k.member_id), 10, '0'),
+           :device, :network, :now
     FROM card k
     JOIN member m ON m.id = k.member_id AND m.is_new
     CROSS JOIN via v
@@ -69,8 +71,9 @@ POLICY = Sql("SELECT window_days, store_code_wins FROM sharing_policies WHERE ch
 UP = Sql("SELECT root_id, depth, path FROM referrals WHERE chain_id = :chain_id AND member_id = :member_id")
 EDGE = Sql("""
     INSERT INTO referrals (chain_id, member_id, referrer_id, root_id, card_id, share_link_id, channel, store_id, depth,
-                           path, created_at)
-    VALUES (:chain_id, :member_id, :referrer_id, :root_id, :card_id, :link_id, :channel, :store_id, :depth, :path, :now)
+                           path, device, network, created_at)
+    VALUES (:chain_id, :member_id, :referrer_id, :root_id, :card_id, :link_id, :channel, :store_id, :depth, :path,
+            :device, :network, :now)
     ON CONFLICT (chain_id, member_id) DO NOTHING
     RETURNING id
 """)
@@ -90,7 +93,9 @@ def is_member(hot: Hot, chain_id: int, wallet_id: int) -> bool:
     return hot.row(IS_MEMBER, chain_id=chain_id, wallet_id=wallet_id) is not None
 
 
-def refer_stepwise(hot: Hot, origin: Origin, card: NewCard, *, visitor: str | None, now: datetime) -> int | None:
+def refer_stepwise(
+    hot: Hot, origin: Origin, card: NewCard, *, visitor: str | None, trace: Trace, now: datetime
+) -> int | None:
     """Write the edge of a new member in an open SQLite transaction; None when nobody brought him."""
     via = _via(hot, origin, visitor, now)
     if via is None or via[1] == card.member_id:
@@ -112,6 +117,8 @@ def refer_stepwise(hot: Hot, origin: Origin, card: NewCard, *, visitor: str | No
         store_id=origin.store_id,
         depth=depth + 1,
         path=path + path_step(card.member_id),
+        device=trace.device,
+        network=trace.network,
         now=now,
     )
     if edge is None:

@@ -12,10 +12,10 @@ class CardNotActive(Conflict):
 
 
 class ChannelUnknown(Invalid):
-    """Not one of friend, group, moments, poster, copy."""
+    """Neither friend, group, moments, poster or copy, nor a channel of the chain's own that is in use."""
 
     code = "channel_unknown"
     sentence = Text(
-        "分享渠道只能是 friend、group、moments、poster 或 copy。",
-        "A channel is one of friend, group, moments, poster, copy.",
+        "没有这个分享渠道：可以是 friend、group、moments、poster、copy，或品牌自己在用的渠道。",
+        "There is no such channel: it is friend, group, moments, poster, copy or one of the chain's own in use.",
     )

@@ -14,6 +14,7 @@ from core.text import Text
 from core.tokens import new_code
 from coupons import welcome
 from sharing import attribution, origins
+from sharing.traces import NO_TRACE, Trace
 
 ATTEMPTS = 5
 
@@ -70,18 +71,22 @@ HELD_BY_LINK = Sql("""
 """)
 
 
-def join_by_code(hot: Hot, token: str, *, wallet_id: int, visitor: str, language: str, now: datetime) -> Joined:
+def join_by_code(
+    hot: Hot, token: str, *, wallet_id: int, visitor: str, language: str, now: datetime, trace: Trace = NO_TRACE
+) -> Joined:
     """Take the card of a store code. Repeats and parallel taps get the one card.
 
     ``visitor`` is the hash under which this device opened share links; the last one within the chain's window is
-    credited. Raises CodeUnknown.
+    credited. ``trace`` is kept with the edge. Raises CodeUnknown.
     """
-    return _join(hot, JOIN_BY_CODE, HELD_BY_CODE, token, wallet_id, visitor, language, now)
+    return _join(hot, JOIN_BY_CODE, HELD_BY_CODE, token, wallet_id, visitor, language, now, trace)
 
 
-def join_by_link(hot: Hot, token: str, *, wallet_id: int, visitor: str, language: str, now: datetime) -> Joined:
+def join_by_link(
+    hot: Hot, token: str, *, wallet_id: int, visitor: str, language: str, now: datetime, trace: Trace = NO_TRACE
+) -> Joined:
     """Take the card through a friend's link; the friend is credited when the member is new. Raises CodeUnknown."""
-    return _join(hot, JOIN_BY_LINK, HELD_BY_LINK, token, wallet_id, visitor, language, now)
+    return _join(hot, JOIN_BY_LINK, HELD_BY_LINK, token, wallet_id, visitor, language, now, trace)
 
 
 def find_held(hot: Hot, token: str, *, wallet_id: int, by_link: bool = False) -> Joined | None:
@@ -95,7 +100,15 @@ def _held(row: Row) -> Joined:
 
 
 def _join(
-    hot: Hot, join: Sql, held: Sql, token: str, wallet_id: int, visitor: str, language: str, now: datetime
+    hot: Hot,
+    join: Sql,
+    held: Sql,
+    token: str,
+    wallet_id: int,
+    visitor: str,
+    language: str,
+    now: datetime,
+    trace: Trace,
 ) -> Joined:
     for _ in range(ATTEMPTS):
         number = issuing.fresh_number()
@@ -107,6 +120,8 @@ def _join(
             "number": number,
             "code_secret": secrets.token_bytes(issuing.SECRET_BYTES),
             "visitor": visitor,
+            "device": trace.device,
+            "network": trace.network,
         }
         try:
             new = _in_one_statement(hot, join, values) if hot.is_postgresql else _stepwise(hot, join, values)
@@ -154,6 +169,7 @@ def _stepwise(hot: Hot, join: Sql, values: dict[str, Any]) -> Joined | None:
     referral_id = None
     if not was_member:
         visitor = None if not by_code else values["visitor"]
-        referral_id = attribution.refer_stepwise(hot, origin, card, visitor=visitor, now=now)
+        trace = Trace(values["device"], values["network"])
+        referral_id = attribution.refer_stepwise(hot, origin, card, visitor=visitor, trace=trace, now=now)
     number = values["number"]
     return Joined(card.card_id, number, origin.chain_id, card.member_id, "active", True, coupon_id, referral_id)

@@ -2,18 +2,63 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import select
 
 from cards.freezing import CardNotFound
 from cards.models import Card, CardState, Member, Program
 from core.db import db
+from core.errors import DomainError
+from core.hot import AlreadyThere, Hot, Sql
 from core.tokens import new_code
+from coupons.errors import OfferNotFound
 from coupons.models import Offer
 from coupons.queries import find_welcome_offer
 from sharing import errors
-from sharing.models import Referral, ShareChannel, ShareLink
+from sharing.models import Occasion, ShareChannel, ShareLink
+from sharing.traces import NO_TRACE, Trace
 from stores.models import Chain, Store
+
+ATTEMPTS = 5
+USUAL = ", ".join(f"'{channel}'" for channel in ShareChannel)
+IS_OWN = """own.code = CAST(:channel AS VARCHAR(20)) AND own.archived_at IS NULL
+         AND (own.is_for_members OR CAST(:occasion AS VARCHAR(10)) IN ('staff', 'api'))"""
+CREATE = Sql(f"""
+    INSERT INTO share_links (chain_id, program_id, card_id, member_id, store_id, parent_id, token, channel,
+                             own_channel_id, occasion, offer_id, device, network, visits, created_at)
+    SELECT k.chain_id, k.program_id, k.id, k.member_id, k.store_id, COALESCE(r.share_link_id, k.share_link_id), :token,
+           CAST(:channel AS VARCHAR(20)), own.id, CAST(:occasion AS VARCHAR(10)), f.id, :device, :network, 0, :now
+    FROM cards k
+    LEFT JOIN referrals r ON r.chain_id = k.chain_id AND r.member_id = k.member_id
+    LEFT JOIN share_channels own ON own.chain_id = k.chain_id AND {IS_OWN}
+    LEFT JOIN offers f ON f.id = CAST(:offer_id AS BIGINT) AND f.chain_id = k.chain_id
+    WHERE k.id = :card_id AND k.chain_id = :chain_id AND k.state = 'active'
+      AND (own.id IS NOT NULL OR CAST(:channel AS VARCHAR(20)) IN ({USUAL}))
+      AND (f.id IS NOT NULL OR CAST(:offer_id AS BIGINT) IS NULL)
+    RETURNING id, program_id, member_id, store_id, parent_id
+""")
+CARD = Sql("SELECT state FROM cards WHERE id = :card_id AND chain_id = :chain_id")
+CHANNEL = Sql(f"""
+    SELECT 1 WHERE CAST(:channel AS VARCHAR(20)) IN ({USUAL})
+       OR EXISTS (SELECT 1 FROM share_channels own WHERE own.chain_id = :chain_id AND {IS_OWN})
+""")
+
+
+class NewLink(NamedTuple):
+    """The link of one act of sharing."""
+
+    id: int
+    token: str
+    chain_id: int
+    program_id: int
+    card_id: int
+    member_id: int
+    store_id: int | None  # where the sharer joined
+    parent_id: int | None  # the link by which he came
+    channel: str
+    occasion: str
+    created_at: datetime
 
 
 @dataclass(frozen=True)
@@ -28,38 +73,53 @@ class LinkView:
     welcome: Offer | None  # the gift of a new card
 
 
-def create_link(chain_id: int, card_id: int, channel: str, *, now: datetime) -> ShareLink:
-    """Make the link of one act of sharing. Needs an open transaction.
+def create_link(
+    hot: Hot,
+    chain_id: int,
+    card_id: int,
+    channel: str,
+    *,
+    now: datetime,
+    occasion: str = Occasion.WALLET,
+    offer_id: int | None = None,
+    trace: Trace = NO_TRACE,
+) -> NewLink:
+    """Make the link of one act of sharing, by one statement.
 
-    Raises CardNotFound, CardNotActive, ChannelUnknown.
+    ``channel`` is one of ShareChannel or the code of the chain's own; of those, members use what is made for them, and
+    staff and the API every one. ``offer_id`` is shown to the friend. Raises CardNotFound, CardNotActive,
+    ChannelUnknown, OfferNotFound.
     """
-    if channel not in list(ShareChannel):
-        raise errors.ChannelUnknown()
-    found = db.session.execute(
-        select(Card, Referral.share_link_id)
-        .outerjoin(Referral, (Referral.chain_id == Card.chain_id) & (Referral.member_id == Card.member_id))
-        .where(Card.id == card_id, Card.chain_id == chain_id)
-    ).first()
-    if found is None:
-        raise CardNotFound()
-    card, came_by = found
-    if card.state != CardState.ACTIVE:
-        raise errors.CardNotActive()
-    link = ShareLink(
-        chain_id=chain_id,
-        program_id=card.program_id,
-        card_id=card.id,
-        member_id=card.member_id,
-        store_id=card.store_id,
-        parent_id=came_by or card.share_link_id,
-        token=new_code(),
-        channel=channel,
-        visits=0,
-        created_at=now,
-    )
-    db.session.add(link)
-    db.session.flush()
-    return link
+    values = {
+        "chain_id": chain_id,
+        "card_id": card_id,
+        "channel": channel,
+        "occasion": occasion,
+        "offer_id": offer_id,
+        "now": now,
+        **trace._asdict(),
+    }
+    for _ in range(ATTEMPTS):
+        token = new_code()
+        try:
+            row = hot.row(CREATE, token=token, **values)
+        except AlreadyThere:
+            continue  # a token drawn twice
+        if row is None:
+            raise _refusal(hot, chain_id, card_id, channel, occasion)
+        return NewLink(row[0], token, chain_id, row[1], card_id, row[2], row[3], row[4], channel, occasion, now)
+    raise RuntimeError("no token could be drawn")
+
+
+def _refusal(hot: Hot, chain_id: int, card_id: int, channel: str, occasion: str) -> DomainError:
+    card = hot.row(CARD, chain_id=chain_id, card_id=card_id)
+    if card is None:
+        return CardNotFound()
+    if card[0] != CardState.ACTIVE:
+        return errors.CardNotActive()
+    if hot.row(CHANNEL, chain_id=chain_id, channel=channel, occasion=occasion) is None:
+        return errors.ChannelUnknown()
+    return OfferNotFound()
 
 
 def find_link(token: str, *, now: datetime) -> LinkView | None:

@@ -18,7 +18,7 @@ from cards.contacts import masked_name
 from cards.freezing import CardNotFound
 from core.clock import utc_now
 from core.errors import NotSignedIn
-from core.hot import one_action
+from core.hot import one_action, this_transaction
 from core.tokens import hashed
 from sharing import joining, linking, queries, visiting
 from sharing.models import ShareChannel
@@ -123,7 +123,7 @@ def share_card(share: dict[str, str], number: str) -> tuple[dict[str, Any], int]
     card = queries.find_own_card(actor().id, number)
     if card is None:
         raise CardNotFound()
-    link = linking.create_link(card.chain_id, card.id, share["channel"], now=utc_now())
+    link = linking.create_link(this_transaction(), card.chain_id, card.id, share["channel"], now=utc_now())
     shown = {
         "token": link.token,
         "url": public_url(f"/s/{link.token}"),

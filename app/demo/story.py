@@ -216,7 +216,7 @@ def _share(story: Story, person: Person, at: datetime) -> None:
     random = story.random
     channel = random.choices(people.SHARE_CHANNELS, people.SHARE_WEIGHTS)[0]
     try:
-        link = linking.create_link(story.demo.chain.id, person.card_id, channel, now=at)
+        link = linking.create_link(this_transaction(), story.demo.chain.id, person.card_id, channel, now=at)
     except DomainError:  # his card is no longer active
         return
     for _ in range(_about(random, people.OPENINGS[channel])):

@@ -13,7 +13,7 @@ from app.wallet.phone import held_card, require_wallet
 from app.wallet.showing import card_shown, name_of, picture, public_url
 from cards.holding import HeldCard
 from core.clock import utc_now
-from core.db import transaction
+from core.hot import one_action
 from coupons import terms
 from coupons.queries import find_welcome_offer
 from sharing import linking
@@ -38,8 +38,8 @@ def share(card_id: int) -> Response:
     """Make the link of this act of sharing."""
     held = held_card(card_id)
     channel = request.form.get("channel", ShareChannel.COPY)
-    with transaction():
-        link = linking.create_link(held.chain.id, card_id, channel, now=utc_now())
+    with one_action() as hot:
+        link = linking.create_link(hot, held.chain.id, card_id, channel, now=utc_now())
     if not wants_json():
         return redirect(url_for("wallet_sharing.show", card_id=card_id, token=link.token), 303)
     shown = _shown(held)

@@ -10,6 +10,7 @@ from app.security import counted_as
 from cards.models import Wallet
 from core.clock import utc_now
 from core.db import db, transaction
+from core.hot import this_transaction
 from sharing import linking
 from tests.factories import make_card, make_chain, make_key, make_staff, make_store, make_store_code
 from tests.pages import sign_in
@@ -91,7 +92,7 @@ def test_one_address_opens_so_many_wallets_a_minute_and_no_more(client, few_call
 def test_one_address_tells_so_many_visits_a_minute_and_no_more(client, few_calls):
     card = make_card(make_store_code(make_store(make_chain())))
     with transaction():
-        link = linking.create_link(card.chain_id, card.id, "friend", now=utc_now())
+        link = linking.create_link(this_transaction(), card.chain_id, card.id, "friend", now=utc_now())
     answers = [client.post(f"/api/v1/share-links/{link.token}/visits") for _ in range(4)]
 
     assert [answer.status_code for answer in answers] == [204] * 3 + [429]

@@ -17,7 +17,7 @@ SHARING = "/dashboard/sharing"
 
 def share(card, channel="group"):
     with transaction():
-        return linking.create_link(card.chain_id, card.id, channel, now=utc_now())
+        return linking.create_link(this_transaction(), card.chain_id, card.id, channel, now=utc_now())
 
 
 def accept(link):

@@ -19,7 +19,7 @@ from checkout import quoting
 from core.audit import SYSTEM, AuditEntry
 from core.clock import utc_now
 from core.db import db, transaction
-from core.hot import reading
+from core.hot import reading, this_transaction
 from coupons.models import Coupon
 from push import consents
 from push.models import Campaign, Delivery, Run
@@ -61,7 +61,7 @@ def take(client: FlaskClient, code: StoreCode) -> Card:
 
 def share_link(card: Card, channel: str = "friend") -> ShareLink:
     with transaction():
-        return linking.create_link(card.chain_id, card.id, channel, now=utc_now())
+        return linking.create_link(this_transaction(), card.chain_id, card.id, channel, now=utc_now())
 
 
 def count(model: type) -> int:

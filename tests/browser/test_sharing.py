@@ -8,7 +8,7 @@ from sqlalchemy import select
 from cards.models import Card, Member
 from core.clock import utc_now
 from core.db import db, transaction
-from core.hot import one_action
+from core.hot import one_action, this_transaction
 from sharing import joining, linking
 from sharing.models import Referral, ShareLink, ShareVisit
 from tests.browser.conftest import Site
@@ -105,7 +105,7 @@ def test_the_editor_shows_the_coupon_while_it_is_typed(site: Site, desktop: Page
 
 def accept(card: Card) -> Card:
     with transaction():
-        link = linking.create_link(card.chain_id, card.id, "friend", now=utc_now())
+        link = linking.create_link(this_transaction(), card.chain_id, card.id, "friend", now=utc_now())
     wallet_id = make_wallet()
     with one_action() as hot:
         joined = joining.join_by_link(hot, link.token, wallet_id=wallet_id, visitor="v", language="zh", now=utc_now())

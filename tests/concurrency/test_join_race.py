@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from cards.models import Card, Member
 from core.db import db, transaction
 from core.events import Event
-from core.hot import one_action, reading
+from core.hot import one_action, reading, this_transaction
 from coupons import welcome
 from coupons.models import Coupon, OfferSlot, WelcomeDue
 from sharing import joining, linking
@@ -47,7 +47,7 @@ def code(chain):
 def link(code):
     card = make_card(code)
     with transaction():
-        return linking.create_link(card.chain_id, card.id, "group", now=NOON)
+        return linking.create_link(this_transaction(), card.chain_id, card.id, "group", now=NOON)
 
 
 def take_by_code(token, wallet_id):

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from core.db import db, transaction
-from core.hot import one_action
+from core.hot import one_action, this_transaction
 from core.tokens import hashed
 from sharing import linking, visiting
 from sharing.models import ShareLink, ShareVisit, ShareVisitor
@@ -20,7 +20,7 @@ OPENINGS = 16
 def link(app):
     card = make_card(make_store_code(make_store(make_chain())))
     with transaction():
-        return linking.create_link(card.chain_id, card.id, "group", now=NOON)
+        return linking.create_link(this_transaction(), card.chain_id, card.id, "group", now=NOON)
 
 
 def visits(link):

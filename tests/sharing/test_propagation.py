@@ -18,7 +18,7 @@ START, END = in_days(-1), in_days(30)
 
 def share(card, channel="friend", now=NOON):
     with transaction():
-        return linking.create_link(card.chain_id, card.id, channel, now=now)
+        return linking.create_link(this_transaction(), card.chain_id, card.id, channel, now=now)
 
 
 def accept(link, now=NOON):

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from cards.models import Wallet
 from core.db import db, transaction
-from core.hot import one_action
+from core.hot import one_action, this_transaction
 from core.tokens import hashed
 from sharing import joining, linking, visiting
 from sharing.models import ShareLink, ShareVisit
@@ -36,7 +36,7 @@ IMESSAGE = (
 def link(app):
     card = make_card(make_store_code(make_store(make_chain())), wallet_id=make_wallet("the sharer's secret"))
     with transaction():
-        return linking.create_link(card.chain_id, card.id, "group", now=NOON)
+        return linking.create_link(this_transaction(), card.chain_id, card.id, "group", now=NOON)
 
 
 def visit(link, visitor="a friend", now=NOON):
