@@ -4,6 +4,7 @@ PDF posters embed it, so it must have TrueType outlines; a font with PostScript
 outlines (most Noto CJK packages) is passed over.
 """
 
+import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -45,6 +46,16 @@ def poster_font(configured: str | None = None) -> str:
     ``configured`` is the path the operator chose; without it well-known places are tried.
     """
     return _first_usable((configured,) if configured else WELL_KNOWN)
+
+
+def printable(font: str, text: str) -> str:
+    """Without pictographs and invisible signs that the font would print as empty boxes."""
+    known = pdfmetrics.getFont(font).face.charToGlyph
+    return "".join(
+        letter
+        for letter in text
+        if ord(letter) in known or unicodedata.category(letter) not in ("So", "Sk", "Mn", "Cf")
+    )
 
 
 @lru_cache(maxsize=8)

@@ -6,7 +6,6 @@ sizes. What is the same on every page is stored once in the file.
 
 import io
 import re
-import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,10 +13,10 @@ from typing import BinaryIO
 
 from reportlab.lib.colors import Color, HexColor
 from reportlab.lib.units import mm
-from reportlab.pdfbase.pdfmetrics import getFont, stringWidth
+from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import FILL_NON_ZERO, Canvas
 
-from stores.fonts import poster_font
+from stores.fonts import poster_font, printable
 from stores.models import DEFAULT_ACCENT
 from stores.pictures import matrix, runs
 
@@ -203,13 +202,13 @@ def _text(face: _Face, text: str, x: float, y: float, size: float, colour: Color
         face.canvas.setLineWidth(size * POINT / 40)
         line.setStrokeColor(colour)
         line.setTextRenderMode(2)
-    line.textOut(_printable(face.font, text))
+    line.textOut(printable(face.font, text))
     line.setTextRenderMode(0)
     face.canvas.drawText(line)
 
 
 def _width(face: _Face, text: str, size: float) -> float:
-    return float(stringWidth(_printable(face.font, text), face.font, size * POINT))
+    return float(stringWidth(printable(face.font, text), face.font, size * POINT))
 
 
 def _fitted(face: _Face, text: str, size: float, room: float, most_lines: int = 1) -> tuple[float, list[str]]:
@@ -242,16 +241,6 @@ def _cut(face: _Face, line: str, size: float, room: float) -> str:
     while line and _width(face, line + "…", size) > room:
         line = line[:-1]
     return line + "…"
-
-
-def _printable(font: str, text: str) -> str:
-    """Without pictographs and invisible signs that the font would print as empty boxes."""
-    known = getFont(font).face.charToGlyph
-    return "".join(
-        letter
-        for letter in text
-        if ord(letter) in known or unicodedata.category(letter) not in ("So", "Sk", "Mn", "Cf")
-    )
 
 
 def _readable_on(colour: Color) -> Color:
