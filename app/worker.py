@@ -44,7 +44,7 @@ def names_set_up(settings: Settings) -> list[str]:
         PushChannel.EMAIL: bool(settings.smtp_url or settings.console_channels),
         PushChannel.GATEWAY: bool(settings.gateway_url or settings.console_channels),
     }
-    return [str(name) for name in PushChannel if is_set_up[name]]
+    return [str(name) for name in PushChannel if is_set_up.get(name, False)]
 
 
 class Worker:

@@ -123,6 +123,7 @@ class Member(Model):
         UniqueConstraint("chain_id", "wallet_id"),
         CheckConstraint("language IN ('zh', 'en')", name="language_known"),
         CheckConstraint("phone_verified_at IS NULL OR phone IS NOT NULL", name="verified_has_phone"),
+        CheckConstraint("birthday IS NULL OR length(birthday) = 5", name="birthday_length"),
         Index(None, "chain_id", "id"),
         Index(None, "chain_id", "store_id", "id"),
         Index(None, "chain_id", "joined_at"),
@@ -137,6 +138,7 @@ class Member(Model):
     phone: Mapped[str | None] = mapped_column(String(20))  # E.164
     phone_verified_at: Mapped[datetime | None]
     email: Mapped[str | None] = mapped_column(String(254))
+    birthday: Mapped[str | None] = mapped_column(String(5))  # "05-31": nobody needs the year
     language: Mapped[str] = mapped_column(String(2), default="zh")
     joined_at: Mapped[datetime]
     last_visit_at: Mapped[datetime | None]

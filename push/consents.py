@@ -13,7 +13,7 @@ from core.db import db
 from push.errors import ChannelUnknown, MemberUnknown
 from push.models import Consent, PushChannel
 
-WITHOUT_A_WORD = {PushChannel.INBOX: True, PushChannel.EMAIL: False, PushChannel.GATEWAY: False}
+WITHOUT_A_WORD = {channel: channel == PushChannel.INBOX for channel in PushChannel}
 
 
 def current_consents(member_id: int) -> dict[str, bool]:

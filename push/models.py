@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import Model, one_of
@@ -50,7 +50,32 @@ class SkipReason(StrEnum):
 class PushChannel(StrEnum):
     INBOX = "inbox"
     EMAIL = "email"
-    GATEWAY = "gateway"  # SMS and WeChat services behind a signed HTTP call
+    GATEWAY = "gateway"  # SMS and other services behind a signed HTTP call
+    WEB_PUSH = "web_push"  # a browser that the member let us wake
+    WECHAT_TEMPLATE = "wechat_template"  # to followers of the chain's WeChat account
+    WECHAT_SUBSCRIPTION = "wechat_subscription"  # one message for each "allow" of the member
+
+
+class Purpose(StrEnum):
+    """What a message is for. Promotion needs a yes of its own and counts for the caps; service does neither."""
+
+    PROMOTION = "promotion"
+    SERVICE = "service"
+
+
+class ConsentPurpose(StrEnum):
+    """What a member says yes or no to."""
+
+    PROMOTION = "promotion"
+    SERVICE = "service"
+    MEASUREMENT = "measurement"  # that we note which links he follows
+
+
+class ChannelMode(StrEnum):
+    """Over every channel chosen, or over the first that takes it."""
+
+    EVERY = "every"
+    FIRST = "first"
 
 
 class Campaign(Model):
@@ -59,6 +84,13 @@ class Campaign(Model):
     __tablename__ = "campaigns"
     __table_args__ = (
         one_of("state", CampaignState),
+        one_of("purpose", Purpose),
+        one_of("channel_mode", ChannelMode),
+        CheckConstraint("holdout_bp BETWEEN 0 AND 5000", name="holdout_range"),
+        CheckConstraint("(submitted_at IS NULL) = (submitted_by IS NULL)", name="submission_is_whole"),
+        CheckConstraint("(approved_at IS NULL) = (approved_by IS NULL)", name="approval_is_whole"),
+        CheckConstraint("approved_by <> submitted_by", name="approved_by_a_second"),
+        CheckConstraint("approved_at IS NULL OR submitted_at IS NOT NULL", name="approved_after_submission"),
         CheckConstraint("send_at IS NULL OR send_until IS NULL OR send_at < send_until", name="window_order"),
         CheckConstraint("(state = 'scheduled') <= (next_run_at IS NOT NULL)", name="scheduled_has_time"),
         Index(None, "chain_id", "id"),
@@ -75,7 +107,13 @@ class Campaign(Model):
     offer_id: Mapped[int | None] = mapped_column(ForeignKey("offers.id"))  # handed out with the message
     name: Mapped[str] = mapped_column(String(80))
     audience: Mapped[dict[str, Any]]  # conditions: see push/segments.py
-    channels: Mapped[list[Any]]
+    segment_id: Mapped[int | None] = mapped_column(ForeignKey("segments.id"))  # then the audience is the segment's
+    purpose: Mapped[str] = mapped_column(String(10), default=Purpose.PROMOTION, server_default=Purpose.PROMOTION)
+    channels: Mapped[list[Any]]  # in the order of choice
+    channel_mode: Mapped[str] = mapped_column(String(10), default=ChannelMode.EVERY, server_default=ChannelMode.EVERY)
+    variants: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")  # see push/variants.py
+    texts: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")  # of variants and channels
+    holdout_bp: Mapped[int] = mapped_column(default=0, server_default="0")  # of the audience, that gets nothing
     title: Mapped[str] = mapped_column(String(80))
     title_en: Mapped[str] = mapped_column(String(120))
     body: Mapped[str] = mapped_column(Text)
@@ -85,6 +123,10 @@ class Campaign(Model):
     send_until: Mapped[datetime | None]  # later than this a message is stale
     next_run_at: Mapped[datetime | None]
     state: Mapped[str] = mapped_column(String(10), default=CampaignState.DRAFT)
+    submitted_at: Mapped[datetime | None]
+    submitted_by: Mapped[str | None] = mapped_column(String(40))
+    approved_at: Mapped[datetime | None]
+    approved_by: Mapped[str | None] = mapped_column(String(40))
     created_by: Mapped[str] = mapped_column(String(40))
     created_at: Mapped[datetime]
 
@@ -109,6 +151,9 @@ class Run(Model):
     title_en: Mapped[str] = mapped_column(String(120))
     body: Mapped[str] = mapped_column(Text)
     body_en: Mapped[str] = mapped_column(Text)
+    texts: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    variants: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    pause_reason: Mapped[str | None] = mapped_column(String(20))  # "errors": too many went wrong
     due_at: Mapped[datetime]
     send_until: Mapped[datetime]
     state: Mapped[str] = mapped_column(String(10), default=RunState.RUNNING)
@@ -130,8 +175,17 @@ class Delivery(Model):
         CheckConstraint("(state = 'skipped') = (reason IS NOT NULL)", name="skipped_has_reason"),
         CheckConstraint("(state IN ('sent', 'delivered')) <= (sent_at IS NOT NULL)", name="sent_has_time"),
         CheckConstraint("attempts >= 0", name="attempts_not_negative"),
+        CheckConstraint("variant IN ('A', 'B', 'C', 'D')", name="variant_known"),
+        CheckConstraint("delivered_at IS NULL OR state = 'delivered'", name="delivered_has_state"),
         Index(None, "chain_id", "id"),
         Index(None, "run_id", "state"),
+        Index(
+            "ix_deliveries_provider_ref",
+            "channel",
+            "provider_ref",
+            sqlite_where=text("provider_ref IS NOT NULL"),
+            postgresql_where=text("provider_ref IS NOT NULL"),
+        ),
         Index(None, "member_id", "sent_at"),
         Index(
             "ix_deliveries_due",
@@ -147,7 +201,8 @@ class Delivery(Model):
     run_id: Mapped[int] = mapped_column(ForeignKey("campaign_runs.id"))
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
     card_id: Mapped[int] = mapped_column(ForeignKey("cards.id"))
-    channel: Mapped[str] = mapped_column(String(10))
+    channel: Mapped[str] = mapped_column(String(20))
+    variant: Mapped[str] = mapped_column(String(1), default="A", server_default="A")
     state: Mapped[str] = mapped_column(String(10), default=DeliveryState.PENDING)
     reason: Mapped[str | None] = mapped_column(String(20))
     coupon_id: Mapped[int | None] = mapped_column(ForeignKey("coupons.id"))
@@ -155,16 +210,19 @@ class Delivery(Model):
     leased_until: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
     error: Mapped[str | None] = mapped_column(String(200))
+    provider_ref: Mapped[str | None] = mapped_column(String(100))  # what the provider calls it, for its receipts
     sent_at: Mapped[datetime | None]
-    read_at: Mapped[datetime | None]
+    delivered_at: Mapped[datetime | None]  # by the provider's receipt
+    read_at: Mapped[datetime | None]  # opened
 
 
 class Consent(Model):
-    """What a member agreed to, or withdrew, for one channel. The newest word counts; the old ones stay."""
+    """What a member agreed to, or withdrew, for one channel and purpose. The newest word counts; the old ones stay."""
 
     __tablename__ = "consents"
     __table_args__ = (
         one_of("channel", PushChannel),
+        one_of("purpose", ConsentPurpose),
         Index(None, "member_id", "channel", "id"),
         Index(None, "chain_id", "id"),
     )
@@ -172,7 +230,10 @@ class Consent(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     chain_id: Mapped[int] = mapped_column(ForeignKey("chains.id"))
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
-    channel: Mapped[str] = mapped_column(String(10))
+    channel: Mapped[str] = mapped_column(String(20))
+    purpose: Mapped[str] = mapped_column(
+        String(11), default=ConsentPurpose.PROMOTION, server_default=ConsentPurpose.PROMOTION
+    )
     is_granted: Mapped[bool]
     source: Mapped[str] = mapped_column(String(40))
     at: Mapped[datetime]
@@ -185,6 +246,8 @@ class PushPolicy(Model):
     __table_args__ = (
         CheckConstraint("quiet_from BETWEEN 0 AND 23 AND quiet_until BETWEEN 0 AND 23", name="hours"),
         CheckConstraint("cap_per_day >= 1 AND cap_per_week >= cap_per_day", name="cap_order"),
+        CheckConstraint("global_holdout_bp BETWEEN 0 AND 2000", name="global_holdout_range"),
+        CheckConstraint("error_pause_bp BETWEEN 1 AND 10000 AND error_pause_after >= 1", name="error_pause_range"),
     )
 
     chain_id: Mapped[int] = mapped_column(ForeignKey("chains.id"), primary_key=True)
@@ -192,6 +255,10 @@ class PushPolicy(Model):
     quiet_until: Mapped[int] = mapped_column(default=9)
     cap_per_day: Mapped[int] = mapped_column(default=1)
     cap_per_week: Mapped[int] = mapped_column(default=3)
+    needs_approval: Mapped[bool] = mapped_column(default=False, server_default=false())
+    global_holdout_bp: Mapped[int] = mapped_column(default=0, server_default="0")  # of members, that get no promotion
+    error_pause_bp: Mapped[int] = mapped_column(default=2000, server_default="2000")  # of what was tried in a run …
+    error_pause_after: Mapped[int] = mapped_column(default=50, server_default="50")  # … once so many were
 
 
 class PushTurn(Model):

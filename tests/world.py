@@ -19,6 +19,8 @@ SHORTEST_MARKED = 12  # columns shorter than this cannot carry the marker
 CHAIN_WIDE = {"chains", "programs", "tiers", "offers", "offer_slots", "campaigns", "campaign_runs"}
 CHAIN_WIDE |= {"sharing_policies", "push_policies", "leases", "offer_policies", "till_policies"}
 CHAIN_WIDE |= {"offer_days", "offer_phones", "offer_budgets", "offer_programs", "offer_tiers", "offer_sightings"}
+CHAIN_WIDE |= {"segments", "message_templates", "vendor_templates", "campaign_links", "channel_states"}
+CHAIN_WIDE |= {"webhook_endpoints", "webhook_messages"}
 CHAIN_WIDE |= {"reward_rules", "fraud_settings", "share_channels", "event_readers"}
 
 
@@ -121,7 +123,12 @@ def _overrides(world: World, now: datetime) -> dict[str, dict[str, Any]]:
         "programs": {"face_color": "#C8402F", "face_pattern": "waves", "code_mode": "rotating", "is_default": True},
         "tiers": {"rank": 0, "discount_bp": 500, "points_multiplier_bp": 10_000, "threshold_points": 0},
         "wallets": {"key_hash": hashed(f"{marker}-wallet")} | zh,
-        "members": {"phone": f"+86138{secrets.randbelow(10**8):08d}", "email": f"{marker}@example.com"} | zh,
+        "members": {
+            "phone": f"+86138{secrets.randbelow(10**8):08d}",
+            "email": f"{marker}@example.com",
+            "birthday": "05-31",
+        }
+        | zh,
         "cards": {"number": new_number(), "state": "active", "channel": "scan", "points": 0, "value_cents": 0}
         | {"earned_points": 1000, "spent_cents": 1000},
         "offers": {"kind": "cash", "value_cents": 500, "valid_from": None, "valid_until": None, "valid_days": 30}
@@ -156,7 +163,19 @@ def _overrides(world: World, now: datetime) -> dict[str, dict[str, Any]]:
         | {"is_coupon_lost": False, "points_short": 0},
         "fraud_findings": {"rule": "velocity", "action": "flag", "dismissed_by": None, "dismiss_reason": None},
         "fraud_settings": {"rule": "velocity", "action": "flag", "threshold": 10},
-        "campaigns": {"state": "draft", "channels": ["inbox"], "schedule": {"kind": "now"}, "audience": {}},
+        "vendor_templates": {"channel": "gateway"} | zh,
+        "suppressions": {"channel": "email", "reason": "bounced", "lifted_by": None},
+        "channel_states": {"channel": "inbox"},
+        "webhook_messages": {"state": "sent", "sent_at": now, "leased_until": None},
+        "campaigns": {
+            "submitted_at": now,
+            "approved_at": now,
+            "segment_id": None,
+            "state": "draft",
+            "channels": ["inbox"],
+            "schedule": {"kind": "now"},
+            "audience": {},
+        },
         "campaign_runs": running | {"send_until": later, "finished_at": None},
         "deliveries": {"state": "sent", "channel": "inbox", "reason": None, "sent_at": now},
         "consents": {"channel": "inbox"},

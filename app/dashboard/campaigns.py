@@ -42,6 +42,8 @@ from push.scheduling import WEEKDAYS
 from stores.models import Chain
 from stores.queries import get_chain
 
+USUAL = (PushChannel.INBOX, PushChannel.EMAIL, PushChannel.GATEWAY)  # shown even where they are not set up
+
 bp = Blueprint("campaigns", __name__, url_prefix="/dashboard/campaigns", template_folder="templates")
 bp.before_request(require_staff)
 
@@ -207,7 +209,7 @@ def _editor(form: CampaignForm, campaign: Campaign | None = None, *, problem: st
         stores=stores_to_tick(chain.id),
         tiers=tiers_to_tick(chain.id),
         offers=[(offer.id, name_of(offer)) for offer in queries.offers_to_hand_out(chain.id)],
-        channels=[(str(name), str(name) in set_up) for name in PushChannel],
+        channels=[(str(name), str(name) in set_up) for name in PushChannel if str(name) in set_up or name in USUAL],
         weekdays=WEEKDAYS,
         timezone=chain.timezone,
         chain_language=chain.language,

@@ -22,6 +22,8 @@ from core.errors import Invalid
 from push import consents
 from push.models import PushChannel
 
+ASKED = (PushChannel.INBOX, PushChannel.EMAIL, PushChannel.GATEWAY)  # the switches on the page
+
 bp = Blueprint("wallet_settings", __name__, url_prefix="/wallet/settings", template_folder="templates")
 bp.before_request(require_wallet)
 
@@ -48,7 +50,7 @@ def save(card_id: int) -> AnyResponse | tuple[str, int]:
     try:
         with transaction():
             holding.update_profile(held, said, by=author(), now=now)
-            for channel in PushChannel:
+            for channel in ASKED:
                 change = consents.grant if request.form.get(f"consent_{channel}") else consents.withdraw
                 change(held.member.id, channel, SOURCE, now)
     except (NameTooLong, PhoneInvalid, EmailInvalid) as refusal:
@@ -87,7 +89,7 @@ def _active_cards() -> list[HeldCard]:
 def _consents(held: HeldCard | None, said: Profile | None) -> dict[str, bool]:
     """What is agreed to; after a mistake, what the form said."""
     if said is not None:
-        return {channel: bool(request.form.get(f"consent_{channel}")) for channel in PushChannel}
+        return {channel: bool(request.form.get(f"consent_{channel}")) for channel in ASKED}
     return consents.current_consents(held.member.id) if held else {}
 
 

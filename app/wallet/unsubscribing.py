@@ -65,6 +65,9 @@ def _page(way: Way, chain: Chain, token: str, *, is_done: bool) -> str:
         PushChannel.INBOX: _("messages in the wallet"),
         PushChannel.EMAIL: _("e-mails"),
         PushChannel.GATEWAY: _("SMS and WeChat messages"),
+        PushChannel.WEB_PUSH: _("browser notifications"),
+        PushChannel.WECHAT_TEMPLATE: _("WeChat messages"),
+        PushChannel.WECHAT_SUBSCRIPTION: _("WeChat messages"),
     }
     return render_template(
         "wallet/unsubscribe.html",
