@@ -16,6 +16,7 @@ from flask import Flask
 
 from app import observing, security
 from app.answering import AnswerJson
+from app.api.traced import is_silent
 from app.api.wallets import joined_json
 from app.auth.bearers import KEY_PREFIX
 from app.config import Settings
@@ -80,7 +81,8 @@ def _token(environ: "WSGIEnvironment") -> str | None:
         and "HTTP_COOKIE" not in environ
         and "HTTP_IDEMPOTENCY_KEY" not in environ
         and HOST.fullmatch(environ.get("HTTP_HOST", ""))
-        and not environ.get("CONTENT_TYPE", "").lower().startswith(security.FORMS)  # of others nobody reads the body
+        and not environ.get("CONTENT_TYPE", "").lower().startswith(security.FORMS)
+        and is_silent(environ)
     )
     return found[1] if found and is_plain else None
 

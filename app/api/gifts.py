@@ -9,6 +9,7 @@ from app import gifts
 from app.api.blueprint import api_blueprint
 from app.api.idempotent import idempotency_key, in_one_transaction
 from app.api.offers import ClaimedSchema
+from app.api.traced import OPTIONAL_BODY, TracedSchema, told_trace, trace_in
 from app.auth.guard import WALLET, access, actor
 from app.security import note_wrong_code, slow_down_guessing
 from app.wallet.showing import public_url
@@ -22,7 +23,7 @@ from coupons.models import CouponState
 bp = api_blueprint("gifts", "Coupons that members give to friends")
 
 
-class GiveCouponSchema(Schema):
+class GiveCouponSchema(TracedSchema):
     """A line that goes with the gift."""
 
     message = fields.String(load_default="", validate=validate.Length(max=giving.LONGEST_MESSAGE))
@@ -52,11 +53,11 @@ class GiftCancelledSchema(Schema):
 @bp.arguments(GiveCouponSchema)
 @bp.alt_response(201, schema=CouponGiftSchema)
 @in_one_transaction
-def give_coupon(said: dict[str, str], coupon_id: int) -> tuple[dict[str, Any], int]:
+def give_coupon(said: dict[str, Any], coupon_id: int) -> tuple[dict[str, Any], int]:
     """Hold a coupon of this wallet out to a friend, for a day. While it waits no till takes it."""
     card_id = gift_views.find_card_of_coupon(actor().id, coupon_id)
     chain_id = card_of_wallet(actor().id, card_id).chain.id
-    gift = gifts.give(chain_id, card_id, coupon_id, said["message"], now=utc_now())
+    gift = gifts.give(chain_id, card_id, coupon_id, said["message"], now=utc_now(), trace=trace_in(said))
     shown = {
         "token": gift.token,
         "url": public_url(f"/g/{gift.token}"),
@@ -70,13 +71,15 @@ def give_coupon(said: dict[str, str], coupon_id: int) -> tuple[dict[str, Any], i
 
 @bp.post("/coupon-gifts/<token>/accept")
 @access(WALLET)
+@bp.doc(requestBody=OPTIONAL_BODY)
 @bp.alt_response(201, schema=ClaimedSchema)
 def accept_gift(token: str) -> tuple[dict[str, Any], int]:
     """Take a gift, and the chain's card with it where this wallet has none. Repeats get the same coupon."""
     idempotency_key()
     slow_down_guessing()
+    trace = told_trace()
     try:
-        taken = gifts.take(token, key_hash=g.wallet_key_hash)
+        taken = gifts.take(token, key_hash=g.wallet_key_hash, trace=trace)
     except GiftGone:
         if not gift_views.is_known(token):
             note_wrong_code()

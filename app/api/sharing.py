@@ -8,6 +8,7 @@ from marshmallow import Schema, fields, validate
 from app.api.blueprint import api_blueprint
 from app.api.idempotent import idempotency_key, in_one_transaction
 from app.api.schemas import JoinedSchema
+from app.api.traced import OPTIONAL_BODY, TracedSchema, told_trace, trace_in
 from app.api.wallets import joined_json
 from app.auth import bearers
 from app.auth.guard import HQ, PUBLIC, WALLET, access, actor
@@ -26,7 +27,7 @@ from sharing.models import ShareChannel
 bp = api_blueprint("sharing", "Share links, and who came through whom")
 
 
-class ShareCardSchema(Schema):
+class ShareCardSchema(TracedSchema):
     """One act of sharing."""
 
     channel = fields.String(
@@ -118,12 +119,14 @@ class TreeSchema(Schema):
 @bp.arguments(ShareCardSchema)
 @bp.alt_response(201, schema=ShareLinkSchema)
 @in_one_transaction
-def share_card(share: dict[str, str], number: str) -> tuple[dict[str, Any], int]:
+def share_card(share: dict[str, Any], number: str) -> tuple[dict[str, Any], int]:
     """Make a share link of a card in this wallet. Every act of sharing makes one of its own."""
     card = queries.find_own_card(actor().id, number)
     if card is None:
         raise CardNotFound()
-    link = linking.create_link(this_transaction(), card.chain_id, card.id, share["channel"], now=utc_now())
+    link = linking.create_link(
+        this_transaction(), card.chain_id, card.id, share["channel"], now=utc_now(), trace=trace_in(share)
+    )
     shown = {
         "token": link.token,
         "url": public_url(f"/s/{link.token}"),
@@ -167,17 +170,17 @@ def _visitor() -> str:
 
 @bp.post("/share-links/<token>/cards")
 @access(WALLET)
+@bp.doc(requestBody=OPTIONAL_BODY)
 @bp.alt_response(201, schema=JoinedByLinkSchema)
 @bp.alt_response(200, schema=JoinedByLinkSchema)
 def take_shared_card(token: str) -> tuple[dict[str, Any], int]:
     """Take the card that a friend shared; 200 with the card held already. Repeats need no key."""
     idempotency_key()
     slow_down_guessing()
+    who = {"wallet_id": actor().id, "visitor": g.wallet_key_hash, "language": language(), "trace": told_trace()}
     try:
         with one_action() as hot:
-            joined = joining.join_by_link(
-                hot, token, wallet_id=actor().id, visitor=g.wallet_key_hash, language=language(), now=utc_now()
-            )
+            joined = joining.join_by_link(hot, token, **who, now=utc_now())
     except joining.CodeUnknown:
         note_wrong_code()
         raise

@@ -5,6 +5,7 @@ from flask import g
 from app.api.blueprint import api_blueprint
 from app.api.idempotent import idempotency_key
 from app.api.schemas import JoinedSchema, WalletSchema
+from app.api.traced import OPTIONAL_BODY, told_trace
 from app.auth.guard import PUBLIC, WALLET, access, actor
 from app.languages import language
 from app.security import count_public_call, note_wrong_code
@@ -30,12 +31,14 @@ def open_wallet():
 
 
 @bp.post("/store-codes/<token>/cards")
+@bp.doc(requestBody=OPTIONAL_BODY)
 @bp.alt_response(201, schema=JoinedSchema)
 @bp.alt_response(200, schema=JoinedSchema)
 @access(WALLET)
 def take_card(token: str):
     """Take the card of a store code; 200 with the card held already. Repeats need no key."""
     idempotency_key()
+    tongue, trace = language(), told_trace()
     try:
         with one_action() as hot:
             joined = joining.join_by_code(
@@ -43,8 +46,9 @@ def take_card(token: str):
                 token,
                 wallet_id=actor().id,
                 visitor=g.wallet_key_hash,
-                language=language(),
+                language=tongue,
                 now=utc_now(),
+                trace=trace,
             )
     except joining.CodeUnknown:
         note_wrong_code()

@@ -11,6 +11,7 @@ from app import gifts
 from app.auth.guard import WALLET, access
 from app.errors import wants_json
 from app.languages import language, say
+from app.traces import trace_of_request
 from app.wallet.phone import held_card, require_wallet
 from app.wallet.showing import coupon_shown, moment_shown, name_of, picture, public_url
 from cards.contacts import masked_name
@@ -53,7 +54,8 @@ def give(card_id: int, coupon_id: int) -> Response | tuple[str, int]:
     held, found = _coupon(card_id, coupon_id)
     try:
         with transaction():
-            gifts.give(held.chain.id, card_id, coupon_id, request.form.get("message", ""), now=utc_now())
+            message, trace = request.form.get("message", ""), trace_of_request()
+            gifts.give(held.chain.id, card_id, coupon_id, message, now=utc_now(), trace=trace)
     except CouponBeingGiven:
         pass
     except GiftMessageTooLong as refusal:

@@ -10,6 +10,7 @@ from app.auth.devices import device_key_hash, device_wallet
 from app.auth.guard import PUBLIC, access
 from app.languages import language, say
 from app.security import note_wrong_code, row_number, slow_down_guessing
+from app.traces import trace_of_request
 from app.wallet.showing import lines, name_of, offer_shown, program_shown, public_url
 from cards import faces, holding, issuing, wallets
 from cards.faces import Face
@@ -200,10 +201,12 @@ def _join(chain_id: int) -> HeldCard:
     codes = codes_of_store(chain_id, get_store(chain_id, store_id).id)
     if not codes or codes[0].revoked_at is not None:
         raise StoreNeeded()
-    token, visitor, now = codes[0].token, device_key_hash(), utc_now()
+    token, visitor, now, trace = codes[0].token, device_key_hash(), utc_now(), trace_of_request()
     with one_action() as hot:
         wallet_id = wallets.open_wallet(hot, visitor, language=language(), now=now)
-        joined = joining.join_by_code(hot, token, wallet_id=wallet_id, visitor=visitor, language=language(), now=now)
+        joined = joining.join_by_code(
+            hot, token, wallet_id=wallet_id, visitor=visitor, language=language(), now=now, trace=trace
+        )
     return holding.card_of_wallet(wallet_id, joined.card_id)
 
 

@@ -11,6 +11,7 @@ from app.auth.devices import device_key_hash, device_wallet
 from app.auth.guard import PUBLIC, access
 from app.languages import language, say
 from app.security import note_wrong_code, slow_down_guessing
+from app.traces import trace_of_request
 from app.wallet.giving import title_of
 from app.wallet.showing import lines, moment_shown, name_of, offer_shown, program_shown, public_url
 from core.clock import utc_now
@@ -46,7 +47,7 @@ def accept(token: str) -> Response:
     """Take it; any number of taps are one."""
     found = _gift(token)
     try:
-        taken = gifts.take(token, key_hash=device_key_hash())
+        taken = gifts.take(token, key_hash=device_key_hash(), trace=trace_of_request())
     except errors.PhoneNeeded:
         return _prove_phone(found)
     except (errors.CardNotInScope, errors.OfferLimitReached, errors.OfferPhoneLimitReached) as refusal:

@@ -9,6 +9,7 @@ from app.auth.devices import device_key_hash, device_wallet
 from app.auth.guard import PUBLIC, access
 from app.languages import language, say
 from app.security import note_wrong_code, slow_down_guessing
+from app.traces import trace_of_request
 from app.wallet.pictures import card_picture
 from app.wallet.showing import lines, name_of, program_shown, public_url
 from cards import faces, wallets
@@ -55,14 +56,14 @@ def look(token: str) -> Response | str:
 def take(token: str) -> Response:
     """Take the card; any number of taps give one."""
     slow_down_guessing()
-    visitor, now = device_key_hash(), utc_now()
+    visitor, trace, now = device_key_hash(), trace_of_request(), utc_now()
     try:
         with one_action() as hot:
             if not scanning.is_in_use(hot, token):
                 raise CodeUnknown()
             wallet_id = wallets.open_wallet(hot, visitor, language=language(), now=now)
             joined = joining.join_by_code(
-                hot, token, wallet_id=wallet_id, visitor=visitor, language=language(), now=now
+                hot, token, wallet_id=wallet_id, visitor=visitor, language=language(), now=now, trace=trace
             )
             scanning.count_scan(hot, token, visitor=visitor, now=now)
     except CodeUnknown:
@@ -121,13 +122,13 @@ def friend(token: str) -> Response | str:
 def accept(token: str) -> Response:
     """Take the card a friend sent; any number of taps give one."""
     slow_down_guessing()
-    visitor, now = device_key_hash(), utc_now()
+    visitor, trace, now = device_key_hash(), trace_of_request(), utc_now()
     try:
         with one_action() as hot:
             visiting.count_visit(hot, token, visitor=visitor, now=now)
             wallet_id = wallets.open_wallet(hot, visitor, language=language(), now=now)
             joined = joining.join_by_link(
-                hot, token, wallet_id=wallet_id, visitor=visitor, language=language(), now=now
+                hot, token, wallet_id=wallet_id, visitor=visitor, language=language(), now=now, trace=trace
             )
     except CodeUnknown:
         note_wrong_code()

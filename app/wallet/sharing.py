@@ -9,6 +9,7 @@ from werkzeug import Response
 from app.auth.guard import WALLET, access
 from app.errors import wants_json
 from app.languages import say
+from app.traces import trace_of_request
 from app.wallet.phone import held_card, require_wallet
 from app.wallet.showing import card_shown, name_of, picture, public_url
 from cards.holding import HeldCard
@@ -37,9 +38,9 @@ def choose(card_id: int) -> str:
 def share(card_id: int) -> Response:
     """Make the link of this act of sharing."""
     held = held_card(card_id)
-    channel = request.form.get("channel", ShareChannel.COPY)
+    channel, trace = request.form.get("channel", ShareChannel.COPY), trace_of_request()
     with one_action() as hot:
-        link = linking.create_link(hot, held.chain.id, card_id, channel, now=utc_now())
+        link = linking.create_link(hot, held.chain.id, card_id, channel, now=utc_now(), trace=trace)
     if not wants_json():
         return redirect(url_for("wallet_sharing.show", card_id=card_id, token=link.token), 303)
     shown = _shown(held)
