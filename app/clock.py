@@ -29,12 +29,14 @@ from coupons.stock_alarm import alarm_batch
 from coupons.welcome import give_missing_batch
 from push.runs import finish_batch, start_due_batch
 from push.sweeping import sweep_batch
+from sharing.rewarding import earn_batch, give_due_batch
 from stores.models import Chain
 
 LEASE = "clock"
 LEASED_FOR = timedelta(seconds=20)
 TICK_SECONDS = 5
 MINUTE_SECONDS = 60
+MOST_ROUNDS = 20  # of one chain's rewards in a tick: the other chains wait
 NIGHT_HOUR = 3  # by each chain's own clock
 
 log = logging.getLogger("kaquan.clock")
@@ -63,6 +65,13 @@ def give_missing_welcomes(chain_id: int, now: datetime) -> None:
     give_missing_batch(chain_id, now=now)
 
 
+def reward_friends(chain_id: int, now: datetime) -> None:
+    for batch in (earn_batch, give_due_batch):
+        for _ in range(MOST_ROUNDS):
+            if not batch(chain_id, now=now):
+                break
+
+
 # In this order, for each chain.
 MINUTELY: list[Callable[[int, datetime], None]] = [give_missing_welcomes, tell_stock]
 NIGHTLY: list[Callable[[int, datetime], None]] = [fit_tiers, expire_coupons, forget_phone_codes]
@@ -88,6 +97,8 @@ class Clock:
                 pass
             release_batch(now=now)
             finish_batch(now=now)
+            for chain_id in db.session.scalars(select(Chain.id).order_by(Chain.id)).all():
+                reward_friends(chain_id, now)
             return True
 
     def minute(self, now: datetime | None = None) -> bool:

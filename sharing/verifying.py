@@ -2,6 +2,7 @@
 
 from core.text import Text
 from core.verifying import Check
+from sharing import reward_verifying
 
 CHECKS = (
     Check(
@@ -16,4 +17,5 @@ CHECKS = (
         WHERE ours(l)
         """,
     ),
+    *reward_verifying.CHECKS,
 )

@@ -17,7 +17,8 @@ from coupons.models import (
     OfferPhone,
     OfferSlot,
 )
-from sharing.models import ShareLink, ShareVisit
+from sharing.models import Referral, ShareLink, ShareVisit
+from sharing.reward_models import Reward, RewardRule
 from stores.models import Chain, Staff, Store
 from tests.factories import NOON, in_days
 
@@ -28,7 +29,7 @@ COUPON = {"chain_id": 1, "offer_id": 1, "claimed_at": NOON, "valid_from": NOON, 
 
 def write_books() -> None:
     with transaction():
-        for chapter in (_chain, _people, _cards, _offer, _coupons, _friends, _ways, _buying, _after):
+        for chapter in (_chain, _people, _cards, _offer, _coupons, _friends, _ways, _buying, _after, _rewards):
             db.session.add_all(chapter())
             db.session.flush()
 
@@ -57,7 +58,11 @@ def _people() -> list[object]:
 
 def _cards() -> list[object]:
     card = {"chain_id": 1, "program_id": 1, "tier_id": 1, "code_secret": b"x" * 20, "channel": "import"}
-    progress = {1: {"points": 142, "earned_points": 240, "spent_cents": 4100}, 3: {"points": 50, "earned_points": 50}}
+    progress = {
+        1: {"points": 142, "earned_points": 240, "spent_cents": 4100},
+        2: {"points": 3},
+        3: {"points": 50, "earned_points": 50},
+    }
     return [
         Card(id=each, wallet_id=each, member_id=each, number=f"{each:016d}", issued_at=NOON, issued_on=TODAY, **card,
              **progress.get(each, {}))
@@ -156,6 +161,7 @@ def _after() -> list[object]:
     lines = [
         (1, 200, 200, "import"), (1, -100, 100, "spend:1"), (1, 50, 150, "checkout:1"), (1, -8, 142, "refund:1:1000"),
         (3, 50, 50, "import"), (3, -20, 30, "reserve:3"), (3, 20, 50, "release:3"),
+        (2, 10, 10, "reward:3"), (2, -7, 3, "clawback:3"),
         (3, -10, 40, "spend:4"), (3, 30, 70, "checkout:4"), (3, 10, 80, "void:4"), (3, -30, 50, "void:4"),
     ]  # fmt: skip
     return [
@@ -165,4 +171,33 @@ def _after() -> list[object]:
         *(PointEntry(id=each, chain_id=1, card_id=card_id, delta=delta, balance=balance, cause=cause, at=NOON)
           for each, (card_id, delta, balance, cause) in enumerate(lines, 1)),
         ShareVisit(id=1, chain_id=1, share_link_id=1, visitor="v" * 64, at=NOON),
+    ]  # fmt: skip
+
+
+def _rewards() -> list[object]:
+    common = {"chain_id": 1, "created_at": NOON}
+    db.session.add(
+        Offer(id=2, token="p" * 13, name="谢", name_en="Thanks", kind="cash", value_cents=500, valid_days=30, state="running",
+              **common)
+    )  # fmt: skip
+    edge = {"referrer_id": 1, "root_id": 1, "share_link_id": 1, "channel": "group", "depth": 1, **common}
+    db.session.add_all(
+        Referral(id=each - 1, member_id=each, card_id=each, path=f"{1:010x}{each:010x}", **edge) for each in (2, 3)
+    )
+    db.session.flush()
+    thanks = COUPON | {"offer_id": 2}
+    db.session.add(Coupon(id=6, card_id=1, member_id=1, ordinal=1, code="f" * 13, source="share_reward", **thanks))
+    db.session.add(
+        RewardRule(id=1, name="荐友", name_en="Bring a friend", state="running", trigger="card_issued", hold_days=0,
+                   referrer_offer_id=2, referrer_cost_cents=500, friend_points=10, friend_cost_cents=10, per_day_cap=1,
+                   lifetime_cap=1, budget_cents=10_000, committed_cents=503, started_at=NOON, **common)
+    )  # fmt: skip
+    db.session.flush()
+    decided = {"rule_id": 1, "earned_on": TODAY, "due_at": NOON, "decided_at": NOON, "decided_by": "system", **common}
+    thanked = {"side": "referrer", "member_id": 1, "card_id": 1, "offer_id": 2, "cost_cents": 500, **decided}
+    return [
+        Reward(id=1, referral_id=1, state="approved", committed_cents=500, coupon_id=6, **thanked),
+        Reward(id=2, referral_id=2, state="rejected", reason="cap", committed_cents=0, **thanked),
+        Reward(id=3, referral_id=1, side="friend", member_id=2, card_id=2, points=10, cost_cents=10, state="clawed_back",
+               reason="person", committed_cents=3, points_short=3, **decided),
     ]  # fmt: skip

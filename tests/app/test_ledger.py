@@ -48,6 +48,13 @@ BREAKERS = {
     "points_released": "UPDATE point_entries SET cause = 'release:9' WHERE cause = 'release:3'",
     "points_voided": "UPDATE point_entries SET delta = 50 WHERE cause = 'void:4' AND delta = 10",
     "share_visits": "UPDATE share_links SET visits = 2",
+    "reward_budget": "UPDATE reward_rules SET committed_cents = committed_cents + 1",
+    "reward_commits": "UPDATE rewards SET committed_cents = committed_cents - 1 WHERE id = 3",
+    "reward_points": "UPDATE rewards SET points_short = 4 WHERE id = 3",
+    "reward_coupons": "UPDATE rewards SET coupon_id = 1 WHERE id = 1",
+    "reward_coupons_owed": "UPDATE coupons SET source = 'share_reward' WHERE id = 2",
+    "reward_caps": "UPDATE rewards SET state = 'pending', reason = NULL, decided_at = NULL, decided_by = NULL",
+    "reward_lifetime_caps": "UPDATE rewards SET state = 'pending', reason = NULL, decided_at = NULL, decided_by = NULL",
 }
 ADDS_UP = "payable_cents = amount_cents - member_discount_cents - coupon_discount_cents - points_discount_cents"
 
