@@ -1,7 +1,8 @@
 """Who brought a new member: the edge of the propagation tree, written once, with the card.
 
 A card taken on a friend's page is the friend's. A card taken from a store code is credited to the last share link the
-same device opened within the chain's window, unless the chain says that the store code wins. Whoever was a member
+same device opened within the chain's window, as the chain's rules are at that moment, unless they say that the store
+code wins. A day of the window has 24 hours; a link opened exactly that long ago is forgotten. Whoever was a member
 before came through nobody. So does whoever would stand more than ``DEEPEST`` generations below the first: no index of
 PostgreSQL holds a longer path, and only scripts make one.
 """
@@ -30,9 +31,9 @@ via AS (
     JOIN cards sharer ON sharer.id = l.card_id AND sharer.state = 'active'
     LEFT JOIN sharing_policies y ON y.chain_id = o.chain_id
     WHERE v.visitor = :visitor AND NOT COALESCE(y.store_code_wins, FALSE)
-      AND v.last_visit_at
-          > :now ::timestamptz - make_interval(days => COALESCE(y.window_days, {DEFAULT_WINDOW_DAYS})::int)
-    ORDER BY v.last_visit_at DESC, l.id DESC LIMIT 1
+      AND v.opened_at
+          > :now ::timestamptz - make_interval(hours => 24 * COALESCE(y.window_days, {DEFAULT_WINDOW_DAYS})::int)
+    ORDER BY v.opened_at DESC, l.id DESC LIMIT 1
 )"""
 REFERRAL = f"""
 referral AS (
@@ -64,8 +65,8 @@ LAST_VISIT = Sql("""
     FROM share_visitors v
     JOIN share_links l ON l.id = v.share_link_id AND l.chain_id = :chain_id
     JOIN cards sharer ON sharer.id = l.card_id AND sharer.state = 'active'
-    WHERE v.visitor = :visitor AND v.last_visit_at > :since
-    ORDER BY v.last_visit_at DESC, l.id DESC LIMIT 1
+    WHERE v.visitor = :visitor AND v.opened_at > :since
+    ORDER BY v.opened_at DESC, l.id DESC LIMIT 1
 """)
 POLICY = Sql("SELECT window_days, store_code_wins FROM sharing_policies WHERE chain_id = :chain_id")
 UP = Sql("SELECT root_id, depth, path FROM referrals WHERE chain_id = :chain_id AND member_id = :member_id")

@@ -131,14 +131,21 @@ class ShareVisit(Model):
 
 
 class ShareVisitor(Model):
-    """When a visitor last counted on a link: the row that makes parallel openings one visit."""
+    """When a visitor last counted on a link: the row that makes parallel openings one visit.
+
+    ``opened_at`` is his last opening, counted or not: what attribution goes by.
+    """
 
     __tablename__ = "share_visitors"
-    __table_args__ = (Index(None, "visitor", "last_visit_at"),)
+    __table_args__ = (
+        CheckConstraint("opened_at >= last_visit_at", name="opened_since_visit"),
+        Index(None, "visitor", "opened_at"),
+    )
 
     share_link_id: Mapped[int] = mapped_column(ForeignKey("share_links.id"), primary_key=True)
     visitor: Mapped[str] = mapped_column(String(64), primary_key=True)
     last_visit_at: Mapped[datetime]
+    opened_at: Mapped[datetime]
 
 
 class Referral(Model):

@@ -1,14 +1,15 @@
 """Visits: an opening of a share link counts once per visitor in 30 minutes, and only when a person opened it.
 
 ``share_visitors`` decides by one conditional upsert; whoever it lets through is written down and counted on the link.
+An opening that does not count is remembered all the same: attribution goes by the link that was opened last.
 """
 
-import re
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from core.hot import Hot, Sql
 from sharing.joining import CodeUnknown
+from sharing.previews import is_crawler as is_crawler
+from sharing.previews import is_preview as is_preview
 
 QUIET = timedelta(minutes=30)  # in which further openings by the same visitor do not count
 
@@ -19,15 +20,23 @@ LINK = """
     LEFT JOIN wallets own ON own.id = sharer.wallet_id AND own.key_hash = :visitor
     WHERE l.token = :token"""
 UPSERT = """
-    ON CONFLICT (share_link_id, visitor) DO UPDATE SET last_visit_at = excluded.last_visit_at
+    ON CONFLICT (share_link_id, visitor) DO UPDATE
+    SET last_visit_at = excluded.last_visit_at,
+        opened_at = CASE WHEN share_visitors.opened_at > excluded.opened_at THEN share_visitors.opened_at
+                         ELSE excluded.opened_at END
     WHERE share_visitors.last_visit_at <= :since
     RETURNING share_link_id"""
 
 COUNT = Sql(f"""
 WITH link AS ({LINK}),
 counted AS (
-    INSERT INTO share_visitors (share_link_id, visitor, last_visit_at)
-    SELECT id, :visitor, :now FROM link WHERE NOT is_own{UPSERT}
+    INSERT INTO share_visitors (share_link_id, visitor, last_visit_at, opened_at)
+    SELECT id, :visitor, :now, :now FROM link WHERE NOT is_own{UPSERT}
+),
+opened AS (
+    UPDATE share_visitors v SET opened_at = :now FROM link
+    WHERE NOT EXISTS (SELECT 1 FROM counted) AND NOT link.is_own
+      AND v.share_link_id = link.id AND v.visitor = :visitor AND v.opened_at < :now
 ),
 visit AS (
     INSERT INTO share_visits (chain_id, share_link_id, visitor, at)
@@ -40,7 +49,12 @@ SELECT link.id, (SELECT id FROM told) FROM link""")
 
 FIND = Sql(LINK)
 COUNTED = Sql(f"""
-    INSERT INTO share_visitors (share_link_id, visitor, last_visit_at) VALUES (:link_id, :visitor, :now){UPSERT}""")
+    INSERT INTO share_visitors (share_link_id, visitor, last_visit_at, opened_at)
+    VALUES (:link_id, :visitor, :now, :now){UPSERT}""")
+OPENED = Sql("""
+    UPDATE share_visitors SET opened_at = :now
+    WHERE share_link_id = :link_id AND visitor = :visitor AND opened_at < :now
+""")
 VISIT = Sql(
     "INSERT INTO share_visits (chain_id, share_link_id, visitor, at) VALUES (:chain_id, :link_id, :visitor, :now)"
 )
@@ -62,42 +76,11 @@ def count_visit(hot: Hot, token: str, *, visitor: str, now: datetime) -> bool:
     if link is None:
         raise CodeUnknown()
     link_id, chain_id, is_own = link
-    if is_own or hot.row(COUNTED, link_id=link_id, visitor=visitor, now=now, since=values["since"]) is None:
+    if is_own:
+        return False
+    if hot.row(COUNTED, link_id=link_id, visitor=visitor, now=now, since=values["since"]) is None:
+        hot.run(OPENED, link_id=link_id, visitor=visitor, now=now)
         return False
     hot.run(VISIT, chain_id=chain_id, link_id=link_id, visitor=visitor, now=now)
     hot.run(TOLD, link_id=link_id)
     return True
-
-
-# What looks at a link before, or instead of, a person. In-app browsers (MicroMessenger, FBAN, Line) are people.
-CRAWLERS = re.compile(
-    r"bot\b|bot[/-]|crawl|spider|slurp|preview|unfurl|scraper"
-    r"|facebookexternalhit|facebookcatalog|meta-external|whatsapp/|telegram|slack-img|skypeuri"
-    r"|mpcrawler|wechat-?link|larkurl2meta|feishu-?link|dingtalk-?link|iframely|embedly|vkshare|pinterest/0"
-    r"|google-(?:pagerenderer|read-aloud|inspectiontool|safety)|googleother|google favicon|mediapartners"
-    r"|lighthouse|pingdom|uptime|statuscake|nessus|security ?scan",
-    re.IGNORECASE,
-)
-TOOLS = re.compile(
-    r"^(?:curl|wget|python|java|go-http-client|okhttp|axios|node|undici|ruby|php|perl|libwww|httpie|apache-httpclient"
-    r"|postmanruntime|insomnia|cfnetwork|dart)\b",
-    re.IGNORECASE,
-)
-AHEAD = re.compile(r"prefetch|prerender|preview", re.IGNORECASE)
-AHEAD_HEADERS = ("Purpose", "Sec-Purpose", "X-Purpose", "X-Moz")
-
-
-def is_preview(user_agent: str, headers: Mapping[str, str], *, method: str = "GET") -> bool:
-    """Whether this opening is a messenger's preview, a prefetch, a crawler or a tool rather than a person."""
-    return (
-        method == "HEAD"
-        or not user_agent.strip()
-        or TOOLS.search(user_agent) is not None
-        or is_crawler(user_agent, headers)
-    )
-
-
-def is_crawler(user_agent: str, headers: Mapping[str, str]) -> bool:
-    """Whether a bot or a prefetch is at work. Apps that speak to the API by a library are not meant."""
-    ahead = any(AHEAD.search(headers.get(name, "")) for name in AHEAD_HEADERS)
-    return ahead or CRAWLERS.search(user_agent) is not None

@@ -107,6 +107,16 @@ class Scan(Model):
     at: Mapped[datetime]
 
 
+class ScanVisitor(Model):
+    """When a visitor last counted on a store code: the row that makes parallel openings one scan."""
+
+    __tablename__ = "scan_visitors"
+
+    store_code_id: Mapped[int] = mapped_column(ForeignKey("store_codes.id"), primary_key=True)
+    visitor: Mapped[str] = mapped_column(String(64), primary_key=True)
+    last_scan_at: Mapped[datetime]
+
+
 class Staff(Model):
     """A person who works for the chain and signs in."""
 

@@ -1,4 +1,7 @@
-"""Counting scans: one opening of a store code by one visitor."""
+"""Counting scans: one opening of a store code by one visitor.
+
+``scan_visitors`` decides by one conditional upsert; whoever it lets through is written down.
+"""
 
 from datetime import datetime, timedelta
 
@@ -10,15 +13,28 @@ IN_USE = Sql("""
     JOIN stores s ON s.id = c.store_id AND s.closed_at IS NULL
     WHERE c.token = :token AND c.revoked_at IS NULL
 """)
-COUNT = Sql("""
+
+CODE = "SELECT id, chain_id, store_id FROM store_codes WHERE token = :token AND revoked_at IS NULL"
+UPSERT = """
+    ON CONFLICT (store_code_id, visitor) DO UPDATE SET last_scan_at = excluded.last_scan_at
+    WHERE scan_visitors.last_scan_at <= :since
+    RETURNING store_code_id"""
+
+COUNT = Sql(f"""
+WITH code AS ({CODE}),
+counted AS (
+    INSERT INTO scan_visitors (store_code_id, visitor, last_scan_at) SELECT id, :visitor, :now FROM code{UPSERT}
+)
+INSERT INTO scans (chain_id, store_id, store_code_id, visitor, at)
+SELECT code.chain_id, code.store_id, code.id, :visitor, :now FROM code JOIN counted ON counted.store_code_id = code.id
+RETURNING id""")
+
+FIND = Sql(CODE)
+COUNTED = Sql(f"""
+    INSERT INTO scan_visitors (store_code_id, visitor, last_scan_at) VALUES (:code_id, :visitor, :now){UPSERT}""")
+SCAN = Sql("""
     INSERT INTO scans (chain_id, store_id, store_code_id, visitor, at)
-    SELECT c.chain_id, c.store_id, c.id, CAST(:visitor AS VARCHAR(64)), :now
-    FROM store_codes c
-    WHERE c.token = :token AND c.revoked_at IS NULL
-      AND NOT EXISTS (
-          SELECT 1 FROM scans s
-          WHERE s.store_code_id = c.id AND s.visitor = CAST(:visitor AS VARCHAR(64)) AND s.at > :since
-      )
+    VALUES (:chain_id, :store_id, :code_id, :visitor, :now)
 """)
 
 
@@ -29,4 +45,11 @@ def is_in_use(hot: Hot, token: str) -> bool:
 
 def count_scan(hot: Hot, token: str, *, visitor: str, now: datetime) -> bool:
     """Count an opening of a store code; False when it counted already or there is no such code."""
-    return hot.run(COUNT, token=token, visitor=visitor, now=now, since=now - ONE_OPENING) > 0
+    since = now - ONE_OPENING
+    if hot.is_postgresql:
+        return hot.row(COUNT, token=token, visitor=visitor, now=now, since=since) is not None
+    code = hot.row(FIND, token=token)
+    if code is None or hot.row(COUNTED, code_id=code[0], visitor=visitor, now=now, since=since) is None:
+        return False
+    hot.run(SCAN, chain_id=code[1], store_id=code[2], code_id=code[0], visitor=visitor, now=now)
+    return True

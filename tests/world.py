@@ -154,6 +154,7 @@ def _overrides(world: World, now: datetime) -> dict[str, dict[str, Any]]:
         "share_links": {"channel": "friend", "token": f"{marker}link{secrets.token_hex(4)}", "parent_id": None}
         | {"own_channel_id": None},
         "sharer_names": {"shown_as": "nickname"},
+        "scan_visitors": {"visitor": f"{marker}-visitor"},
         "share_visitors": {"visitor": f"{marker}-visitor"},
         "referrals": {"depth": 1, "path": f"{0:010x}{referrer:010x}", "channel": "friend"}
         | {"referrer_id": _elder(world, now) if referrer else None}

@@ -21,7 +21,7 @@ from core.clock import utc_now
 from core.errors import NotSignedIn
 from core.hot import one_action, this_transaction
 from core.tokens import hashed
-from sharing import joining, linking, queries, visiting
+from sharing import joining, linking, previews, queries, visiting
 from sharing.models import ShareChannel
 
 bp = api_blueprint("sharing", "Share links, and who came through whom")
@@ -148,7 +148,7 @@ def visit_link(token: str) -> tuple[str, int]:
     count_public_call("visit")
     slow_down_guessing()
     visitor = _visitor()
-    if visiting.is_crawler(request.user_agent.string, request.headers):
+    if previews.is_crawler(request.user_agent.string, request.headers):
         return "", 204
     try:
         with one_action() as hot:

@@ -24,7 +24,7 @@ from core.idempotency import Answer, earlier_answer, fingerprint, keep_answer
 from core.tokens import new_code
 from coupons import entering, errors, queries, sightings
 from coupons.entering import Entry
-from sharing.visiting import is_preview
+from sharing.previews import is_preview
 
 bp = Blueprint("wallet_entering", __name__, url_prefix="/wallet", template_folder="templates")
 bp.before_request(require_wallet)

@@ -19,7 +19,7 @@ from core.hot import one_action
 from coupons import errors, gift_views, giving, terms
 from coupons.gift_views import GiftView
 from coupons.scopes import scope_of
-from sharing import linking, visiting
+from sharing import linking, previews, visiting
 from sharing.joining import CodeUnknown
 
 bp = Blueprint("wallet_receiving", __name__, url_prefix="/g", template_folder="templates")
@@ -63,7 +63,7 @@ def accept(token: str) -> Response:
 @access(PUBLIC)
 def visited(token: str) -> tuple[str, int]:
     """Told by the page once a person really sees it. Previews are not counted."""
-    if not visiting.is_preview(request.user_agent.string, dict(request.headers), method=request.method):
+    if not previews.is_preview(request.user_agent.string, dict(request.headers), method=request.method):
         link = gifts.link_of(_gift(token))
         visitor, now = device_key_hash(), utc_now()
         if link is not None:

@@ -1,20 +1,21 @@
 """Taking a card: by a store's code, by a friend's link."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 
 import pytest
 from sqlalchemy import func, select, update
 
 from cards import issuing
-from cards.models import Card, Member
+from cards.models import Card, Member, Program, Tier
 from core.db import db, transaction
 from core.events import Event
-from core.hot import one_action, this_transaction
+from core.hot import Sql, one_action, this_transaction
 from core.tokens import is_luhn_valid, new_code, new_number
 from coupons.models import Coupon, CouponSource
 from sharing import attribution, joining
 from sharing.models import Referral, ShareLink, ShareVisitor, SharingPolicy
+from stores import scanning
 from stores.models import Chain, StoreCode
 from tests.factories import (
     NOON,
@@ -194,22 +195,129 @@ def test_whoever_holds_the_card_is_nobodys_new_member(code):
     assert db.session.scalar(select(func.count(Referral.id))) == 0
 
 
+def opened(link, at, visitor="phone"):
+    save(ShareVisitor(share_link_id=link.id, visitor=visitor, last_visit_at=at, opened_at=at))
+
+
 @pytest.mark.parametrize(
-    ("days", "store_code_wins", "credited"),
+    ("ago", "credited"),
     [
-        pytest.param(1, False, True, id="within the window"),
-        pytest.param(8, False, False, id="after the window"),
-        pytest.param(1, True, False, id="where the store code wins"),
+        pytest.param(timedelta(), True, id="this very moment"),
+        pytest.param(timedelta(days=1), True, id="yesterday"),
+        pytest.param(timedelta(days=7) - timedelta(seconds=1), True, id="a second less than seven days"),
+        pytest.param(timedelta(days=7) - timedelta(microseconds=1), True, id="the last moment"),
+        pytest.param(timedelta(days=7), False, id="seven days to the moment"),
+        pytest.param(timedelta(days=7, seconds=1), False, id="a second more"),
+        pytest.param(timedelta(days=8), False, id="eight days"),
     ],
 )
-def test_a_store_code_after_a_link(code, days, store_code_wins, credited):
+def test_a_link_opened_before_a_store_code_is_credited_within_seven_days(code, ago, credited):
+    link = share(make_card(code))
+    opened(link, NOON - ago)
+
+    assert (take(code.token).referral_id is not None) is credited
+
+
+@pytest.mark.parametrize(
+    ("ago", "before", "meanwhile", "credited"), [(3, 30, 2, False), (3, 1, 4, True), (10, 7, 30, True)]
+)
+def test_the_window_is_the_chains_at_the_moment_of_joining(code, ago, before, meanwhile, credited):
+    save(SharingPolicy(chain_id=code.chain_id, window_days=before))
+    opened(share(make_card(code)), NOON - timedelta(days=ago))
+    with transaction():
+        db.session.execute(update(SharingPolicy).values(window_days=meanwhile))
+
+    assert (take(code.token).referral_id is not None) is credited
+
+
+def test_a_day_of_the_window_has_24_hours_wherever_the_server_stands(code):
+    """In New York the seven days before this moment have 169 hours."""
+    now = datetime(2026, 11, 5, 12, tzinfo=UTC)  # clocks went back on the 1st
+    opened(share(make_card(code)), now - timedelta(days=7, minutes=30))
+    wallet_id = make_wallet()
+
+    with one_action() as hot:
+        if hot.is_postgresql:
+            hot.run(Sql("SET TIME ZONE 'America/New_York'"))
+        try:
+            joined = joining.join_by_code(hot, code.token, wallet_id=wallet_id, visitor="phone", language="zh", now=now)
+        finally:
+            if hot.is_postgresql:
+                hot.run(Sql("RESET TIME ZONE"))
+
+    assert joined.referral_id is None
+
+
+@pytest.mark.parametrize("store_code_wins", [False, True])
+def test_a_store_code_after_a_link_wins_only_where_the_chain_says_so(code, store_code_wins):
     link = share(make_card(code))
     save(SharingPolicy(chain_id=code.chain_id, store_code_wins=store_code_wins))
-    save(ShareVisitor(share_link_id=link.id, visitor="phone", last_visit_at=NOON - timedelta(days=days)))
+    opened(link, NOON - timedelta(days=1))
 
-    joined = take(code.token)
+    assert (take(code.token).referral_id is None) is store_code_wins
 
-    assert (joined.referral_id is not None) is credited
+
+@pytest.mark.parametrize("store_code_wins", [False, True])
+def test_a_card_taken_on_a_friends_page_is_the_friends_whatever_was_scanned_before(code, store_code_wins):
+    link = share(make_card(code))
+    save(SharingPolicy(chain_id=code.chain_id, store_code_wins=store_code_wins))
+    with one_action() as hot:
+        scanning.count_scan(hot, code.token, visitor="phone", now=NOON)
+
+    assert take_from_friend(link.token).referral_id is not None
+
+
+def test_another_chains_rules_and_links_do_not_matter(code):
+    foreign = make_chain("other")
+    save(SharingPolicy(chain_id=foreign.id, store_code_wins=True, window_days=1))
+    there = share(make_card(make_store_code(make_store(foreign))))
+    here = share(make_card(code))
+    opened(here, NOON - timedelta(days=2))
+    opened(there, NOON - timedelta(hours=1))
+
+    take(code.token)
+
+    assert db.session.scalar(select(Referral.share_link_id)) == here.id
+
+
+def test_the_link_opened_last_is_credited_and_of_two_at_one_moment_the_newer(code):
+    links = [share(make_card(code)) for _ in range(4)]
+    for link, hours in zip(links, (3, 1, 1, 2), strict=True):
+        opened(link, NOON - timedelta(hours=hours))
+
+    take(code.token)
+
+    assert db.session.scalar(select(Referral.share_link_id)) == links[2].id
+
+
+def test_a_link_whose_sharer_left_gives_way_to_the_one_before(code):
+    left, stays = make_card(code), make_card(code)
+    opened(share(stays), NOON - timedelta(hours=2))
+    opened(share(left), NOON - timedelta(hours=1))
+    with transaction():
+        db.session.execute(update(Card).where(Card.id == left.id).values(state="frozen"))
+
+    take(code.token)
+
+    assert db.session.scalar(select(Referral.referrer_id)) == stays.member_id
+
+
+def test_the_first_friend_stays_the_one_who_brought_him(code):
+    """Another card of the chain, by another friend's link, changes nothing."""
+    wallet_id = make_wallet()
+    first, second = share(make_card(code)), share(make_card(code))
+    program = save(Program(chain_id=code.chain_id, name="黑卡", name_en="Black", is_default=False, created_at=NOON))
+    save(Tier(chain_id=code.chain_id, program_id=program.id, rank=0, name="黑", name_en="Black"))
+    with transaction():
+        db.session.execute(update(ShareLink).where(ShareLink.id == second.id).values(program_id=program.id))
+    later = NOON + timedelta(days=1)
+
+    joined = [
+        take_from_friend(each.token, wallet_id=wallet_id, now=at) for each, at in ((first, NOON), (second, later))
+    ]
+
+    assert [each.is_new for each in joined] == [True, True]
+    assert db.session.scalars(select(Referral.share_link_id)).all() == [first.id]
 
 
 def test_inside_a_transaction_a_failure_takes_the_card_back(code):

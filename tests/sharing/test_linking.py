@@ -72,7 +72,7 @@ def test_a_link_knows_the_link_by_which_the_sharer_came(code):
 
 def test_a_link_opened_before_a_store_code_is_the_parent_too(code):
     first = share(make_card(code))
-    save(ShareVisitor(share_link_id=first.id, visitor="phone", last_visit_at=NOON))
+    save(ShareVisitor(share_link_id=first.id, visitor="phone", last_visit_at=NOON, opened_at=NOON))
     wallet_id = make_wallet()
     with one_action() as hot:
         joined = joining.join_by_code(hot, code.token, wallet_id=wallet_id, visitor="phone", language="zh", now=NOON)
@@ -157,7 +157,7 @@ def test_another_chains_offer_cannot_be_shared(code):
 
 def test_the_edge_remembers_what_was_seen_where_the_friend_joined(code):
     link, seen = share(make_card(code)), Trace("a" * 32, "b" * 32)
-    save(ShareVisitor(share_link_id=link.id, visitor="another phone", last_visit_at=NOON))
+    save(ShareVisitor(share_link_id=link.id, visitor="another phone", last_visit_at=NOON, opened_at=NOON))
     wallets = make_wallet(), make_wallet()
     rest = {"language": "zh", "now": NOON, "trace": seen}
 

@@ -10,26 +10,9 @@ from core.db import db, transaction
 from core.hot import one_action, this_transaction
 from core.tokens import hashed
 from sharing import joining, linking, visiting
-from sharing.models import ShareLink, ShareVisit
+from sharing.models import Referral, ShareLink, ShareVisit, ShareVisitor
+from stores.models import Chain
 from tests.factories import NOON, make_card, make_chain, make_store, make_store_code, make_wallet
-
-WECHAT = (
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148"
-    " MicroMessenger/8.0.49(0x18003129) NetType/WIFI Language/zh_CN"
-)
-WECHAT_ANDROID = (
-    "Mozilla/5.0 (Linux; Android 14; V2301A Build/UP1A.231005.007; wv) AppleWebKit/537.36 (KHTML, like Gecko)"
-    " Version/4.0 Chrome/116.0.0.0 Mobile Safari/537.36 XWEB/1160117 MMWEBSDK/20240404 MMWEBID/8833"
-    " MicroMessenger/8.0.49.2600(0x28003133) WeChat/arm64 Weixin NetType/5G Language/zh_CN ABI/arm64"
-)
-CHROME = (
-    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Mobile Safari/537.36"
-)
-FACEBOOK_APP = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) Mobile/21F90 [FBAN/FBIOS;FBAV/468.0.0.38.104]"
-IMESSAGE = (
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_11_1) AppleWebKit/601.2.4 (KHTML, like Gecko) Version/9.0.1"
-    " Safari/601.2.4 facebookexternalhit/1.1 Facebot Twitterbot/1.0"
-)
 
 
 @pytest.fixture
@@ -80,52 +63,47 @@ def test_an_unknown_link_is_not_told_from_a_mistyped_one(app):
         visiting.count_visit(hot, "x" * 13, visitor="a", now=NOON)
 
 
-@pytest.mark.parametrize(
-    "user_agent", [WECHAT, WECHAT_ANDROID, CHROME, FACEBOOK_APP], ids=["wechat", "android", "chrome", "facebook"]
-)
-def test_people_are_no_previews(user_agent):
-    assert not visiting.is_preview(user_agent, {"Accept": "text/html"})
+def openings(link) -> list:
+    return db.session.execute(select(ShareVisitor.last_visit_at, ShareVisitor.opened_at)).all()
 
 
-@pytest.mark.parametrize(
-    "user_agent",
-    [
-        IMESSAGE,
-        "TelegramBot (like TwitterBot)",
-        "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
-        "Slack-ImgProxy (+https://api.slack.com/robots)",
-        "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
-        "Twitterbot/1.0",
-        "WhatsApp/2.23.20.0",
-        "Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)",
-        "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
-        "Mozilla/5.0 (compatible; Baiduspider/2.0; +http://www.baidu.com/search/spider.html)",
-        "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/81 Safari/537.36 mpcrawler",
-        "LinkedInBot/1.0 (compatible; Mozilla/5.0)",
-        "SkypeUriPreview Preview/0.5 skype-url-preview@microsoft.com",
-        "curl/8.5.0",
-        "Wget/1.21.4",
-        "python-requests/2.32.3",
-        "Go-http-client/2.0",
-        "",
-    ],
-)
-def test_previews_crawlers_and_tools_are_told_by_their_name(user_agent):
-    assert visiting.is_preview(user_agent, {})
+def test_an_opening_that_does_not_count_is_remembered(link):
+    soon = NOON + timedelta(minutes=10)
+
+    assert [visit(link), visit(link, now=soon)] == [True, False]
+
+    assert counted(link) == (1, 1)
+    assert openings(link) == [(NOON, soon)]
 
 
-@pytest.mark.parametrize(
-    ("header", "value"),
-    [("Purpose", "prefetch"), ("Sec-Purpose", "prefetch;prerender"), ("X-Purpose", "preview"), ("X-Moz", "prefetch")],
-)
-def test_a_browser_that_looks_ahead_is_no_visit(header, value):
-    assert visiting.is_preview(CHROME, {header: value})
+def test_an_opening_told_late_turns_no_clock_back(link):
+    visit(link)
+    visit(link, now=NOON + timedelta(minutes=10))
+    visit(link, now=NOON + timedelta(minutes=5))
+
+    assert openings(link) == [(NOON, NOON + timedelta(minutes=10))]
 
 
-def test_asking_for_the_head_only_is_no_visit():
-    assert visiting.is_preview(CHROME, {}, method="HEAD")
+def test_the_sharers_own_opening_is_not_remembered(link):
+    visit(link, hashed("the sharer's secret"))
+
+    assert openings(link) == []
 
 
-def test_an_app_that_speaks_to_the_api_by_a_library_is_no_crawler():
-    assert not visiting.is_crawler("okhttp/4.12.0", {})
-    assert visiting.is_crawler("TelegramBot (like TwitterBot)", {})
+def test_a_link_opened_again_within_half_an_hour_is_the_last_one_opened(link):
+    """A, B, A again: the card from the store's code is A's, and nothing is counted twice."""
+    other = make_card(make_store_code(make_store(db.session.get_one(Chain, link.chain_id))))
+    with transaction():
+        b = linking.create_link(this_transaction(), other.chain_id, other.id, "friend", now=NOON)
+    code = make_store_code(make_store(db.session.get_one(Chain, link.chain_id)))
+    wallet_id = make_wallet("a friend's phone")
+
+    visits = [visit(each, "v", NOON + timedelta(minutes=m)) for m, each in enumerate((link, b, link))]
+    with one_action() as hot:
+        joining.join_by_code(
+            hot, code.token, wallet_id=wallet_id, visitor="v", language="zh", now=NOON + timedelta(minutes=9)
+        )
+
+    assert visits == [True, True, False]
+    assert db.session.scalar(select(Referral.share_link_id)) == link.id
+    assert (counted(link), counted(b)) == ((1, 1), (1, 1))
