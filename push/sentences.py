@@ -6,26 +6,19 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from cards.models import Tier
 from core.db import db
 from core.text import Text
 from coupons.terms import day_text
+from push.audience_models import Segment
+from push.conditions import CONDITIONS
 from push.scheduling import WEEKDAYS
-from stores.models import Chain, Store
+from push.segments import SAVED
+from stores.models import Chain
 
 DAYS_ZH = dict(zip(WEEKDAYS, "一二三四五六日", strict=True))
 DAYS_EN = dict(zip(WEEKDAYS, "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split(), strict=True))
-NAMES_SHOWN = 3
 EVERYBODY = Text("全体会员", "All members")
 NOW = Text("马上发（先等 10 分钟）", "At once, after ten minutes")
-DAYS = {
-    ("joined", "within_days"): Text("最近 {n} 天入会", "joined in the last {n} days"),
-    ("joined", "before_days"): Text("入会超过 {n} 天", "joined more than {n} days ago"),
-    ("last_visit", "within_days"): Text("最近 {n} 天来过", "came in the last {n} days"),
-    ("last_visit", "before_days"): Text("超过 {n} 天没来", "have not come for {n} days"),
-    ("joined", "after"): Text("{day} 起入会", "joined on or after {day}"),
-    ("joined", "before"): Text("{day} 前入会", "joined before {day}"),
-}
 
 
 def schedule_sentence(schedule: dict[str, Any], timezone: str) -> Text:
@@ -56,43 +49,32 @@ def moment_text(moment: datetime, timezone: str) -> Text:
 
 def audience_sentence(chain: Chain, audience: dict[str, Any]) -> Text:
     """Whom a campaign means."""
-    parts = [_condition(chain, condition) for condition in audience.get("all", [])]
-    if not parts:
+    if not audience or audience == {"all": []}:
         return EVERYBODY
-    return Text("，".join(part.zh for part in parts), "Members who " + _and([part.en for part in parts]))
+    said = _rules(chain, audience, is_whole=True)
+    return Text(said.zh, f"Members who {said.en}")
 
 
-def _condition(chain: Chain, condition: dict[str, Any]) -> Text:
-    field, op, value = condition["field"], condition["op"], condition["value"]
-    if field == "store":
-        names = db.session.scalars(
-            select(Store.name).where(Store.chain_id == chain.id, Store.id.in_(value)).order_by(Store.id)
-        ).all()
-        shown = "、".join(names[:NAMES_SHOWN])
-        more = len(names) - NAMES_SHOWN
-        return Text(
-            f"在{shown}等 {len(names)} 家门店入会" if more > 0 else f"在{shown}入会",
-            f"joined at {shown} and {more} more stores" if more > 0 else f"joined at {_or(list(names))}",
-        )
-    if field == "tier":
-        tiers = db.session.execute(
-            select(Tier.name, Tier.name_en).where(Tier.chain_id == chain.id, Tier.id.in_(value)).order_by(Tier.rank)
-        ).all()
-        zh = "或".join(tier.name for tier in tiers)
-        return Text(f"{zh}等级", f"hold the tier {_or([tier.name_en for tier in tiers])}")
-    if op.endswith("_days"):
-        text = DAYS[field, op]
-        return Text(text.zh.format(n=value), text.en.format(n=value))
-    text, day = DAYS[field, op], day_text(date.fromisoformat(value))
-    return Text(text.zh.format(day=day.zh), text.en.format(day=day.en))
+def _rules(chain: Chain, node: dict[str, Any], *, is_whole: bool = False) -> Text:
+    """What follows "members who"; a group within another stands in brackets."""
+    if "not" in node:
+        inner = _rules(chain, node["not"], is_whole=True)
+        return Text(f"不符合（{inner.zh}）", f"do not fit ({inner.en})")
+    for group, zh, en in (("all", "，", "and"), ("any", "，或", "or")):
+        if group in node:
+            parts = [_rules(chain, each) for each in node[group]]
+            if not parts:
+                return Text("是会员", "are members")
+            said = Text(zh.join(part.zh for part in parts), _joined([part.en for part in parts], en))
+            return said if is_whole or len(parts) == 1 else Text(f"（{said.zh}）", f"({said.en})")
+    if (node["field"], node["op"]) == SAVED:
+        name = db.session.scalar(select(Segment.name).where(Segment.chain_id == chain.id, Segment.id == node["value"]))
+        return Text(f"属于“{name or '？'}”", f"belong to “{name or '?'}”")
+    return CONDITIONS[node["field"], node["op"]].words(node["value"], chain)
 
 
 def _and(words: list[str]) -> str:
     return _joined(words, "and")
-
-
-def _or(words: list[str]) -> str:
-    return _joined(words, "or")
 
 
 def _joined(words: list[str], last: str) -> str:

@@ -1,0 +1,98 @@
+"""What a member bought: how lately, how often, how much. Refunds are taken off; what was voided never was."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, select
+
+from cards.models import Member
+from checkout.models import Checkout, CheckoutState
+from core.money import money
+from core.text import Text
+from push.conditions.kinds import CENTS, COUNT, DAYS, LATELY, Condition, Frame, lately, parts, whole
+from stores.models import Chain
+
+NONE_OR_MORE = whole(0, 10_000, Text("次数要在 0 到 10000 之间。", "a count lies between 0 and 10,000."))
+CENTS_OR_NONE = whole(0, 10**12, Text("金额不能小于 0。", "an amount is not below zero."))
+TIMES = parts(count=COUNT, days=LATELY)
+NET = func.sum(Checkout.payable_cents - Checkout.refunded_cents)
+
+
+def _buyers(frame: Frame, days: int | None) -> Select[int]:
+    """Members who bought: one pass over the checkouts, however many members there are."""
+    query = select(Checkout.member_id).where(
+        Checkout.chain_id == frame.chain.id, Checkout.state == CheckoutState.SETTLED
+    )
+    return query if days is None else query.where(Checkout.settled_at >= frame.days_ago(days))
+
+
+def _bought(value: dict[str, Any], frame: Frame) -> ColumnElement[bool]:
+    buyers = _buyers(frame, value["days"])
+    if value["count"] == 1:
+        return Member.id.in_(buyers)
+    return Member.id.in_(buyers.group_by(Checkout.member_id).having(func.count() >= value["count"]))
+
+
+def _bought_more(value: dict[str, Any], frame: Frame) -> ColumnElement[bool]:
+    return _bought({"count": value["count"] + 1, "days": value["days"]}, frame)
+
+
+def _spent(value: dict[str, Any], frame: Frame) -> ColumnElement[bool]:
+    return Member.id.in_(_buyers(frame, value["days"]).group_by(Checkout.member_id).having(NET >= value["cents"]))
+
+
+def _spent_more(value: dict[str, Any], frame: Frame) -> ColumnElement[bool]:
+    return Member.id.in_(_buyers(frame, value["days"]).group_by(Checkout.member_id).having(NET > value["cents"]))
+
+
+def _average(value: dict[str, Any], frame: Frame) -> ColumnElement[bool]:
+    buyers = _buyers(frame, value["days"]).group_by(Checkout.member_id)
+    return Member.id.in_(buyers.having(value["cents"] * func.count() <= NET))
+
+
+def _times_words(zh: str, en: str) -> Any:
+    def words(value: dict[str, Any], _chain: Chain) -> Text:
+        when = lately(value["days"])
+        times = "once" if value["count"] == 1 else f"{value['count']} times"
+        return Text(when.zh + zh.format(n=value["count"]), en.format(n=times) + when.en)
+
+    return words
+
+
+def _money_words(zh: str, en: str) -> Any:
+    def words(value: dict[str, Any], chain: Chain) -> Text:
+        when = lately(value["days"])
+        amounts = [money(value["cents"], chain.currency, language) for language in ("zh", "en")]
+        return Text(when.zh + zh.format(n=amounts[0]), en.format(n=amounts[1]) + when.en)
+
+    return words
+
+
+CONDITIONS: dict[tuple[str, str], Condition] = {
+    ("purchase", "within_days"): Condition(
+        DAYS,
+        lambda value, f: Member.id.in_(_buyers(f, value)),
+        lambda value, _: Text(f"最近 {value} 天买过", f"bought in the last {value} days"),
+    ),
+    ("purchase", "before_days"): Condition(
+        DAYS,
+        lambda value, f: Member.id.in_(_buyers(f, None)) & Member.id.not_in(_buyers(f, value)),
+        lambda value, _: Text(f"买过，但超过 {value} 天没再买", f"bought, but not in the last {value} days"),
+    ),
+    ("purchases", "at_least"): Condition(TIMES, _bought, _times_words("消费不少于 {n} 次", "bought at least {n}")),
+    ("purchases", "at_most"): Condition(
+        parts(count=NONE_OR_MORE, days=LATELY),
+        lambda value, f: ~_bought_more(value, f),
+        _times_words("消费不超过 {n} 次", "bought at most {n}"),
+    ),
+    ("spend", "at_least"): Condition(
+        parts(cents=CENTS, days=LATELY), _spent, _money_words("消费不少于 {n}", "spent at least {n}")
+    ),
+    ("spend", "at_most"): Condition(
+        parts(cents=CENTS_OR_NONE, days=LATELY),
+        lambda value, f: ~_spent_more(value, f),
+        _money_words("消费不超过 {n}", "spent at most {n}"),
+    ),
+    ("average", "at_least"): Condition(
+        parts(cents=CENTS, days=LATELY), _average, _money_words("平均每次不少于 {n}", "spent at least {n} each time")
+    ),
+}
