@@ -161,7 +161,7 @@ class Referral(Model):
         CheckConstraint("member_id <> referrer_id", name="not_self"),
         CheckConstraint("depth >= 1", name="depth_positive"),
         CheckConstraint("length(path) = 10 * (depth + 1)", name="path_fits_depth"),
-        Index(None, "chain_id", "referrer_id"),
+        Index(None, "chain_id", "referrer_id", "created_at"),
         Index(None, "chain_id", "path"),
         Index(None, "chain_id", "root_id"),
         Index(None, "chain_id", "created_at"),
