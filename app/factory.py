@@ -21,6 +21,8 @@ PAGES = [
     "app.wallet.scanning",
     "app.wallet.views",
     "app.wallet.sharing",
+    "app.wallet.friends",
+    "app.wallet.receipts",
     "app.wallet.offers",
     "app.wallet.entering",
     "app.wallet.phone_proof",

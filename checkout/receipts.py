@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, select
 
 from cards.models import Card, Member, Tier
 from checkout.models import Checkout, Redemption, Refund
@@ -51,26 +51,57 @@ class PrintedReceipt:
 
 def find_printed(chain_id: int, store_id: int, checkout_id: int) -> PrintedReceipt | None:
     """A booked purchase of this store."""
+    return _printed(Checkout.id == checkout_id, Checkout.chain_id == chain_id, Checkout.store_id == store_id)
+
+
+def find_of_card(card_id: int, checkout_id: int) -> PrintedReceipt | None:
+    """A booked purchase with this card, for its holder."""
+    return _printed(Checkout.id == checkout_id, Checkout.card_id == card_id)
+
+
+def _printed(*which: ColumnElement[bool]) -> PrintedReceipt | None:
     row = db.session.execute(
         select(Checkout, Card.number, Card.points, Member.name, Tier.name, Tier.name_en, Store)
         .join(Card, Card.id == Checkout.card_id)
         .join(Tier, Tier.id == Card.tier_id)
         .join(Member, Member.id == Checkout.member_id)
         .join(Store, Store.id == Checkout.store_id)
-        .where(
-            Checkout.id == checkout_id,
-            Checkout.chain_id == chain_id,
-            Checkout.store_id == store_id,
-            Checkout.settled_at.is_not(None),
-        )
+        .where(*which, Checkout.settled_at.is_not(None))
         .execution_options(populate_existing=True)
     ).one_or_none()
     if row is None:
         return None
     checkout, number, points, name, tier, tier_en, store = row
-    lines = _coupon_lines([checkout_id]).get(checkout_id, ())
-    refunds = db.session.scalars(select(Refund).filter_by(checkout_id=checkout_id).order_by(Refund.id)).all()
+    lines = _coupon_lines([checkout.id]).get(checkout.id, ())
+    refunds = db.session.scalars(select(Refund).filter_by(checkout_id=checkout.id).order_by(Refund.id)).all()
     return PrintedReceipt(checkout, number, name, Text(tier, tier_en), points, store, lines, refunds)
+
+
+class CardLine(NamedTuple):
+    """A purchase among those of a card."""
+
+    id: int
+    settled_at: datetime
+    state: str
+    store_name: str
+    store_timezone: str
+    amount_cents: int
+    payable_cents: int
+    refunded_cents: int
+    points_earned: int
+
+
+def list_of_card(card_id: int, *, before: int | None = None, limit: int = 20) -> list[CardLine]:
+    """What was bought with a card, newest first; ``before`` is the id of the last one seen."""
+    of_store = {"store_name": Store.name, "store_timezone": Store.timezone}
+    query = (
+        select(*(of_store.get(name) or getattr(Checkout, name) for name in CardLine._fields))
+        .join(Store, Store.id == Checkout.store_id)
+        .where(Checkout.card_id == card_id, Checkout.settled_at.is_not(None))
+    )
+    if before is not None:
+        query = query.where(Checkout.id < before)
+    return [CardLine._make(row) for row in db.session.execute(query.order_by(Checkout.id.desc()).limit(limit))]
 
 
 class DayLine(NamedTuple):

@@ -30,7 +30,7 @@ from coupons.offers import find_public_offer
 from coupons.scopes import scope_of
 from sharing import joining
 from sharing.joining import CodeUnknown
-from sharing.visiting import is_preview
+from sharing.previews import is_preview
 from stores.nearby import stores_named
 from stores.queries import codes_of_store, get_store
 
@@ -212,11 +212,19 @@ def _join(chain_id: int) -> HeldCard:
 
 def _claim_once(offer: Offer, held: HeldCard) -> None:
     """Claim, unless this very form has already claimed."""
-    key = request.form.get("request_id", "")[:80] or new_code()
-    scope, now, scanned = f"wallet:{held.card.wallet_id}:claim", utc_now(), _scanned(offer.chain_id)
+    scanned = _scanned(offer.chain_id)
+    key, scope = request.form.get("request_id", "")[:80] or new_code(), f"wallet:{held.card.wallet_id}:claim"
+    _claim_by(scope, key, offer, held.card.id, source=scanned.source, store_id=scanned.store_id)
+
+
+def claim_shared(offer: Offer, card_id: int, token: str) -> None:
+    """Claim what a friend shared, by the claim page's rules: once for each card and link. Raises what claim raises."""
+    _claim_by(f"card:{card_id}:shared", token, offer, card_id, source=CouponSource.CLAIM_PAGE, store_id=None)
+
+
+def _claim_by(scope: str, key: str, offer: Offer, card_id: int, *, source: CouponSource, store_id: int | None) -> None:
+    now = utc_now()
     with transaction():
-        print_of_form = fingerprint(offer.id)
-        if earlier_answer(scope, key, fingerprint=print_of_form, now=now) is None:
-            hot, card_id = this_transaction(), held.card.id
-            claimed = claim(hot, offer.id, card_id=card_id, source=scanned.source, store_id=scanned.store_id, now=now)
+        if earlier_answer(scope, key, fingerprint=fingerprint(offer.id), now=now) is None:
+            claimed = claim(this_transaction(), offer.id, card_id=card_id, source=source, store_id=store_id, now=now)
             keep_answer(scope, key, Answer(303, {"coupon_id": claimed.id}))

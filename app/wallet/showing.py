@@ -24,9 +24,9 @@ QUIET_MODULES = 2  # the white of the panel adds the rest
 SOON_DAYS = 3
 
 
-def in_language(zh: str, en: str) -> str:
+def in_language(zh: str, en: str, reader: str = "") -> str:
     """What the chain wrote in the reader's language; the Chinese where it wrote no English."""
-    return zh if language() == "zh" else en or zh
+    return zh if (reader or language()) == "zh" else en or zh
 
 
 def name_of(thing: Any) -> str:
@@ -69,9 +69,9 @@ def card_shown(held: HeldCard) -> dict[str, Any]:
     }
 
 
-def lines(zh: str, en: str) -> list[str]:
+def lines(zh: str, en: str, reader: str = "") -> list[str]:
     """Benefits or terms, which a chain writes one on a line."""
-    return [line.strip() for line in in_language(zh, en).splitlines() if line.strip()]
+    return [line.strip() for line in in_language(zh, en, reader).splitlines() if line.strip()]
 
 
 def code_shown(held: HeldCard, *, now: datetime) -> dict[str, Any]:

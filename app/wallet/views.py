@@ -1,16 +1,21 @@
 """The wallet: its cards, the code for the till, coupons, stores nearby."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from werkzeug import Response
 
 from app.auth.devices import device_wallet
 from app.auth.guard import PUBLIC, WALLET, access, actor, author
 from app.languages import say
+from app.wallet import invitations
 from app.wallet.giving import given_words, giving_shown, taken_lately
 from app.wallet.phone import held_card, require_wallet
+from app.wallet.receipts import latest_of
+from app.wallet.sharing import sheet_of
 from app.wallet.showing import (
     card_shown,
     code_shown,
@@ -33,6 +38,8 @@ from coupons.errors import CouponNotFound
 from coupons.models import CouponState
 from coupons.scopes import scope_of
 from push import inbox
+from sharing import friends
+from sharing.models import Occasion
 from stores.models import Store
 from stores.nearby import NearbyStore, Place, stores_named, stores_nearby
 from stores.queries import get_store
@@ -41,6 +48,7 @@ bp = Blueprint("wallet", __name__, url_prefix="/wallet", template_folder="templa
 bp.before_request(require_wallet)
 
 MOST_OFFERS = 3  # to be claimed, on the card's page
+FRESH_FOR = timedelta(days=1)  # so long a new card asks whether a friend would like one too
 PLACE_DIGITS = 3  # of a degree: about 100 metres, all that is needed to sort stores
 
 
@@ -75,8 +83,7 @@ def card(card_id: int) -> str:
     coupons = queries.coupons_of_card(card_id, now=now)
     open_coupons = [c for c in coupons if c.state in (CouponState.CLAIMED, CouponState.GIFTING)]
     offers = queries.public_offers(held.chain.id, now=now, member_id=held.member.id)
-    gift = queries.find_welcome_offer(held.program.id, now=now)
-    code = code_shown(held, now=now)
+    code, brought = code_shown(held, now=now), friends.count_friends(held.chain.id, held.member.id)
     scanned = request.args.get("scan", "")
     claimable = [on_show for on_show in offers if on_show.is_claimable][:MOST_OFFERS]
     scan_url = url_for("scanning.seen", token=scanned) if scanned else ""
@@ -93,7 +100,10 @@ def card(card_id: int) -> str:
         taken=taken_lately(held, now=now),
         has_past=len(open_coupons) < len(coupons),
         offers=[_offer_row(held, on_show, scanned) for on_show in claimable],
-        gift=say(terms.sentence(gift, held.chain.currency)) if gift else "",
+        sheet=sheet_of(held, Occasion.WALLET, now=now),
+        is_fresh=held.card.issued_at > now - FRESH_FOR and not friends.has_shared(card_id),
+        purchase=latest_of(held),
+        brought=ngettext("You brought %(num)d friend", "You brought %(num)d friends", brought) if brought else "",
         tier=name_of(held.tier),
         points_worth=points_worth(held),
         unread=inbox.count_unread(actor().id),
@@ -169,9 +179,15 @@ def coupon(card_id: int, coupon_id: int) -> str:
         held=held,
         giving=shown,
         coupon=coupon_shown(found, chain, now=now, given=shown["was_given"]),
+        shared_offer_id=found.offer.id if _may_be_shared(held, found, now=now) else None,
         rules=[say(rule) for rule in rules],
         chain_accent=chain.accent,
     )
+
+
+def _may_be_shared(held: HeldCard, found: queries.HeldCoupon, *, now: datetime) -> bool:
+    """Whether a friend could have such a coupon too."""
+    return held.card.state == CardState.ACTIVE and found.offer.is_public and invitations.is_open(found.offer, now=now)
 
 
 @bp.get("/cards/<int:card_id>/stores")

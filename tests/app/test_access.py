@@ -78,8 +78,9 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
     "name": lambda _: "members",
     "colour": lambda _: "c8402f",
     "kind": lambda _: "png",
+    "language": lambda _: "zh",
 }
-NEUTRAL = {"name", "colour", "kind", "filename"}  # arguments that name nobody's thing
+NEUTRAL = {"name", "colour", "kind", "language", "filename"}  # arguments that name nobody's thing
 CHAIN_WIDE_ARGUMENTS = {"offer_id", "campaign_id", "run_id"}  # a chain's stores share these
 
 # Questions after the "?": those that a route needs, and those that could ask for somebody else's things.

@@ -91,8 +91,12 @@ def test_card_and_share_work_without_scripts(site: Site, browser: Browser, code:
     page.goto(f"{site.url}/q/{code.token}")
     page.get_by_role("button", name="领取会员卡").click()
     page.get_by_role("link", name="分享给朋友").click()
-    page.get_by_role("button", name="二维码").click()
+    page.get_by_role("button", name="海报").click()
 
+    page.wait_for_url("**/share/*")
+    poster = page.get_by_role("img", name="带您专属二维码的海报")
+    assert poster.evaluate("image => image.naturalWidth") == 1080
+    page.get_by_text("请朋友扫一扫").click()
     shown = page.get_by_role("img", name="链接的二维码").screenshot()
     read = zxingcpp.read_barcode(Image.open(io.BytesIO(shown)))
     assert read is not None
@@ -110,6 +114,8 @@ def test_no_page_is_wider_than_the_phone(site, phone, code):
             f"cards/{card}",
             f"cards/{card}/share",
             f"cards/{card}/coupons",
+            f"cards/{card}/friends",
+            f"cards/{card}/receipts",
             "settings",
             "inbox",
             "privacy",
