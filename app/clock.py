@@ -29,6 +29,7 @@ from coupons.stock_alarm import alarm_batch
 from coupons.welcome import give_missing_batch
 from push.runs import finish_batch, start_due_batch
 from push.sweeping import sweep_batch
+from sharing.forgetting import forget_traces_batch
 from sharing.rewarding import earn_batch, give_due_batch
 from stores.models import Chain
 
@@ -57,6 +58,11 @@ def forget_phone_codes(chain_id: int, now: datetime) -> None:
         forget_codes(chain_id, now=now)
 
 
+def forget_traces(chain_id: int, now: datetime) -> None:
+    while forget_traces_batch(chain_id, now=now):
+        pass
+
+
 def tell_stock(chain_id: int, now: datetime) -> None:
     alarm_batch(chain_id, now=now)
 
@@ -74,7 +80,7 @@ def reward_friends(chain_id: int, now: datetime) -> None:
 
 # In this order, for each chain.
 MINUTELY: list[Callable[[int, datetime], None]] = [give_missing_welcomes, tell_stock]
-NIGHTLY: list[Callable[[int, datetime], None]] = [fit_tiers, expire_coupons, forget_phone_codes]
+NIGHTLY: list[Callable[[int, datetime], None]] = [fit_tiers, expire_coupons, forget_phone_codes, forget_traces]
 
 
 class Clock:

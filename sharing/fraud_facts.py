@@ -186,7 +186,7 @@ def count_others_on_network(seen: Subject, since: datetime, until: datetime, *, 
 def newest_friends(seen: Subject, *, joined_by: datetime, limit: int) -> list[tuple[int, bool]]:
     """The referrer's newest friends of some age, and whether each ever bought and kept something."""
     rows = db.session.execute(
-        select(Referral.id, _has_bought(Referral.member_id))
+        select(Referral.id, has_bought(seen.chain_id, Referral.member_id))
         .where(
             Referral.chain_id == seen.chain_id,
             Referral.referrer_id == seen.referrer_id,
@@ -198,20 +198,21 @@ def newest_friends(seen: Subject, *, joined_by: datetime, limit: int) -> list[tu
     return [(referral_id, bool(bought)) for referral_id, bought in rows]
 
 
-def has_bought(seen: Subject) -> bool:
+def is_buyer(seen: Subject) -> bool:
     """Whether the friend ever bought and kept something."""
-    return bool(db.session.scalar(select(_has_bought(Member.id)).where(Member.id == seen.member_id)))
+    return bool(db.session.scalar(select(has_bought(seen.chain_id, Member.id)).where(Member.id == seen.member_id)))
 
 
-def _has_bought(member_id: Any) -> ColumnElement[bool]:
-    """A settled checkout that is not refunded whole, by any card of the member."""
+def has_bought(chain_id: int, member_id: Any) -> ColumnElement[bool]:
+    """That there is a settled checkout, by any card of the member. One that is refunded whole has another state."""
+    card = aliased(Card)
     return exists(
         select(Checkout.id)
-        .join(Card, Card.id == Checkout.card_id)
+        .join(card, card.id == Checkout.card_id)
         .where(
-            Card.member_id == member_id,
+            card.chain_id == chain_id,
+            card.member_id == member_id,
             Checkout.state == CheckoutState.SETTLED,
-            or_(Checkout.payable_cents == 0, Checkout.refunded_cents < Checkout.payable_cents),
         )
     )
 

@@ -107,9 +107,9 @@ def closed_loop(seen: Subject, threshold: int, now: datetime) -> Found | None:
 def farm(seen: Subject, threshold: int, now: datetime) -> Found | None:
     """The referrer's friends take cards and buy nothing, and this one did not buy either."""
     friends = facts.newest_friends(seen, joined_by=now - FARM_AGE, limit=FARM_LOOKS_AT * threshold)
-    idle = [referral_id for referral_id, has_bought in friends if not has_bought]
+    idle = [referral_id for referral_id, is_buyer in friends if not is_buyer]
     buyers = len(friends) - len(idle)
-    if len(idle) < threshold or buyers * FARM_BUYERS >= len(friends) or facts.has_bought(seen):
+    if len(idle) < threshold or buyers * FARM_BUYERS >= len(friends) or facts.is_buyer(seen):
         return None
     evidence = {"friends": len(friends), "buyers": buyers, "days": FARM_AGE.days, "threshold": threshold}
     return Found(evidence | {"referral_ids": idle[:SHOWN]})
