@@ -7,7 +7,7 @@ alike is a reason to look, never a proof.
 import hashlib
 import hmac
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 
 from flask import current_app, request
 
@@ -25,28 +25,32 @@ def trace_of_request() -> Trace:
 
 def trace_of_browser(address: str | None, user_agent: str, languages: str) -> Trace:
     """The device is what a browser says of itself, at its address. Nobody comes from an address that is not public."""
-    network = counted_as(address)
-    if not _is_public(network):
+    network = _network(address)
+    if network is None:
         return NO_TRACE
     return Trace(_hashed("browser", user_agent, languages, network), _hashed("network", network))
 
 
 def trace_told(device: str | None, network_address: str | None) -> Trace:
     """What a partner's system tells of the person before it."""
-    network = counted_as(network_address)
+    network = _network(network_address)
     return Trace(
         None if device is None else _hashed("device", device),
-        _hashed("network", network) if _is_public(network) else None,
+        None if network is None else _hashed("network", network),
     )
 
 
 @lru_cache(maxsize=10_000)
-def _is_public(network: str) -> bool:
-    """Not this machine, nor a proxy that TRUSTED_PROXIES does not know of: there everybody would be one."""
+def _network(address: str | None) -> str | None:
+    """What the addresses of one connection have in common. None for this machine, and for a proxy that
+    TRUSTED_PROXIES does not know of: there everybody would be one.
+    """
     try:
-        return ip_network(network).is_global
+        found = ip_address((address or "").partition("%")[0])
     except ValueError:
-        return False
+        return None
+    plain = getattr(found, "ipv4_mapped", None) or found
+    return counted_as(address) if plain.is_global else None
 
 
 def is_address(text: str) -> bool:

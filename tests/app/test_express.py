@@ -98,6 +98,15 @@ def test_what_is_not_plain_goes_on_to_flask(client, code, reached_flask, more):
     assert reached_flask
 
 
+@pytest.mark.parametrize(("body", "is_plain"), [({}, True), ({"device": "x"}, False)], ids=["nothing", "a device"])
+def test_a_body_that_says_something_goes_on_to_flask(client, code, reached_flask, body, is_plain):
+    make_wallet("one")
+    answer = client.post(f"/api/v1/store-codes/{code.token}/cards", headers=bearer("one"), json=body)
+
+    assert answer.status_code == 201
+    assert (not reached_flask) is is_plain
+
+
 def test_whoever_has_a_cookie_goes_on_to_flask(client, code, reached_flask):
     make_wallet("one")
     client.set_cookie("kq_language", "en")
