@@ -1,13 +1,13 @@
 """From what happened to rewards: a friend's card or first purchase earns them, its undoing takes them away.
 
-Each function is told of one thing that happened and looks at how things stand now: hearing of it twice, late or in
-another order changes nothing.
+Whoever acts on what happened keeps the edges as they are first (``keep_edges``). Each function is told of one thing and
+looks at how all stands now: hearing of it twice, late or in another order changes nothing.
 """
 
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, text
 
 from cards.models import Card, CardState
 from checkout.models import Checkout, CheckoutState
@@ -49,6 +49,15 @@ class Standing(NamedTuple):
 
     def committed(self, gift: Gift) -> int:
         return 0 if self.state == RewardState.REJECTED else gift.cost_cents
+
+
+def keep_edges() -> None:
+    """Until the end of the transaction nobody's referrer is corrected: sharing/moving.py keeps this lock away.
+
+    Friends may join meanwhile. On SQLite the open transaction does it already.
+    """
+    if db.session.connection().dialect.name == "postgresql":
+        db.session.execute(text("LOCK TABLE referrals IN ROW EXCLUSIVE MODE"))
 
 
 def friend_joined(chain_id: int, referral_id: int, *, now: datetime) -> None:

@@ -59,6 +59,7 @@ def earn_batch(chain_id: int, *, now: datetime) -> int:
     with transaction():
         if not events.mark_read(READER, chain_id, news):
             return len(news.events)  # another clock was faster; there may be more
+        earning.keep_edges()
         for event in _of_friends(chain_id, news.events):
             (EARNING | UNDOING)[event.kind](event, now)
     return len(news.events)
