@@ -1,22 +1,26 @@
-"""How a chain's members spread its cards in a period: generations, reach, the K-factor, channels, stores, spreaders.
+"""How far a chain's members spread its cards in a period: the totals, generations, the K-factor, days.
 
-A period runs from ``start`` to ``end`` (exclusive). ``store_ids`` limits everything to members who joined in these
-stores and to what they shared.
+What each figure means to people stands in sharing/definitions.py; what a period, stores and program narrow, in
+sharing/scope.py.
 """
 
-from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import func, select, union
 
-from cards.models import Card, Member
+from cards.models import Member, Wallet
+from core.clock import day_start
 from core.db import db
-from sharing.models import Referral, ShareChannel, ShareLink, ShareVisit
-from sharing.queries import Generation, count_reach
-from stores.models import Store
+from core.intervals import Interval, Sample, mean_interval, wilson
+from sharing.models import Referral, ShareLink, ShareVisit
+from sharing.queries import Generation
+from sharing.scope import Scope, Stores, count, first_program, seconds_between
+from stores.queries import get_chain
 
-Stores = Collection[int] | None
+MOST_POINTS = 92  # of the chart of days; from there on weeks, then four weeks together
+STEPS = (1, 7, 28)  # days in one point of it
+TOGETHER = 60  # counts in one statement
 
 
 class Numbers(NamedTuple):
@@ -27,16 +31,33 @@ class Numbers(NamedTuple):
     links: int
     sharers: int  # different members who made them
     visits: int
-    visitors: int  # different people who opened a link: the reach
+    visitors: int  # different people who opened a link
+    reached: int  # the reach: different people who opened a link or took the card by one
 
     @property
     def conversion(self) -> float:
         """Of the people reached, which part became members."""
-        return self.referred / self.visitors if self.visitors else 0.0
+        return self.referred / self.reached if self.reached else 0.0
+
+    @property
+    def conversion_interval(self) -> Interval | None:
+        return wilson(self.referred, self.reached)
 
     @property
     def referred_share(self) -> float:
         return self.referred / self.new_members if self.new_members else 0.0
+
+    @property
+    def links_per_sharer(self) -> float:
+        return self.links / self.sharers if self.sharers else 0.0
+
+    @property
+    def visits_per_link(self) -> float:
+        return self.visits / self.links if self.links else 0.0
+
+    @property
+    def brought_per_sharer(self) -> float:
+        return self.referred / self.sharers if self.sharers else 0.0
 
 
 class KFactor(NamedTuple):
@@ -48,6 +69,7 @@ class KFactor(NamedTuple):
     members: int
     links: int
     brought: int
+    squares: int  # the sum of the squares of what each member brought: how unlike they are
 
     @property
     def links_per_member(self) -> float:
@@ -61,213 +83,180 @@ class KFactor(NamedTuple):
     def value(self) -> float:
         return self.brought / self.members if self.members else 0.0
 
+    @property
+    def interval(self) -> Interval | None:
+        """Mean ± 1.96 · sd / √n over the members, not below 0; None of fewer than two."""
+        found = mean_interval(Sample(self.members, self.brought, self.squares))
+        return found and Interval(max(found.low, 0.0), found.high)
 
-class ChannelNumbers(NamedTuple):
-    """A channel in a period: links made, visits counted, members who came."""
 
-    channel: str
-    links: int
-    visits: int
+class NewMembers(NamedTuple):
+    """New members of one day, or of the few days that stand together."""
+
+    first: date
+    last: date
     referred: int
+    others: int
 
 
-class StoreNumbers(NamedTuple):
-    """The same of a store: its members' links, and who joined there through one."""
-
-    store_id: int | None
-    name: str | None
-    links: int
-    visits: int
-    referred: int
-
-
-class Spreader(NamedTuple):
-    """A member who brought others in the period."""
-
-    member_id: int
-    name: str
-    number: str
-    store_id: int | None
-    store_name: str | None
-    links: int  # made in the period
-    visits: int  # to his links in the period
-    direct: int  # members he brought in the period
-    reach: int  # members below him since ever, all generations
-
-
-def numbers(chain_id: int, start: datetime, end: datetime, *, store_ids: Stores = None) -> Numbers:
+def numbers(
+    chain_id: int, start: datetime, end: datetime, *, store_ids: Stores = None, program_id: int | None = None
+) -> Numbers:
     """The totals of a period."""
-    members = _count(_joined(chain_id, start, end, store_ids))
-    referred = _count(_referred(chain_id, start, end, store_ids))
+    scope = Scope(chain_id, start, end, store_ids, program_id)
     links = db.session.execute(
-        _links(chain_id, start, end, store_ids).with_only_columns(
-            func.count(), func.count(ShareLink.member_id.distinct())
-        )
+        scope.links().with_only_columns(func.count(), func.count(ShareLink.member_id.distinct()))
     ).one()
     visits = db.session.execute(
-        _visits(chain_id, start, end, store_ids).with_only_columns(
-            func.count(), func.count(ShareVisit.visitor.distinct())
-        )
+        scope.visits().with_only_columns(func.count(), func.count(ShareVisit.visitor.distinct()))
     ).one()
-    return Numbers(members, referred, links[0], links[1], visits[0], visits[1])
-
-
-def generations(chain_id: int, start: datetime, end: datetime, *, store_ids: Stores = None) -> list[Generation]:
-    """New members of the period by generation: 0 came by themselves, 1 through one of those, and so on."""
-    rows = db.session.execute(
-        _referred(chain_id, start, end, store_ids)
-        .with_only_columns(Referral.depth, func.count())
-        .group_by(Referral.depth)
-        .order_by(Referral.depth)
+    return Numbers(
+        new_members=count(scope.members()),
+        referred=count(scope.referrals()),
+        links=links[0],
+        sharers=links[1],
+        visits=visits[0],
+        visitors=visits[1],
+        reached=_count_reached(scope),
     )
+
+
+def _count_reached(scope: Scope) -> int:
+    """People who opened a link or took the card by one. A phone is the same person in both."""
+    opened = scope.visits().with_only_columns(ShareVisit.visitor)
+    took = (
+        scope.referrals()
+        .join(Member, Member.id == Referral.member_id)
+        .join(Wallet, Wallet.id == Member.wallet_id)
+        .with_only_columns(Wallet.key_hash)
+    )
+    return db.session.scalar(select(func.count()).select_from(union(opened, took).subquery())) or 0
+
+
+def generations(
+    chain_id: int, start: datetime, end: datetime, *, store_ids: Stores = None, program_id: int | None = None
+) -> list[Generation]:
+    """New members of the period by generation: 0 came by themselves, 1 through one of those, and so on."""
+    scope = Scope(chain_id, start, end, store_ids, program_id)
+    query = scope.referrals().with_only_columns(Referral.depth, func.count())
+    rows = db.session.execute(query.group_by(Referral.depth).order_by(Referral.depth))
     deeper = [Generation(row[0], row[1]) for row in rows]
-    by_themselves = _count(_joined(chain_id, start, end, store_ids)) - sum(each.members for each in deeper)
+    by_themselves = count(scope.members()) - sum(each.members for each in deeper)
     return [Generation(0, by_themselves), *deeper]
 
 
-def k_factor(chain_id: int, start: datetime, end: datetime, *, store_ids: Stores = None) -> KFactor:
+def k_factor(
+    chain_id: int, start: datetime, end: datetime, *, store_ids: Stores = None, program_id: int | None = None
+) -> KFactor:
     """The K-factor of those who joined in the period."""
-    cohort = _joined(chain_id, start, end, store_ids)
-    is_of_cohort = and_(Member.joined_at >= start, Member.joined_at < end)
-    links = _links(chain_id, start, end, None).join(Member, Member.id == ShareLink.member_id).where(is_of_cohort)
-    brought = _referred(chain_id, start, end, None).join(Member, Member.id == Referral.referrer_id).where(is_of_cohort)
-    if store_ids is not None:
-        links = links.where(Member.store_id.in_(store_ids))
-        brought = brought.where(Member.store_id.in_(store_ids))
-    return KFactor(_count(cohort), _count(links), _count(brought))
+    scope = Scope(chain_id, start, end, store_ids, program_id)
+    brought = db.session.execute(_brought(scope)).one()
+    return KFactor(count(scope.members()), count(_links_of_cohort(scope)), int(brought[0] or 0), int(brought[1] or 0))
 
 
-def time_to_convert(chain_id: int, start: datetime, end: datetime, *, store_ids: Stores = None) -> timedelta | None:
+def k_by_store(
+    chain_id: int, start: datetime, end: datetime, *, store_ids: Stores = None, program_id: int | None = None
+) -> dict[int | None, KFactor]:
+    """The K-factor of those who joined in each store."""
+    return _k_by(Member.store_id, Scope(chain_id, start, end, store_ids, program_id))
+
+
+def k_by_program(
+    chain_id: int, start: datetime, end: datetime, *, store_ids: Stores = None, program_id: int | None = None
+) -> dict[int | None, KFactor]:
+    """The K-factor of those whose first card is of each program."""
+    return _k_by(first_program(), Scope(chain_id, start, end, store_ids, program_id))
+
+
+def _k_by(group: Any, scope: Scope) -> dict[int | None, KFactor]:
+    key = group.label("key")
+    members = scope.members().with_only_columns(key, func.count().label("members")).group_by(key)
+    links = _links_of_cohort(scope).with_only_columns(key, func.count()).group_by(key)
+    brought = _brought(scope, key).group_by(key)
+    found = {row[0]: row[1] for row in db.session.execute(members)}
+    made = {row[0]: row[1] for row in db.session.execute(links)}
+    came = {row[0]: (int(row[1]), int(row[2])) for row in db.session.execute(brought)}
+    return {key: KFactor(number, made.get(key, 0), *came.get(key, (0, 0))) for key, number in found.items()}
+
+
+def _links_of_cohort(scope: Scope) -> Any:
+    """The links that those who joined in the period made until its end."""
+    links = scope.whole_chain().links().join(Member, Member.id == ShareLink.member_id)
+    return links.where(*scope.joined(), *scope.of_these())
+
+
+def _brought(scope: Scope, *columns: Any) -> Any:
+    """Sum, and sum of squares, of what each of those who joined in the period brought until its end."""
+    each = (
+        scope.whole_chain()
+        .referrals()
+        .with_only_columns(Referral.referrer_id.label("member_id"), func.count().label("number"))
+        .group_by(Referral.referrer_id)
+        .subquery()
+    )
+    return (
+        select(*columns, func.sum(each.c.number), func.sum(each.c.number * each.c.number))
+        .select_from(each)
+        .join(Member, Member.id == each.c.member_id)
+        .where(*scope.joined(), *scope.of_these())
+    )
+
+
+def time_to_convert(
+    chain_id: int, start: datetime, end: datetime, *, store_ids: Stores = None, program_id: int | None = None
+) -> timedelta | None:
     """The median time from making a link to a new member by it; None when nobody came."""
-    query = _referred(chain_id, start, end, store_ids).join(ShareLink, ShareLink.id == Referral.share_link_id)
-    count = _count(query)
-    if not count:
+    scope = Scope(chain_id, start, end, store_ids, program_id)
+    query = scope.referrals().join(ShareLink, ShareLink.id == Referral.share_link_id)
+    number = count(query)
+    if not number:
         return None
-    took = _seconds_between(ShareLink.created_at, Referral.created_at)
-    middle = db.session.scalar(query.with_only_columns(took).order_by(took).offset((count - 1) // 2).limit(1))
+    took = seconds_between(ShareLink.created_at, Referral.created_at)
+    middle = db.session.scalar(query.with_only_columns(took).order_by(took).offset((number - 1) // 2).limit(1))
     return timedelta(seconds=max(round(float(middle or 0)), 0))
 
 
-def by_channel(chain_id: int, start: datetime, end: datetime, *, store_ids: Stores = None) -> list[ChannelNumbers]:
-    """Every channel with its links, visits and new members, the most new members first."""
-    links = _by(ShareLink.channel, _links(chain_id, start, end, store_ids))
-    visits = _by(ShareLink.channel, _visits(chain_id, start, end, store_ids))
-    referred = _by(Referral.channel, _referred(chain_id, start, end, store_ids))
-    rows = [
-        ChannelNumbers(channel, links.get(channel, 0), visits.get(channel, 0), referred.get(channel, 0))
-        for channel in ShareChannel
-    ]
-    return sorted(rows, key=lambda row: (-row.referred, -row.links))
-
-
-def by_store(
-    chain_id: int, start: datetime, end: datetime, *, store_ids: Stores = None, limit: int = 100
-) -> list[StoreNumbers]:
-    """Stores with the most new members through links first."""
-    links = _by(ShareLink.store_id, _links(chain_id, start, end, store_ids))
-    visits = _by(ShareLink.store_id, _visits(chain_id, start, end, store_ids))
-    referred = _by(Referral.store_id, _referred(chain_id, start, end, store_ids))
-    found = {**links, **visits, **referred}
-    first = sorted(found, key=lambda store: (-referred.get(store, 0), -links.get(store, 0), store or 0))[:limit]
-    rows = db.session.execute(select(Store.id, Store.name).where(Store.id.in_([s for s in first if s is not None])))
-    names = {row[0]: row[1] for row in rows}
+def by_day(
+    chain_id: int, start: datetime, end: datetime, *, store_ids: Stores = None, program_id: int | None = None
+) -> list[NewMembers]:
+    """New members by business day of the chain, through friends and others; of a long period by week or four."""
+    scope = Scope(chain_id, start, end, store_ids, program_id)
+    spans = _spans(scope)
+    referred, all_members = [], []
+    for place in range(0, len(spans), TOGETHER):
+        some = spans[place : place + TOGETHER]
+        parts = [Scope(chain_id, since, until, store_ids, program_id) for _, _, since, until in some]
+        referred += _counts([part.referrals() for part in parts])
+        all_members += _counts([part.members() for part in parts])
     return [
-        StoreNumbers(store, names.get(store), links.get(store, 0), visits.get(store, 0), referred.get(store, 0))
-        for store in first
+        NewMembers(first, last, by_friends, members - by_friends)
+        for (first, last, _, _), by_friends, members in zip(spans, referred, all_members, strict=True)
     ]
 
 
-def top_spreaders(
-    chain_id: int,
-    start: datetime,
-    end: datetime,
-    *,
-    store_ids: Stores = None,
-    after: tuple[int, int] | None = None,
-    limit: int = 20,
-) -> list[Spreader]:
-    """Who brought most members himself in the period. ``after`` is (direct, member_id) of the last one seen."""
-    brought = _brought(chain_id, start, end, store_ids).subquery()
-    query = select(brought.c.member_id, brought.c.direct)
-    if after is not None:
-        direct, member_id = after
-        query = query.where(
-            or_(brought.c.direct < direct, and_(brought.c.direct == direct, brought.c.member_id > member_id))
-        )
-    found = db.session.execute(query.order_by(brought.c.direct.desc(), brought.c.member_id).limit(limit)).all()
-    return _described(chain_id, start, end, {row[0]: row[1] for row in found})
+def _spans(scope: Scope) -> list[tuple[date, date, datetime, datetime]]:
+    """The days of the period, alone or several together, with their beginning and end."""
+    chain = get_chain(scope.chain_id)
+    first, last = scope.days()["first"], scope.days()["last"]
+    days = (last - first).days + 1
+    step = next((each for each in STEPS if days <= each * MOST_POINTS), -(-days // MOST_POINTS))
+
+    def beginning(day: date) -> datetime:
+        return day_start(day, chain.timezone, chain.cutoff_hour)
+
+    found = []
+    for passed in range(0, days, step):
+        since = first + timedelta(days=passed)
+        until = min(since + timedelta(days=step), last + timedelta(days=1))
+        moments = max(beginning(since), scope.start), min(beginning(until), scope.end)
+        found.append((since, until - timedelta(days=1), *moments))
+    return found
 
 
-def _brought(chain_id: int, start: datetime, end: datetime, store_ids: Stores) -> Any:
-    query: Any = (
-        _referred(chain_id, start, end, None)
-        .with_only_columns(Referral.referrer_id.label("member_id"), func.count().label("direct"))
-        .group_by(Referral.referrer_id)
-    )
-    if store_ids is None:
-        return query
-    return query.join(Member, Member.id == Referral.referrer_id).where(Member.store_id.in_(store_ids))
-
-
-def _described(chain_id: int, start: datetime, end: datetime, direct: dict[int, int]) -> list[Spreader]:
-    """The spreaders with their names, links, visits and reach, in the order given."""
-    members = db.session.execute(
-        select(Member.id, Member.name, func.min(Card.number), Member.store_id, Store.name)
-        .join(Card, and_(Card.chain_id == Member.chain_id, Card.member_id == Member.id))
-        .outerjoin(Store, Store.id == Member.store_id)
-        .where(Member.id.in_(direct), Member.chain_id == chain_id)
-        .group_by(Member.id, Member.name, Member.store_id, Store.name)
-    )
-    who: dict[int, Any] = {row[0]: tuple(row) for row in members}
-    is_theirs = ShareLink.card_id.in_(select(Card.id).where(Card.chain_id == chain_id, Card.member_id.in_(direct)))
-    links = _by(ShareLink.member_id, _links(chain_id, start, end, None).where(is_theirs))
-    visits = _by(ShareLink.member_id, _visits(chain_id, start, end, None).where(is_theirs))
-    reach = count_reach(chain_id, direct)
-    return [
-        Spreader._make((*who[member_id], links.get(member_id, 0), visits.get(member_id, 0), count, reach[member_id]))
-        for member_id, count in direct.items()
-        if member_id in who
+def _counts(queries: list[Any]) -> list[int]:
+    """Many small counts in one statement."""
+    columns = [
+        query.with_only_columns(func.count()).scalar_subquery().label(f"c{place}")
+        for place, query in enumerate(queries)
     ]
-
-
-def _joined(chain_id: int, start: datetime, end: datetime, store_ids: Stores) -> Select[Any]:
-    query = select(Member.id).where(Member.chain_id == chain_id, Member.joined_at >= start, Member.joined_at < end)
-    return query if store_ids is None else query.where(Member.store_id.in_(store_ids))
-
-
-def _referred(chain_id: int, start: datetime, end: datetime, store_ids: Stores) -> Select[Any]:
-    query = select(Referral.id).where(
-        Referral.chain_id == chain_id, Referral.created_at >= start, Referral.created_at < end
-    )
-    return query if store_ids is None else query.where(Referral.store_id.in_(store_ids))
-
-
-def _links(chain_id: int, start: datetime, end: datetime, store_ids: Stores) -> Select[Any]:
-    query = select(ShareLink.id).where(
-        ShareLink.chain_id == chain_id, ShareLink.created_at >= start, ShareLink.created_at < end
-    )
-    return query if store_ids is None else query.where(ShareLink.store_id.in_(store_ids))
-
-
-def _visits(chain_id: int, start: datetime, end: datetime, store_ids: Stores) -> Select[Any]:
-    query = (
-        select(ShareVisit.id)
-        .join(ShareLink, ShareLink.id == ShareVisit.share_link_id)
-        .where(ShareVisit.chain_id == chain_id, ShareVisit.at >= start, ShareVisit.at < end)
-    )
-    return query if store_ids is None else query.where(ShareLink.store_id.in_(store_ids))
-
-
-def _count(query: Select[Any]) -> int:
-    return db.session.scalar(query.with_only_columns(func.count())) or 0
-
-
-def _by(column: Any, query: Select[Any]) -> dict[Any, int]:
-    rows = db.session.execute(query.with_only_columns(column, func.count()).group_by(column))
-    return {row[0]: row[1] for row in rows}
-
-
-def _seconds_between(earlier: Any, later: Any) -> ColumnElement[Any]:
-    if db.engine.dialect.name == "postgresql":
-        return func.extract("epoch", later - earlier)
-    return (func.julianday(later) - func.julianday(earlier)) * 86_400
+    return list(db.session.execute(select(*columns)).one())

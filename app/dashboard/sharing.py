@@ -13,8 +13,9 @@ from app.dashboard import personal, store_choice
 from app.dashboard.store_choice import Choice
 from app.reports.views import reader_of
 from core.clock import business_day, day_start, utc_now
-from sharing import propagation
-from sharing.propagation import Numbers, Spreader
+from sharing import branching, propagation
+from sharing.propagation import Numbers
+from sharing.spreaders import Spreader, top_spreaders
 from stores.models import Chain, Store
 from stores.queries import get_chain
 
@@ -66,7 +67,7 @@ def index() -> str:
     """The numbers of a period with their definitions, and who spread the card."""
     asked = _asked()
     stores = {"store_ids": asked.store_ids}
-    spreaders = propagation.top_spreaders(*asked.scope, **stores, limit=TOP + 1)
+    spreaders = top_spreaders(*asked.scope, **stores, limit=TOP + 1)
     numbers = propagation.numbers(*asked.scope, **stores)
     k_factor = propagation.k_factor(*asked.scope, **stores)
     return render_template(
@@ -79,8 +80,8 @@ def index() -> str:
         sentence=_sentence(numbers, k_factor.value),
         took=_span(propagation.time_to_convert(*asked.scope, **stores)),
         generations=propagation.generations(*asked.scope, **stores),
-        channels=propagation.by_channel(*asked.scope, **stores),
-        store_rows=propagation.by_store(*asked.scope, **stores, limit=TOP),
+        channels=branching.by_channel(*asked.scope, **stores),
+        store_rows=branching.by_store(*asked.scope, **stores, limit=TOP),
         spreaders=spreaders[:TOP],
         has_more=len(spreaders) > TOP,
         member_url=member_url,
@@ -94,7 +95,7 @@ def index() -> str:
 def spreaders() -> str:
     """Everybody who brought a member in the period, the most first."""
     asked, after = _asked(), _after()
-    rows = propagation.top_spreaders(*asked.scope, store_ids=asked.store_ids, after=after, limit=PAGE)
+    rows = top_spreaders(*asked.scope, store_ids=asked.store_ids, after=after, limit=PAGE)
     return render_template(
         "dashboard/sharing/spreaders.html",
         nav="shares",

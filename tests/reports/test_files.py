@@ -26,6 +26,7 @@ from app.reports.streaming import export
 from core.clock import day_start
 from core.db import db, transaction
 from sharing import propagation
+from sharing.spreaders import top_spreaders
 from stores.models import Store
 from tests.reports import story
 
@@ -208,7 +209,7 @@ def test_the_spreaders_are_those_of_the_sharing_page(app):
     chain = story.tell()
     start, end = day_start(date(2026, 5, 19), chain.timezone, 4), day_start(date(2026, 5, 22), chain.timezone, 4)
 
-    shown = propagation.top_spreaders(chain.id, start, end)
+    shown = top_spreaders(chain.id, start, end)
     rows = rows_of(question("spreaders", first="2026-05-19", last="2026-05-21"))
 
     assert [(each.member_id, each.direct, each.links, each.visits) for each in shown] == [

@@ -8,7 +8,8 @@ from sqlalchemy import update
 from cards.models import Card, Member
 from core.db import db, transaction
 from core.hot import one_action, this_transaction
-from sharing import joining, linking, propagation, queries, visiting
+from sharing import branching, joining, linking, propagation, queries, visiting
+from sharing.spreaders import top_spreaders
 from tests.factories import NOON, in_days, make_card, make_chain, make_store, make_store_code, make_wallet
 
 pytestmark = pytest.mark.usefixtures("app")
@@ -70,8 +71,8 @@ def root_of(card):
 def test_the_numbers_of_a_period_leave_out_what_came_later(chain, family):
     found = propagation.numbers(chain.id, START, END)
 
-    assert found == propagation.Numbers(new_members=5, referred=3, links=3, sharers=2, visits=4, visitors=3)
-    assert found.conversion == 1.0
+    assert found == propagation.Numbers(new_members=5, referred=3, links=3, sharers=2, visits=4, visitors=3, reached=6)
+    assert found.conversion == 0.5
     assert found.referred_share == 0.6
 
 
@@ -83,7 +84,7 @@ def test_generations_count_members_by_their_distance_from_whoever_came_alone(cha
 def test_the_k_factor_is_links_per_member_times_conversion(chain, family):
     found = propagation.k_factor(chain.id, START, END)
 
-    assert found == (5, 3, 3)
+    assert found == (5, 3, 3, 5)
     assert found.value == pytest.approx(found.links_per_member * found.conversion)
     assert found.value == pytest.approx(0.6)
 
@@ -104,14 +105,14 @@ def test_the_time_to_convert_is_the_median(chain, code):
 
 
 def test_channels_show_links_visits_and_members(chain, family):
-    rows = {row.channel: row[1:] for row in propagation.by_channel(chain.id, START, END)}
+    rows = {row.channel: row.figures for row in branching.by_channel(chain.id, START, END)}
 
     assert rows == {
-        "group": (1, 3, 1),
-        "friend": (1, 1, 1),
-        "moments": (1, 0, 1),
-        "poster": (0, 0, 0),
-        "copy": (0, 0, 0),
+        "group": (1, 1, 3, 1),
+        "friend": (1, 1, 1, 1),
+        "moments": (1, 1, 0, 1),
+        "poster": (0, 0, 0, 0),
+        "copy": (0, 0, 0, 0),
     }
 
 
@@ -119,11 +120,11 @@ def test_stores_show_the_same(chain, code, family):
     other = make_card(make_store_code(make_store(chain)))
     share(other)
 
-    assert [row[2:] for row in propagation.by_store(chain.id, START, END)] == [(3, 4, 3), (1, 0, 0)]
+    assert [row[2:] for row in branching.by_store(chain.id, START, END)] == [((2, 3, 4, 3), 3), ((1, 1, 0, 0), 0)]
 
 
 def test_top_spreaders_are_those_who_brought_most_themselves(chain, family):
-    rows = propagation.top_spreaders(chain.id, START, END)
+    rows = top_spreaders(chain.id, START, END)
 
     assert [(row.member_id, row.direct, row.reach, row.links, row.visits) for row in rows] == [
         (family["root"].member_id, 2, 4, 2, 4),
@@ -132,10 +133,10 @@ def test_top_spreaders_are_those_who_brought_most_themselves(chain, family):
 
 
 def test_top_spreaders_page_by_key(chain, family):
-    first = propagation.top_spreaders(chain.id, START, in_days(50), limit=2)
+    first = top_spreaders(chain.id, START, in_days(50), limit=2)
     last = first[-1]
 
-    second = propagation.top_spreaders(chain.id, START, in_days(50), limit=2, after=(last.direct, last.member_id))
+    second = top_spreaders(chain.id, START, in_days(50), limit=2, after=(last.direct, last.member_id))
 
     assert [row.member_id for row in first + second] == [family[who].member_id for who in ("root", "a", "c")]
 
@@ -146,19 +147,19 @@ def test_a_store_sees_its_own_members_only(chain, family):
     accept(share(stranger))
 
     numbers = propagation.numbers(chain.id, START, END, store_ids=[other.id])
-    spreaders = propagation.top_spreaders(chain.id, START, END, store_ids=[other.id])
+    spreaders = top_spreaders(chain.id, START, END, store_ids=[other.id])
 
     assert (numbers.new_members, numbers.referred, numbers.links) == (2, 1, 1)
     assert [row.member_id for row in spreaders] == [stranger.member_id]
-    assert propagation.k_factor(chain.id, START, END, store_ids=[other.id]) == (2, 1, 1)
+    assert propagation.k_factor(chain.id, START, END, store_ids=[other.id]) == (2, 1, 1, 1)
     assert propagation.generations(chain.id, START, END, store_ids=[other.id]) == [(0, 1), (1, 1)]
 
 
 def test_another_chain_is_not_counted(family):
     other = make_chain("other")
 
-    assert propagation.numbers(other.id, START, END) == (0, 0, 0, 0, 0, 0)
-    assert propagation.top_spreaders(other.id, START, END) == []
+    assert propagation.numbers(other.id, START, END) == (0,) * 7
+    assert top_spreaders(other.id, START, END) == []
 
 
 def test_the_tree_below_lists_each_member_after_whoever_brought_him(chain, family):
