@@ -1,8 +1,8 @@
 /* Charts from the tables and JSON beside them: ink axes, one accent series, muted others, direct labels, no legend.
    ECharts (1 MB) is fetched only when a chart comes into view. Tooltips are drawn on the canvas: the pages allow no inline style. */
 
-const LIBRARY = new URL("../vendor/echarts.min.js", import.meta.url).href;
-let library;
+import { colours, loadLibrary } from "./chart_library.js";
+
 const drawn = new Map();
 
 const watcher = new IntersectionObserver((entries) => {
@@ -26,17 +26,6 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   for (const [box, { data }] of drawn) render(box, data);
 });
 
-function loadLibrary() {
-  library ??= new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    script.src = LIBRARY;
-    script.onload = () => resolve(window.echarts);
-    script.onerror = reject;
-    document.head.append(script);
-  });
-  return library;
-}
-
 async function draw(box) {
   try {
     const [data] = await Promise.all([read(box.dataset.source), loadLibrary()]);
@@ -51,7 +40,6 @@ async function draw(box) {
 }
 
 function isEmpty(data) {
-  if (!data.categories) return !data.children?.length;
   return !data.series.some((series) => series.data.some((value) => value));
 }
 
@@ -84,21 +72,14 @@ function number(cell) {
   return text === "" ? null : Number(text);
 }
 
-function colours() {
-  const style = getComputedStyle(document.documentElement);
-  const of = (name) => style.getPropertyValue(name).trim();
-  return { accent: of("--accent"), ink: of("--ink"), muted: of("--muted"), line: of("--line"), strong: of("--line-strong"), surface: of("--surface"), font: of("--font") };
-}
-
 function render(box, data) {
   drawn.get(box)?.chart.dispose();
   box.replaceChildren();
   const chart = window.echarts.init(box, null, { renderer: "canvas" });
   const look = colours();
-  const draw = { line: lineOption, bar: barOption, tree: treeOption }[box.dataset.chart] ?? lineOption;
+  const draw = { line: lineOption, bar: barOption }[box.dataset.chart] ?? lineOption;
   chart.setOption({ ...common(look), ...draw(data, look, box) });
   drawn.set(box, { chart, data });
-  box.dispatchEvent(new CustomEvent("chart:drawn", { bubbles: true, detail: { chart, data } }));
 }
 
 function common(look) {
@@ -160,19 +141,5 @@ function barOption(data, look, box) {
       type: "bar", name: series.name, data: series.data, barMaxWidth: lying ? 18 : 48, itemStyle: { color: shade(index, look), borderRadius: 3 },
       label: { show: data.categories.length * data.series.length <= 24, position: lying ? "right" : "top", color: look.ink, fontSize: 13, formatter: (point) => (data.series.length > 1 && point.dataIndex === 0 ? `${series.name} ` : "") + shown(point.value, box.dataset.unit) },
     })),
-  };
-}
-
-function treeOption(data, look, box) {
-  const narrow = box.clientWidth < 560;
-  return {
-    tooltip: { ...common(look).tooltip, trigger: "item", formatter: (point) => `${point.name}${point.value === undefined ? "" : `  ${shown(point.value, box.dataset.unit)}`}` },
-    series: [{
-      type: "tree", data: [data], orient: narrow ? "TB" : "LR", left: narrow ? 8 : 72, right: narrow ? 8 : 120, top: narrow ? 32 : 8, bottom: narrow ? 108 : 8,
-      symbol: "circle", symbolSize: 9, initialTreeDepth: 3, expandAndCollapse: true, roam: true, edgeShape: "curve",
-      itemStyle: { color: look.accent, borderColor: look.accent }, lineStyle: { color: look.strong, width: 1.2 },
-      label: { color: look.ink, fontSize: 12, position: narrow ? "top" : "left", distance: 8, backgroundColor: look.surface, padding: [1, 2] },
-      leaves: { label: narrow ? { position: "bottom", rotate: -90, align: "left", verticalAlign: "middle", color: look.muted } : { position: "right", align: "left", color: look.muted } },
-    }],
   };
 }
