@@ -3,7 +3,8 @@
 A check is one SELECT of a row for each thing compared, ``subject``, ``expected`` and ``found``; the database counts
 those that differ. All checks of a run read one snapshot, whatever is written meanwhile, and nothing is held in memory.
 
-In its text ``ours(k)`` stands for the rows of the chain that is looked at, by the ``chain_id`` of table ``k``.
+In its text ``ours(k)`` stands for the rows of the chain that is looked at, by the ``chain_id`` of table ``k``, and
+``hex10(k.id)`` for a number as ten hex digits.
 """
 
 import re
@@ -17,6 +18,7 @@ from core.hot import Sql
 from core.text import Text
 
 OURS = re.compile(r"\bours\((\w+)\)")
+HEX10 = re.compile(r"\bhex10\(([\w.]+)\)")
 SESSION = """SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
     SET LOCAL jit = off; SET LOCAL work_mem = '64MB'"""
 
@@ -68,9 +70,9 @@ def _find(driver: Any, check: Check, chain_id: int | None, most: int) -> Finding
 
 
 def _rows(driver: Any, text: str, chain_id: int | None) -> list[Any]:
-    sql = Sql(text)
     values = {} if chain_id is None else {"chain_id": chain_id}
     is_sqlite = isinstance(driver, sqlite3.Connection)
+    sql = Sql(HEX10.sub(r"printf('%010x', \1)" if is_sqlite else r"lpad(to_hex(\1), 10, '0')", text))
     return driver.execute(sql.sqlite if is_sqlite else sql.postgresql, values).fetchall()  # type: ignore[no-any-return]
 
 
