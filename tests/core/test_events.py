@@ -5,7 +5,7 @@ from sqlalchemy import select, text
 
 from core.db import db, transaction
 from core.errors import Invalid
-from core.events import START, Event, Position, read_events, record
+from core.events import START, Event, Position, mark_read, news_for, read_events, record
 from tests.concurrency.racing import race
 from tests.factories import NOON, make_chain
 
@@ -115,3 +115,77 @@ def test_control_reading_by_id_passes_an_event_over(chain, overtaken):
     overtaken.commit()
 
     assert db.session.scalars(select(Event).where(Event.id > after)).all() == []
+
+
+def read_once(chain, reader="rewards", kinds=("card.issued",), limit=100):
+    """What this reader acts on, or None when another was faster."""
+    news = news_for(reader, chain.id, kinds=kinds, limit=limit)
+    if news is None:
+        return []
+    with transaction():
+        return numbers(news.events) if mark_read(reader, chain.id, news) else None
+
+
+def test_a_reader_gets_the_kinds_it_asked_for_each_once(chain):
+    for n in range(5):
+        note(chain, n=n)
+        with transaction():
+            record("coupon.claimed", chain_id=chain.id, at=NOON, n=100 + n)
+
+    assert [read_once(chain, limit=3), read_once(chain, limit=3), read_once(chain)] == [[0, 1, 2], [3, 4], []]
+    assert read_once(chain, "another") == [0, 1, 2, 3, 4]
+
+
+def test_a_reader_passes_what_it_did_not_ask_for_only_once(chain):
+    for n in range(3):
+        note(chain, n=n)
+    assert read_once(chain, kinds=("never.happened",)) == []
+
+    assert news_for("rewards", chain.id, kinds=("never.happened",)) is None
+    note(chain, n=3)
+    assert read_once(chain) == [3]
+
+
+def test_a_reader_may_take_only_the_first_of_its_news(chain):
+    for n in range(3):
+        note(chain, n=n)
+    news = news_for("rewards", chain.id, kinds=("card.issued",))
+
+    with transaction():
+        assert mark_read("rewards", chain.id, news.first(1))
+
+    assert read_once(chain) == [1, 2]
+
+
+def test_of_two_who_read_the_same_the_second_is_told_that_he_is_late(chain):
+    note(chain, n=1)
+    first, second = (news_for("rewards", chain.id, kinds=("card.issued",)) for _ in range(2))
+    with transaction():
+        assert mark_read("rewards", chain.id, first)
+    with transaction():
+        assert not mark_read("rewards", chain.id, second)
+
+
+def test_what_was_undone_is_read_again(chain):
+    note(chain, n=1)
+    news = news_for("rewards", chain.id, kinds=("card.issued",))
+    with pytest.raises(ZeroDivisionError), transaction():
+        mark_read("rewards", chain.id, news)
+        1 / 0  # noqa: B018
+
+    assert read_once(chain) == [1]
+
+
+def test_parallel_readers_of_one_name_share_the_events(app, chain):
+    for n in range(30):
+        note(chain, n=n)
+
+    def read(_number):
+        seen = []
+        while (got := read_once(chain, limit=3)) != []:
+            seen += got or []
+        return seen
+
+    told = race(app, read, racers=6)
+
+    assert sorted(n for seen in told for n in seen) == list(range(30))

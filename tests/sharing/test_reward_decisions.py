@@ -360,7 +360,7 @@ def test_points_are_taken_back_as_far_as_they_are_there(shop, spent, short, cent
 
 def _pay_with(shop, points):
     """Exactly so many points spent, and none earned."""
-    shop.settle(shop.referrer, points + 20, use_points=points, now=NOON + DAY + HOUR)
+    shop.settle(shop.referrer, points + 60, use_points=points, now=NOON + DAY + HOUR)
     balance = db.session.scalars(
         select(PointEntry.balance).where(PointEntry.card_id == shop.referrer.id).order_by(PointEntry.id.desc())
     ).first()
