@@ -7,9 +7,20 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Select, case, func, or_, select
 
+from cards.models import Tier
 from core.db import db
 from coupons.drafts import most_cents
-from coupons.models import Coupon, CouponSource, CouponState, Offer, OfferBudget, OfferSlot, OfferState
+from coupons.models import (
+    Coupon,
+    CouponSource,
+    CouponState,
+    Offer,
+    OfferBudget,
+    OfferProgram,
+    OfferSlot,
+    OfferState,
+    OfferTier,
+)
 
 MOST = 200  # coupons of one card on one page
 
@@ -89,6 +100,23 @@ def public_offers(chain_id: int, *, now: datetime, member_id: int | None = None,
     ids = [offer.id for offer in offers]
     left, held = _count_claimable(offers), _count_held(ids, member_id)
     return [OfferOnShow(offer, left.get(offer.id), held.get(offer.id, 0)) for offer in offers]
+
+
+def find_claimable(offer_id: int, program_id: int, *, now: datetime) -> Offer | None:
+    """A public offer that somebody who now takes a card of this program can claim, if coupons are left."""
+    base = select(Tier.id).where(Tier.program_id == program_id, Tier.rank == 0)
+    for_program = select(OfferProgram.offer_id).where(OfferProgram.program_id == program_id)
+    for_newcomers = select(OfferTier.offer_id).where(OfferTier.tier_id.in_(base))
+    offer: Offer | None = db.session.scalar(
+        select(Offer).where(
+            Offer.id == offer_id,
+            Offer.is_public,
+            _is_running(now),
+            or_(Offer.is_for_all_programs, Offer.id.in_(for_program)),
+            or_(Offer.is_for_all_tiers, Offer.id.in_(for_newcomers)),
+        )
+    )
+    return None if offer is None or _count_claimable([offer]).get(offer.id) == 0 else offer
 
 
 def find_welcome_offer(program_id: int, *, now: datetime) -> Offer | None:

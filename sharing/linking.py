@@ -14,9 +14,9 @@ from core.hot import AlreadyThere, Hot, Sql
 from core.tokens import new_code
 from coupons.errors import OfferNotFound
 from coupons.models import Offer
-from coupons.queries import find_welcome_offer
-from sharing import errors
-from sharing.models import Occasion, ShareChannel, ShareLink
+from coupons.queries import find_claimable, find_welcome_offer
+from sharing import errors, naming
+from sharing.models import Occasion, ShareChannel, ShareLink, SharerName, ShownAs
 from sharing.traces import NO_TRACE, Trace
 from stores.models import Chain, Store
 
@@ -69,8 +69,9 @@ class LinkView:
     chain: Chain
     program: Program
     store: Store | None  # where the sharer joined
-    sharer_name: str  # as he wrote it; empty when he wrote none
+    sharer_name: str  # as he chose to be named; empty for "a friend"
     welcome: Offer | None  # the gift of a new card
+    offer: Offer | None  # the coupon that was shared, while somebody new can claim it
 
 
 def create_link(
@@ -125,18 +126,21 @@ def _refusal(hot: Hot, chain_id: int, card_id: int, channel: str, occasion: str)
 def find_link(token: str, *, now: datetime) -> LinkView | None:
     """What the friend's page shows; None when the link is unknown or the sharer's card is no longer active."""
     row = db.session.execute(
-        select(ShareLink, Chain, Program, Store, Member.name)
+        select(ShareLink, Chain, Program, Store, Member.name, SharerName.shown_as, SharerName.nickname)
         .join(Card, (Card.id == ShareLink.card_id) & (Card.state == CardState.ACTIVE))
         .join(Chain, Chain.id == ShareLink.chain_id)
         .join(Program, Program.id == ShareLink.program_id)
         .join(Member, Member.id == ShareLink.member_id)
         .outerjoin(Store, Store.id == ShareLink.store_id)
+        .outerjoin(SharerName, SharerName.member_id == ShareLink.member_id)
         .where(ShareLink.token == token)
     ).first()
     if row is None:
         return None
-    link, chain, program, store, name = row
-    return LinkView(link, chain, program, store, name, find_welcome_offer(program.id, now=now))
+    link, chain, program, store, name, shown_as, nickname = row
+    choice = naming.Choice(ShownAs(shown_as), nickname) if shown_as else naming.DEFAULT
+    offer = find_claimable(link.offer_id, program.id, now=now) if link.offer_id else None
+    return LinkView(link, chain, program, store, choice.of(name), find_welcome_offer(program.id, now=now), offer)
 
 
 def token_of(link_id: int) -> str | None:

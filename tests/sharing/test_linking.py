@@ -4,17 +4,20 @@ import pytest
 from sqlalchemy import select, update
 
 from cards.freezing import CardNotFound
-from cards.models import Card
+from cards.models import Card, Member, Program, Tier
+from core.audit import SYSTEM, AuditEntry
 from core.db import db, transaction
 from core.hot import one_action, this_transaction
 from coupons.errors import OfferNotFound
-from sharing import errors, joining, linking
+from sharing import errors, joining, linking, naming
 from sharing.models import Referral, ShareLink, ShareVisitor
 from sharing.traces import Trace
 from tests.factories import (
     NOON,
+    in_days,
     make_card,
     make_chain,
+    make_coupon,
     make_offer,
     make_store,
     make_store_code,
@@ -36,9 +39,9 @@ def code(chain):
     return make_store_code(make_store(chain))
 
 
-def share(card, channel="friend"):
+def share(card, channel="friend", **more):
     with transaction():
-        return linking.create_link(this_transaction(), card.chain_id, card.id, channel, now=NOON)
+        return linking.create_link(this_transaction(), card.chain_id, card.id, channel, now=NOON, **more)
 
 
 def take_from_friend(link):
@@ -166,3 +169,114 @@ def test_the_edge_remembers_what_was_seen_where_the_friend_joined(code):
         joining.join_by_code(hot, code.token, wallet_id=wallets[1], visitor="another phone", **rest)
 
     assert [(edge.device, edge.network) for edge in db.session.scalars(select(Referral))] == [seen, seen]
+
+
+def test_a_shared_offer_is_shown_to_the_friend(chain, code):
+    card, offer = make_card(code), make_offer(chain)
+    link = share(card, offer_id=offer.id)
+
+    assert linking.find_link(link.token, now=NOON).offer.id == offer.id
+    assert linking.find_link(share(card).token, now=NOON).offer is None
+
+
+@pytest.mark.parametrize(
+    "more", [{"state": "draft"}, {"state": "paused"}, {"state": "ended"}, {"is_public": False}], ids=str
+)
+def test_an_offer_that_is_not_to_be_claimed_is_not_shown(chain, code, more):
+    link = share(make_card(code), offer_id=make_offer(chain, **more).id)
+
+    assert linking.find_link(link.token, now=NOON).offer is None
+
+
+@pytest.mark.parametrize("limit", [{"stock": 1}, {"budget_cents": 500}], ids=str)
+def test_an_offer_that_has_run_out_is_not_shown(chain, code, limit):
+    card, offer = make_card(code), make_offer(chain, **limit)
+    link = share(card, offer_id=offer.id)
+    before = linking.find_link(link.token, now=NOON).offer
+
+    make_coupon(card, offer)
+
+    assert (before.id, linking.find_link(link.token, now=NOON).offer) == (offer.id, None)
+
+
+def test_an_offer_that_is_over_is_not_shown(chain, code):
+    offer = make_offer(chain, valid_from=NOON, valid_until=in_days(1))
+    link = share(make_card(code), offer_id=offer.id)
+
+    assert linking.find_link(link.token, now=NOON).offer.id == offer.id
+    assert linking.find_link(link.token, now=in_days(1)).offer is None
+
+
+def test_an_offer_for_other_cards_or_higher_tiers_is_not_shown(chain, code):
+    card = make_card(code)
+    base, gold = db.session.scalars(select(Tier).filter_by(chain_id=chain.id).order_by(Tier.rank))
+    other = save(Program(chain_id=chain.id, name="黑卡", name_en="Black", is_default=False, created_at=NOON))
+    scopes = [{"tier_ids": [base.id]}, {"tier_ids": [gold.id]}, {"program_ids": [card.program_id]}]
+    offers = [make_offer(chain, **scope) for scope in (*scopes, {"program_ids": [other.id]})]
+
+    shown = [linking.find_link(share(card, offer_id=offer.id).token, now=NOON).offer for offer in offers]
+
+    assert [offer is not None for offer in shown] == [True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("shown_as", "nickname", "said"),
+    [
+        (None, "", "王小雪"),
+        ("name", "ignored", "王小雪"),
+        ("masked", "", "王**"),
+        ("nickname", "  小 \t雪 ", "小 雪"),
+        ("nobody", "", ""),
+    ],
+)
+def test_the_friend_reads_the_name_that_the_member_chose(code, shown_as, nickname, said):
+    card = make_card(code)
+    link = share(card)
+    with transaction():
+        db.session.execute(update(Member).where(Member.id == card.member_id).values(name="王小雪"))
+        if shown_as:
+            naming.choose(card.chain_id, card.member_id, shown_as, nickname, by=SYSTEM, now=NOON)
+
+    assert linking.find_link(link.token, now=NOON).sharer_name == said
+    assert naming.shown_name(db.session.get_one(Member, card.member_id)) == said
+
+
+def test_a_choice_of_name_can_be_taken_back_and_is_in_the_audit_without_the_nickname(code):
+    card = make_card(code)
+    for shown_as in ("nickname", "name", "name"):
+        with transaction():
+            naming.choose(card.chain_id, card.member_id, shown_as, "小雪", by=SYSTEM, now=NOON)
+
+    assert naming.find_choice(card.member_id) == naming.DEFAULT
+    changes = db.session.execute(select(AuditEntry.before, AuditEntry.after).filter_by(action="sharer named")).all()
+    assert changes == [
+        ({"shown_as": "name"}, {"shown_as": "nickname"}),
+        ({"shown_as": "nickname"}, {"shown_as": "name"}),
+    ]
+
+
+@pytest.mark.parametrize("nickname", ["", "   ", "\n\t", "雪" * 21])
+def test_a_nickname_has_1_to_20_characters(code, nickname):
+    card = make_card(code)
+
+    with pytest.raises(errors.NicknameInvalid), transaction():
+        naming.choose(card.chain_id, card.member_id, "nickname", nickname, by=SYSTEM, now=NOON)
+
+
+def test_an_unknown_way_of_naming_is_refused(code):
+    card = make_card(code)
+
+    with pytest.raises(errors.NamingInvalid), transaction():
+        naming.choose(card.chain_id, card.member_id, "king", by=SYSTEM, now=NOON)
+
+
+def test_finding_a_link_costs_the_same_whatever_was_chosen(chain, code, count_queries):
+    card = make_card(code)
+    link = share(card)
+    with transaction():
+        naming.choose(card.chain_id, card.member_id, "nickname", "小雪", by=SYSTEM, now=NOON)
+
+    count_queries.clear()
+    linking.find_link(link.token, now=NOON)
+
+    assert sum(sent.startswith("SELECT") for sent in count_queries) == 2  # the link, and whether there is a gift
