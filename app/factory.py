@@ -21,6 +21,7 @@ PAGES = [
     "app.wallet.scanning",
     "app.wallet.views",
     "app.wallet.sharing",
+    "app.wallet.naming",
     "app.wallet.friends",
     "app.wallet.receipts",
     "app.wallet.offers",

@@ -41,6 +41,14 @@ class Given(NamedTuple):
     receiver_name: str
 
 
+class Giver(NamedTuple):
+    """Who gave a coupon; friends see the name as he chose it (sharing/naming.py)."""
+
+    member_id: int
+    name: str
+    message: str
+
+
 def find_gift(token: str) -> GiftView | None:
     """The gift of a token; None when it is unknown or the giver's card is no longer active."""
     row = db.session.execute(
@@ -102,14 +110,14 @@ def taken_since(chain_id: int, giver_id: int, since: datetime) -> list[tuple[Off
     return [(row[0], row[1]) for row in rows]
 
 
-def find_giver(coupon_id: int) -> tuple[str, str] | None:
-    """Name and message of whoever gave this coupon; None when nobody did."""
+def find_giver(coupon_id: int) -> Giver | None:
+    """Whoever gave this coupon; None when nobody did."""
     row = db.session.execute(
-        select(Member.name, CouponGift.message)
+        select(Member.id, Member.name, CouponGift.message)
         .join(CouponGift, CouponGift.giver_id == Member.id)
         .where(CouponGift.new_coupon_id == coupon_id)
     ).one_or_none()
-    return None if row is None else (row.name, row.message)
+    return None if row is None else Giver(*row)
 
 
 def find_card_of_coupon(wallet_id: int, coupon_id: int) -> int:

@@ -43,7 +43,7 @@ REASONS = {
     "cap": Text("已到可得的上限", "You had the most one can get"),
     "budget": Text("活动奖励已发完", "All rewards of the promotion were given out"),
     "card_closed": Text("朋友已退卡", "The card was closed"),
-    "not_given": Text("奖励正在补发", "It could not be handed out yet"),
+    "not_given": Text("暂时发不出来，门店会处理", "It could not be handed out. The chain sees to it"),
 }
 CHECKED = Text("门店正在核对，一般几天内有结果", "The chain looks at it. It usually takes a few days")
 NOT_MET = Text("不符合活动条件", "It does not meet the terms")

@@ -21,10 +21,11 @@ from core.db import transaction
 from coupons import gift_views, giving, queries, terms
 from coupons.errors import CouponBeingGiven, CouponNotFound, CouponNotUsable, GiftMessageTooLong
 from coupons.gift_models import GiftState
-from coupons.gift_views import Given
+from coupons.gift_views import Given, Giver
 from coupons.giving import LONGEST_MESSAGE
 from coupons.models import CouponSource, CouponState
 from coupons.queries import HeldCoupon
+from sharing import naming
 
 TOLD_FOR = timedelta(hours=12)
 
@@ -63,7 +64,7 @@ def give(card_id: int, coupon_id: int) -> Response | tuple[str, int]:
     if not wants_json():
         return redirect(url_for("wallet.coupon", card_id=card_id, coupon_id=coupon_id), 303)
     given = gift_views.gifts_of_coupons([coupon_id])[coupon_id]
-    title = title_of(held.member.name, name_of(found.offer))
+    title = title_of(naming.shown_name(held.member), name_of(found.offer))
     return jsonify(url=address_of(given.token), title=title, text=given.message or title)
 
 
@@ -95,8 +96,13 @@ def giving_shown(held: HeldCard, found: HeldCoupon) -> dict[str, Any]:
         "waiting": _waiting(held, given) if given and given.state == GiftState.OPEN else None,
         "was_given": given_words(held, given) if given and given.state == GiftState.ACCEPTED else "",
         "came_back": bool(given and given.state == GiftState.TIMED_OUT and found.state == CouponState.CLAIMED),
-        "giver": {"name": giver[0] or _("A friend"), "message": giver[1]} if giver else None,
+        "giver": _giver_shown(giver) if giver else None,
     }
+
+
+def _giver_shown(giver: Giver) -> dict[str, str]:
+    name = naming.find_choice(giver.member_id).of(giver.name)
+    return {"name": name or _("A friend"), "message": giver.message}
 
 
 def taken_lately(held: HeldCard, *, now: datetime) -> list[str]:
@@ -154,5 +160,6 @@ def _form(held: HeldCard, found: HeldCoupon, *, error: str = "") -> str:
         message=request.form.get("message", ""),
         longest=LONGEST_MESSAGE,
         error=error,
+        shown_name=naming.shown_name(held.member),
         chain_accent=chain.accent,
     )

@@ -108,7 +108,7 @@ def _paste_code(sheet: Sheet, words: Words, accent: Colour) -> float:
     y += sheet.write(words.call, (x, y), size=46, colour=accent, room=room, most_lines=2, bold=True) + 18
     y += sheet.write(words.how, (x, y), size=30, colour=INK, room=room, most_lines=2) + 18
     sheet.write(words.chain_name, (x, y), size=28, colour=MUTED, room=room)
-    return top - 48
+    return top - 60
 
 
 def _code(url: str) -> Image.Image:

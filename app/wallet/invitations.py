@@ -20,7 +20,7 @@ from coupons import terms
 from coupons.models import Offer
 from coupons.offers import get_offer
 from coupons.queries import public_offers
-from sharing import reward_terms
+from sharing import naming, reward_terms
 from sharing.linking import LinkView
 from stores.models import DEFAULT_ACCENT, Chain
 
@@ -60,9 +60,7 @@ class Invitation:
     @property
     def full_title(self) -> Text:
         """The same for a message, where nothing stands beside it."""
-        if self.offer is not None:
-            return self.title
-        return _said(SENDS_CARD_OF, name=self.sharer, chain=Text(self.chain.name, _en(self.chain)))
+        return self.title if self.offer is not None else _sends_card(self.chain, self.sharer)
 
     @property
     def gift(self) -> Text | None:
@@ -102,11 +100,12 @@ class Invitation:
 def invitation_of(shared: LinkView, *, now: datetime) -> Invitation:
     """What a link that was found invites to."""
     offer = get_offer(shared.chain.id, shared.link.offer_id) if shared.link.offer_id else None
-    sharer = named(shared.sharer_name)
+    sharer = named(naming.find_choice(shared.link.member_id).of(shared.sharer_name))
     return invitation(shared.chain, shared.program, sharer, shared.welcome, offer, now=now)
 
 
 def named(name: str) -> Text:
+    """A sharer's name; nameless he is a friend."""
     return Text(name, name) if name else FRIEND
 
 
@@ -124,6 +123,15 @@ def invitation(
         is_offer_gone=offer is not None and not can_be_had,
         rewards=tuple(friend_rewards(chain)),
     )
+
+
+def sends_card(chain: Chain, name: str) -> Text:
+    """What a friend reads of somebody with this name."""
+    return _sends_card(chain, named(name))
+
+
+def _sends_card(chain: Chain, sharer: Text) -> Text:
+    return _said(SENDS_CARD_OF, name=sharer, chain=_of(chain))
 
 
 def friend_rewards(chain: Chain) -> list[Text]:

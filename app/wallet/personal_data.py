@@ -11,7 +11,8 @@ from core.db import db
 from coupons.gift_models import CouponGift
 from coupons.models import Coupon, Offer
 from push.models import Consent, Delivery, Run
-from sharing.models import Referral, ShareLink, ShareVisit
+from sharing.models import Referral, ShareLink, SharerName, ShareVisit
+from sharing.reward_models import Reward
 from stores.models import Chain, Scan, Store, StoreCode
 
 
@@ -113,7 +114,7 @@ def personal_data(wallet_id: int) -> dict[str, Any]:
             .order_by(Redemption.id)
         ),
         "shared_links": _rows(
-            select(ShareLink.token, ShareLink.channel, ShareLink.visits, ShareLink.created_at)
+            select(ShareLink.token, ShareLink.channel, ShareLink.occasion, ShareLink.visits, ShareLink.created_at)
             .where(ShareLink.member_id.in_(members))
             .order_by(ShareLink.id)
         ),
@@ -122,6 +123,22 @@ def personal_data(wallet_id: int) -> dict[str, Any]:
         ),
         "brought": _rows(
             select(Referral.channel, Referral.created_at).where(Referral.referrer_id.in_(members)).order_by(Referral.id)
+        ),
+        "named_for_friends": _rows(
+            select(SharerName.shown_as, SharerName.nickname).where(SharerName.member_id.in_(members))
+        ),
+        "rewards": _rows(
+            select(
+                Offer.name.label("offer"),
+                Reward.points,
+                Reward.side,
+                Reward.state,
+                Reward.due_at,
+                Reward.created_at,
+            )
+            .outerjoin(Offer, Offer.id == Reward.offer_id)
+            .where(Reward.member_id.in_(members))
+            .order_by(Reward.id)
         ),
         "messages": _rows(
             select(Run.title, Delivery.channel, Delivery.state, Delivery.reason, Delivery.sent_at, Delivery.read_at)

@@ -19,7 +19,7 @@ from core.hot import one_action
 from coupons import errors, gift_views, giving, terms
 from coupons.gift_views import GiftView
 from coupons.scopes import scope_of
-from sharing import linking, previews, visiting
+from sharing import linking, naming, previews, visiting
 from sharing.joining import CodeUnknown
 
 bp = Blueprint("wallet_receiving", __name__, url_prefix="/g", template_folder="templates")
@@ -100,10 +100,11 @@ def _shown(found: GiftView, wallet_id: int | None) -> dict[str, Any]:
     valid = say(terms.validity_sentence(found.coupon, chain.timezone, cutoff_hour=chain.cutoff_hour))
     uses = terms.use_conditions(offer, cutoff_hour=chain.cutoff_hour, scope=scope_of(offer))
     does = say(terms.sentence(offer, chain.currency))
+    giver = naming.find_choice(found.gift.giver_id).of(found.giver_name)
     has_card = gifts.find_card(wallet_id, chain.id, now=now) is not None
     return {
-        "giver": found.giver_name or _("A friend"),
-        "is_named": bool(found.giver_name),
+        "giver": giver or _("A friend"),
+        "is_named": bool(giver),
         "message": found.gift.message,
         "ticket": offer_shown(offer, chain, valid),
         "rules": [does, *map(say, uses)],
@@ -114,7 +115,7 @@ def _shown(found: GiftView, wallet_id: int | None) -> dict[str, Any]:
         "take_url": url_for("wallet_receiving.accept", token=found.gift.token),
         "beacon_url": url_for("wallet_receiving.visited", token=found.gift.token),
         "og": {
-            "title": title_of(found.giver_name, name_of(offer)),
+            "title": title_of(giver, name_of(offer)),
             "description": does,
             "url": public_url(url_for("wallet_receiving.look", token=found.gift.token)),
             "image": public_url(url_for("scanning.face_picture", slug=chain.slug)),

@@ -7,8 +7,9 @@ from flask_babel import gettext as _
 from werkzeug import Response as AnyResponse
 
 from app.auth.guard import WALLET, access, actor, author
-from app.languages import LANGUAGES, keep_language, language
+from app.languages import LANGUAGES, keep_language, language, say
 from app.security import row_number
+from app.wallet import invitations
 from app.wallet.personal_data import personal_data
 from app.wallet.phone import held_card, require_wallet
 from app.wallet.showing import card_shown, name_of
@@ -21,6 +22,7 @@ from core.db import transaction
 from core.errors import Invalid
 from push import consents
 from push.models import PushChannel
+from sharing import naming
 
 ASKED = (PushChannel.INBOX, PushChannel.EMAIL, PushChannel.GATEWAY)  # the switches on the page
 
@@ -110,6 +112,7 @@ def _page(
         card=card_shown(held) if held else None,
         chain_name=name_of(held.chain) if held else "",
         values=values,
+        shown_name=say(invitations.named(naming.shown_name(held.member))) if held else "",
         is_verified=held is not None and held.member.phone_verified_at is not None,
         errors={FIELD_OF[type(error)]: error.say(language())} if error else {},
         consents=_consents(held, said),

@@ -24,10 +24,11 @@ from coupons.errors import OfferNotFound, OfferNotRunning
 from coupons.models import Offer
 from coupons.offers import get_offer
 from coupons.queries import find_welcome_offer
-from sharing import linking
+from sharing import channels, linking, naming
+from sharing.channels import Channel
 from sharing.joining import CodeUnknown
 from sharing.linking import LinkView
-from sharing.models import Occasion, OwnChannel, ShareChannel
+from sharing.models import Occasion, ShareChannel
 
 bp = Blueprint("wallet_sharing", __name__, url_prefix="/wallet/cards/<int:card_id>/share", template_folder="templates")
 bp.before_request(require_wallet)
@@ -44,7 +45,7 @@ def choose(card_id: int) -> str:
     offer = _asked_offer(held, request.args.get("offer", type=row_number), now=now)
     shown = sheet_of(held, _occasion(request.args, offer), offer, now=now)
     ticket = _ticket(held, offer) if offer else None
-    return render_template("wallet/share.html", **_page(held), sheet=shown, ticket=ticket)
+    return render_template("wallet/share.html", **_page(held), sharing=shown, ticket=ticket)
 
 
 @bp.post("")
@@ -114,7 +115,7 @@ class Sheet:
     named: str  # as friends see the member
     gifts: list[str]  # what a friend gets
     rewards: list[str]  # what the member gets for each
-    own_channels: list[OwnChannel]
+    own_channels: list[Channel]
 
 
 def sheet_of(held: HeldCard, occasion: Occasion, offer: Offer | None = None, *, now: datetime) -> Sheet:
@@ -126,12 +127,12 @@ def sheet_of(held: HeldCard, occasion: Occasion, offer: Offer | None = None, *, 
         named=say(invited.sharer),
         gifts=[say(gift) for gift in invited.gifts],
         rewards=[say(reward) for reward in invitations.referrer_rewards(held.chain)],
-        own_channels=[],
+        own_channels=[channel for channel in channels.channels_for_members(held.chain.id) if channel.is_own],
     )
 
 
 def _invitation(held: HeldCard, offer: Offer | None, *, now: datetime) -> Invitation:
-    sharer = invitations.named(held.member.name)
+    sharer = invitations.named(naming.shown_name(held.member))
     welcome = find_welcome_offer(held.program.id, now=now)
     return invitations.invitation(held.chain, held.program, sharer, welcome, offer, now=now)
 

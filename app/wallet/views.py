@@ -100,7 +100,7 @@ def card(card_id: int) -> str:
         taken=taken_lately(held, now=now),
         has_past=len(open_coupons) < len(coupons),
         offers=[_offer_row(held, on_show, scanned) for on_show in claimable],
-        sheet=sheet_of(held, Occasion.WALLET, now=now),
+        sharing=sheet_of(held, Occasion.WALLET, now=now),
         is_fresh=held.card.issued_at > now - FRESH_FOR and not friends.has_shared(card_id),
         purchase=latest_of(held),
         brought=ngettext("You brought %(num)d friend", "You brought %(num)d friends", brought) if brought else "",
