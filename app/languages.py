@@ -28,6 +28,7 @@ CATALOGUES = [
     "dashboard/translations_settings",
     "dashboard/translations_stores",
     "dashboard/translations_sharing",
+    "dashboard/translations_tree",
     "dashboard/translations_offers",
     "dashboard/translations_codes",
     "dashboard/translations_campaigns",

@@ -25,6 +25,7 @@ bp = Blueprint("sharing_tree", __name__, url_prefix="/dashboard/sharing/tree", t
 bp.before_request(require_staff)
 
 PAGE = 50
+LISTED = 20  # trees on a page
 SMALL = 240  # so many members are drawn at once
 CROWN = (12, 5, 3)  # of a larger tree: how many branches of each member, generation by generation
 TREES = 16  # of the chain, at once
@@ -44,14 +45,14 @@ ID = "<int:member_id>"
 def index() -> str:
     """All trees of the chain, the largest first; of a manager those in which his members come first."""
     chain, after = chain_of(actor()), _after()
-    trees = drawing.largest_trees(chain.id, most=PAGE, store_ids=actor().store_ids, after=after)
+    trees = drawing.largest_trees(chain.id, most=LISTED, store_ids=actor().store_ids, after=after)
     return _page(
         "dashboard/sharing/trees.html",
         CHAIN,
         trees=trees,
         tree_count=drawing.count_trees(chain.id, store_ids=actor().store_ids),
         after=after,
-        next_after=f"{trees[-1].below}-{trees[-1].member_id}" if len(trees) == PAGE else None,
+        next_after=f"{trees[-1].below}-{trees[-1].member_id}" if len(trees) == LISTED else None,
         searched=_searched(),
         found=_found(_searched()),
     )
@@ -138,8 +139,7 @@ def growth(member_id: int | None = None) -> Response:
         offset=utc_now().astimezone(ZoneInfo(chain.timezone)).utcoffset() or timedelta(),
         store_ids=None if root else actor().store_ids,
     )
-    since = business_day(root.joined_at, chain.timezone) if root else None
-    return jsonify(answers.replay(joined, since=since))
+    return jsonify(answers.replay(joined))
 
 
 @bp.get("/find.json")

@@ -1,7 +1,7 @@
 """What the picture of the tree is drawn from: members, branches and days, as far as the reader may know them."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from itertools import dropwhile
 from typing import Any
 
@@ -89,11 +89,11 @@ def generation_rows(counts: Iterable[GenerationChannel]) -> list[dict[str, Any]]
     return [{"generation": at, "members": sum(row.values()), "channels": row} for at, row in sorted(rows.items())]
 
 
-def replay(joined: Sequence[Joined], *, since: date | None = None) -> dict[str, Any]:
+def replay(joined: Sequence[Joined]) -> dict[str, Any]:
     """The days of a growth, as at most sixty steps of equal length, and who came in each."""
     if not joined:
         return {"days": [], "rows": [], "channels": []}
-    first = min([joined[0].day, *([since] if since else [])])
+    first = joined[0].day
     length = -(-((joined[-1].day - first).days + 1) // MOST_STEPS)
     channels = sorted({each.channel for each in joined})
     counts: dict[tuple[int, int, int], int] = {}

@@ -18,7 +18,7 @@ export function colours() {
   const style = getComputedStyle(document.documentElement);
   const of = (name) => style.getPropertyValue(name).trim();
   return {
-    accent: of("--accent"), ink: of("--ink"), muted: of("--muted"), line: of("--line"), strong: of("--line-strong"), surface: of("--surface"), font: of("--font"),
+    accent: of("--accent"), ink: of("--ink"), muted: of("--muted"), line: of("--line"), strong: of("--line-strong"), surface: of("--surface"), font: of("--font").replaceAll('"', "'"),
     hues: [1, 2, 3, 4, 5, 6, 7, 8].map((number) => of(`--hue-${number}`)),
   };
 }

@@ -11,6 +11,7 @@ import { Say } from "./tree_words.js";
 
 const ROWS_AT_FIRST = { desk: 24, phone: 14 };
 const NARROW = 560;
+const PATIENCE = 300; // ms that a member is looked at before his sums are asked for
 const PHONE = "(max-width: 991px)"; // here what is chosen rises as a sheet
 
 class Explorer {
@@ -51,10 +52,10 @@ class Explorer {
     this.recolour();
     this.model.openUpTo(this.canvas.clientWidth < NARROW ? ROWS_AT_FIRST.phone : ROWS_AT_FIRST.desk);
     this.redraw();
+    if (!this.box.dataset.to && !matchMedia(PHONE).matches) this.stage.choose(this.stage.rows[0] ?? null);
     this.stage.fit();
     if (this.box.dataset.to) await this.goTo(Number(this.box.dataset.to));
     else if (this.box.hasAttribute("data-large")) this.show("generations");
-    else if (!matchMedia(PHONE).matches) this.stage.choose(this.stage.rows[0] ?? null);
     this.box.dataset.ready = "yes";
   }
 
@@ -169,8 +170,8 @@ class Explorer {
   tell(row) {
     const detail = this.part("detail");
     const node = row?.node;
-    detail.hidden = !node;
-    if (!node) return;
+    detail.hidden = !node || this.view !== "tree";
+    if (detail.hidden) return;
     const { say } = this;
     const facts = {
       name: node.name, number: node.number ?? "", store: node.store ?? "", channel: say.channel(node), joined: say.day(node.at),
@@ -190,6 +191,17 @@ class Explorer {
     const toggle = this.part("toggle");
     toggle.hidden = !node.brought;
     toggle.textContent = node.isOpen ? say.words.close : say.words.open;
+    this.addUp(node);
+  }
+
+  /* What he and all below him have spent is added up when somebody looks. */
+  addUp(node) {
+    clearTimeout(this.adding);
+    if (node.spentBelow !== undefined || node.spent === undefined) return;
+    this.adding = setTimeout(() => this.trying(async () => {
+      await this.model.fetchValues([node]);
+      if (this.stage.chosen?.node === node) this.tell(this.stage.chosen);
+    }), PATIENCE);
   }
 
   shut() {

@@ -1,6 +1,8 @@
 /* The picture itself: what ECharts draws of the rows that are in sight. The same drawing goes to the screen and into files. */
 
-const LABEL_ROOM = 15; // px between rows from which on names can be read
+import { ROW } from "./tree_layout.js";
+
+const [ROOM_BESIDE, ROOM_ABOVE] = [15, 22]; // px between rows from which on names can stand beside and above circles
 const LEGEND = 22;
 
 /* An option of ECharts. `scene`: rows, view {x, y, size}, width, height, colours (see tree_colours.js), and what is chosen, marked, hovered, shown until a day. */
@@ -53,18 +55,26 @@ function edge(scene, row, isOnLine) {
     type: "bezierCurve",
     shape: { x1: from.x, y1: from.y, x2: to.x, y2: to.y, cpx1: middle, cpy1: from.y, cpx2: middle, cpy2: to.y },
     style: {
-      fill: "none", stroke: isOnLine ? scene.look.ink : scene.look.strong, lineWidth: isOnLine ? 2 : 1.1, opacity: strength(scene, row),
+      fill: "none", stroke: strokeOf(scene, row, isOnLine), lineWidth: isOnLine && hasCome(scene, row) ? 2 : 1.1, opacity: strength(scene, row),
       lineDash: row.rest ? [3, 3] : null,
     },
   };
 }
 
-/* How much of a row is to be seen: nothing of those who have not come yet, little of those that the legend leaves out. */
+function strokeOf(scene, row, isOnLine) {
+  if (!hasCome(scene, row)) return scene.look.line;
+  return isOnLine ? scene.look.ink : scene.look.strong;
+}
+
+/* How much of a row is to be seen: a trace of those who have not come yet, little of those that the legend leaves out. */
 function strength(scene, row) {
-  const node = row.node ?? row.of;
-  if (scene.until && (row.rest || (node && node.day > scene.until))) return 0;
+  if (!hasCome(scene, row)) return 0.35;
   if (scene.only !== null && scene.only !== undefined && row.node && scene.colours.of(row.node) !== scene.only) return 0.18;
   return 1;
+}
+
+function hasCome(scene, row) {
+  return !scene.until || Boolean(row.node && row.node.day <= scene.until);
 }
 
 export function radius(node) {
@@ -74,7 +84,7 @@ export function radius(node) {
 function member(scene, row) {
   const at = place(scene, row);
   const opacity = strength(scene, row);
-  if (!opacity) return [];
+  if (!hasCome(scene, row)) return [{ type: "circle", shape: { cx: at.x, cy: at.y, r: 3 }, style: { fill: scene.look.line } }];
   if (row.rest) return rest(scene, row, at);
   const { node } = row;
   const kind = scene.colours.classes[scene.colours.of(node)];
@@ -84,16 +94,15 @@ function member(scene, row) {
   if (node.id === scene.marked) shapes.push({ type: "circle", shape: { cx: at.x, cy: at.y, r: size + 9 }, style: { fill: "none", stroke: scene.look.accent, lineWidth: 3 } });
   if (scene.until && node.day > scene.since) shapes.push({ type: "circle", shape: { cx: at.x, cy: at.y, r: size + 4 }, style: { fill: kind.colour, opacity: 0.28 } });
   shapes.push(symbol(kind, at.x, at.y, size, { fill: kind.colour, stroke: scene.look.surface, lineWidth: 1.5, opacity }));
-  if (ROWS_ARE_APART(scene)) shapes.push(name(scene, row, at, size, opacity));
+  const room = node.isOpen && row !== scene.chosen && node.id !== scene.marked ? ROOM_ABOVE : ROOM_BESIDE;
+  if (ROW * scene.view.size >= room) shapes.push(name(scene, row, at, size, opacity));
   return shapes;
 }
-
-const ROWS_ARE_APART = (scene) => 30 * scene.view.size >= LABEL_ROOM;
 
 function rest(scene, row, at) {
   const look = { fill: scene.look.surface, stroke: row === scene.chosen ? scene.look.ink : scene.look.muted, lineWidth: row === scene.chosen ? 2.5 : 1.5, lineDash: row === scene.chosen ? null : [3, 2] };
   const shapes = [{ type: "circle", shape: { cx: at.x, cy: at.y, r: 7 }, style: look }];
-  if (ROWS_ARE_APART(scene)) shapes.push(text(scene, scene.say.fill(row.of ? "more" : "more_trees", { n: row.rest }), at.x + 14, at.y, { fill: scene.look.muted }));
+  if (ROW * scene.view.size >= ROOM_BESIDE) shapes.push(text(scene, scene.say.fill(row.of ? "more" : "more_trees", { n: row.rest }), at.x + 14, at.y, { fill: scene.look.muted }));
   return shapes;
 }
 

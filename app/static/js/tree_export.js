@@ -35,15 +35,15 @@ export async function saveAs(kind, name, title, { option, width, height }) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
+/* Put together as text: a parsed document would apply styles, which the pages allow to nobody. */
 function svg(option, width, height, title) {
   const chart = window.echarts.init(null, null, { renderer: "svg", ssr: true, width, height });
   chart.setOption(option);
-  const drawn = new DOMParser().parseFromString(chart.renderToSVGString(), "image/svg+xml");
+  const drawn = chart.renderToSVGString();
   chart.dispose();
-  const words = drawn.createElementNS("http://www.w3.org/2000/svg", "title");
-  words.textContent = title;
-  drawn.documentElement.prepend(words);
-  return new Blob([`<?xml version="1.0" encoding="UTF-8"?>\n${new XMLSerializer().serializeToString(drawn)}`], { type: "image/svg+xml" });
+  const words = title.replace(/[&<>]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[sign]);
+  const named = drawn.replace(/<svg[^>]*>/, (start) => `${start}<title>${words}</title>`);
+  return new Blob([`<?xml version="1.0" encoding="UTF-8"?>\n${named}`], { type: "image/svg+xml" });
 }
 
 function png(option, width, height) {

@@ -87,8 +87,8 @@ export class TreeModel {
   }
 
   /* What the sub-trees of the members have spent, as far as it is not known yet. */
-  async fetchValues() {
-    const unknown = [...this.nodes.values()].filter((node) => node.spentBelow === undefined);
+  async fetchValues(nodes = [...this.nodes.values()]) {
+    const unknown = nodes.filter((node) => node.spentBelow === undefined);
     for (let first = 0; first < unknown.length; first += AT_ONCE) {
       const some = unknown.slice(first, first + AT_ONCE);
       const asked = some.filter((node) => node.reach).map((node) => node.id);

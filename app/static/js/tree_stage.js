@@ -2,7 +2,7 @@
 import { ROW, between, layOut } from "./tree_layout.js";
 import { pictureOption, place, radius, wide } from "./tree_drawing.js";
 
-const [SMALLEST, LARGEST] = [0.12, 2];
+const [SMALLEST, READABLE, LARGEST] = [0.12, 0.8, 2]; // enlargements
 const NEAR = { mouse: 16, pen: 20, touch: 26 }; // px around a circle
 const QUICK = 140; // ms
 const STILL = 6; // px that a finger may move in a tap
@@ -70,7 +70,7 @@ export class Stage {
     const [width, height] = [this.box.clientWidth, this.box.clientHeight];
     const last = Math.max(...this.rows.filter((row) => row.x === this.extent.width).map((row) => wide(row.node?.name ?? "") + 60), 80);
     const fits = Math.min((width - 40 - last) / Math.max(this.extent.width, 1), (height - 56) / Math.max(this.extent.height, 1));
-    const size = Math.max(isWhole ? SMALLEST : 0.62, Math.min(1, fits));
+    const size = Math.max(isWhole ? SMALLEST : READABLE, Math.min(1, fits));
     const isLow = this.extent.height * size <= height - 40;
     const top = this.rows[0];
     this.view = { x: 24, size, y: isLow ? (height - this.extent.height * size) / 2 : height / 2 - (top?.y ?? 0) * size };
