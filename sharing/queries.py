@@ -75,6 +75,13 @@ class Generation(NamedTuple):
     members: int
 
 
+class Reach(NamedTuple):
+    """How many came through a member, directly or through others."""
+
+    member_id: int
+    members: int
+
+
 @dataclass
 class Branch:
     """A member in the picture of a tree, with as many of his children as the picture holds."""
@@ -279,3 +286,16 @@ def paths_of(chain_id: int, member_ids: Collection[int]) -> dict[int, str]:
 def count_reach(chain_id: int, member_ids: Collection[int]) -> dict[int, int]:
     """How many members came through each of these, directly or through others."""
     return _count_each_below(chain_id, paths_of(chain_id, member_ids))
+
+
+def roots_by_reach(chain_id: int, *, limit: int | None = 20) -> list[Reach]:
+    """Those whom nobody brought and who brought others: how many came through each, most first."""
+    members = func.count().label("members")
+    query = (
+        select(Referral.root_id, members)
+        .where(Referral.chain_id == chain_id)
+        .group_by(Referral.root_id)
+        .order_by(members.desc(), Referral.root_id)
+        .limit(limit)
+    )
+    return [Reach(*row) for row in db.session.execute(query)]
