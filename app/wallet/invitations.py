@@ -5,7 +5,6 @@ for links that were sent before.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -18,13 +17,10 @@ from cards.models import Program
 from core.text import Text
 from coupons import terms
 from coupons.models import Offer
-from coupons.offers import get_offer
-from coupons.queries import public_offers
-from sharing import naming, reward_terms
+from sharing import reward_terms
 from sharing.linking import LinkView
 from stores.models import DEFAULT_ACCENT, Chain
 
-MOST_OFFERS = 200  # that a chain shows to everybody
 LOCALES = {"zh": "zh_CN", "en": "en_US"}  # as Open Graph calls them
 
 FRIEND = Text("朋友", "A friend")
@@ -97,32 +93,22 @@ class Invitation:
         )
 
 
-def invitation_of(shared: LinkView, *, now: datetime) -> Invitation:
+def invitation_of(shared: LinkView) -> Invitation:
     """What a link that was found invites to."""
-    offer = get_offer(shared.chain.id, shared.link.offer_id) if shared.link.offer_id else None
-    sharer = named(naming.find_choice(shared.link.member_id).of(shared.sharer_name))
-    return invitation(shared.chain, shared.program, sharer, shared.welcome, offer, now=now)
+    return Invitation(
+        chain=shared.chain,
+        program=shared.program,
+        sharer=named(shared.sharer_name),
+        welcome=shared.welcome,
+        offer=shared.offer,
+        is_offer_gone=shared.link.offer_id is not None and shared.offer is None,
+        rewards=tuple(friend_rewards(shared.chain)),
+    )
 
 
 def named(name: str) -> Text:
     """A sharer's name; nameless he is a friend."""
     return Text(name, name) if name else FRIEND
-
-
-def invitation(
-    chain: Chain, program: Program, sharer: Text, welcome: Offer | None, offer: Offer | None, *, now: datetime
-) -> Invitation:
-    """The same before there is a link."""
-    can_be_had = offer is not None and is_open(offer, now=now)
-    return Invitation(
-        chain=chain,
-        program=program,
-        sharer=sharer,
-        welcome=welcome,
-        offer=offer if can_be_had else None,
-        is_offer_gone=offer is not None and not can_be_had,
-        rewards=tuple(friend_rewards(chain)),
-    )
 
 
 def sends_card(chain: Chain, name: str) -> Text:
@@ -146,21 +132,15 @@ def referrer_rewards(chain: Chain) -> list[Text]:
     return [sentence for sentence in said if sentence is not None]
 
 
-def is_open(offer: Offer, *, now: datetime) -> bool:
-    """Whether somebody can take a coupon of this offer by himself."""
-    shown = public_offers(offer.chain_id, now=now, limit=MOST_OFFERS)
-    return any(row.offer.id == offer.id and row.left != 0 for row in shown)
-
-
-def poster(shared: LinkView, reader: str, *, now: datetime) -> bytes:
+def poster(shared: LinkView, reader: str) -> bytes:
     """The PNG of a link with its code, for an album or a printer; ``reader`` is its language."""
-    words = invitation_of(shared, now=now).words(reader, url=address_of(shared.link.token))
+    words = invitation_of(shared).words(reader, url=address_of(shared.link.token))
     return poster_picture(words, _font())
 
 
-def preview(shared: LinkView | None, reader: str, *, now: datetime) -> bytes:
+def preview(shared: LinkView | None, reader: str) -> bytes:
     """The PNG that chat apps show beside the link; of a link that opens nothing one that says nothing."""
-    words = invitation_of(shared, now=now).words(reader) if shared else _nothing(reader)
+    words = invitation_of(shared).words(reader) if shared else _nothing(reader)
     return preview_picture(words, _font())
 
 

@@ -97,8 +97,8 @@ def seen(token: str) -> tuple[str, int]:
 @access(PUBLIC)
 def friend(token: str) -> Response | str:
     """What a friend sent: who it is from, what it gives, one button; the card or the coupon where the card is held."""
-    shared, now = _shared(token), utc_now()
-    invited = invitations.invitation_of(shared, now=now)
+    shared = _shared(token)
+    invited = invitations.invitation_of(shared)
     held = _held(token, by_link=True)
     if held is not None:
         return redirect(_where_to(held, shared, invited))
@@ -163,7 +163,7 @@ def preview_picture(token: str, language: str) -> Response:
     shared = linking.find_link(token, now=utc_now())
     if shared is None:
         note_wrong_code()
-    picture = invitations.preview(shared, language, now=utc_now())
+    picture = invitations.preview(shared, language)
     headers = {"Cache-Control": f"public, max-age={PREVIEW_SECONDS if shared else 0}"}
     answer = Response(picture, 200 if shared else 404, mimetype="image/png", headers=headers)
     if shared is None:
@@ -200,7 +200,7 @@ def _with_coupon(joined: Joined, token: str) -> Response | None:
     shared = linking.find_link(token, now=utc_now())
     if shared is None or shared.link.offer_id is None or joined.member_id == shared.link.member_id:
         return None
-    invited = invitations.invitation_of(shared, now=utc_now())
+    invited = invitations.invitation_of(shared)
     card = redirect(url_for("wallet.card", card_id=joined.card_id), 303)
     ready = _("Your card is ready.") if joined.is_new else ""
     if invited.offer is None:

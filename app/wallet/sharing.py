@@ -23,7 +23,7 @@ from coupons import terms
 from coupons.errors import OfferNotFound, OfferNotRunning
 from coupons.models import Offer
 from coupons.offers import get_offer
-from coupons.queries import find_welcome_offer
+from coupons.queries import find_claimable, find_welcome_offer
 from sharing import channels, linking, naming
 from sharing.channels import Channel
 from sharing.joining import CodeUnknown
@@ -78,9 +78,8 @@ def share(card_id: int) -> AnyResponse:
 @access(WALLET)
 def show(card_id: int, token: str) -> str:
     """One link: as a poster to be kept, as a QR to be held out, to be copied."""
-    held, now = held_card(card_id), utc_now()
-    shared = _own_link(card_id, token, now=now)
-    invited = invitations.invitation_of(shared, now=now)
+    held = held_card(card_id)
+    invited = invitations.invitation_of(_own_link(card_id, token))
     address = invitations.address_of(token)
     return render_template(
         "wallet/shared.html",
@@ -98,8 +97,7 @@ def show(card_id: int, token: str) -> str:
 def poster_picture(card_id: int, token: str) -> Response:
     """The poster of one link, for the album; ``?download=1`` saves it as a file."""
     held_card(card_id)
-    now = utc_now()
-    poster = invitations.poster(_own_link(card_id, token, now=now), language(), now=now)
+    poster = invitations.poster(_own_link(card_id, token), language())
     headers = {"Cache-Control": f"private, max-age={KEPT_SECONDS}"}
     if request.args.get("download"):
         headers["Content-Disposition"] = f'attachment; filename="kaquan-{token[-4:].lower()}.png"'
@@ -132,9 +130,21 @@ def sheet_of(held: HeldCard, occasion: Occasion, offer: Offer | None = None, *, 
 
 
 def _invitation(held: HeldCard, offer: Offer | None, *, now: datetime) -> Invitation:
-    sharer = invitations.named(naming.shown_name(held.member))
-    welcome = find_welcome_offer(held.program.id, now=now)
-    return invitations.invitation(held.chain, held.program, sharer, welcome, offer, now=now)
+    """What a link that is not made yet will invite to."""
+    return Invitation(
+        chain=held.chain,
+        program=held.program,
+        sharer=invitations.named(naming.shown_name(held.member)),
+        welcome=find_welcome_offer(held.program.id, now=now),
+        offer=offer,
+        is_offer_gone=False,
+        rewards=tuple(invitations.friend_rewards(held.chain)),
+    )
+
+
+def find_shareable(held: HeldCard, offer: Offer, *, now: datetime) -> Offer | None:
+    """The offer, while a friend could claim it with the card that he is sent."""
+    return find_claimable(offer.id, held.program.id, now=now)
 
 
 def _asked_offer(held: HeldCard, offer_id: int | None, *, now: datetime) -> Offer | None:
@@ -144,7 +154,7 @@ def _asked_offer(held: HeldCard, offer_id: int | None, *, now: datetime) -> Offe
     offer = get_offer(held.chain.id, offer_id)
     if not offer.is_public:
         raise OfferNotFound()
-    if not invitations.is_open(offer, now=now):
+    if find_shareable(held, offer, now=now) is None:
         raise OfferNotRunning()
     return offer
 
@@ -156,9 +166,9 @@ def _occasion(said: Any, offer: Offer | None) -> Occasion:
     return Occasion(asked) if asked in OCCASIONS else Occasion.WALLET
 
 
-def _own_link(card_id: int, token: str, *, now: datetime) -> LinkView:
+def _own_link(card_id: int, token: str) -> LinkView:
     """A link of this card. Raises CodeUnknown."""
-    shared = linking.find_link(token, now=now)
+    shared = linking.find_link(token, now=utc_now())
     if shared is None or shared.link.card_id != card_id:
         raise CodeUnknown()
     return shared

@@ -11,11 +11,10 @@ from werkzeug import Response
 from app.auth.devices import device_wallet
 from app.auth.guard import PUBLIC, WALLET, access, actor, author
 from app.languages import say
-from app.wallet import invitations
 from app.wallet.giving import given_words, giving_shown, taken_lately
 from app.wallet.phone import held_card, require_wallet
 from app.wallet.receipts import latest_of
-from app.wallet.sharing import sheet_of
+from app.wallet.sharing import find_shareable, sheet_of
 from app.wallet.showing import (
     card_shown,
     code_shown,
@@ -187,7 +186,7 @@ def coupon(card_id: int, coupon_id: int) -> str:
 
 def _may_be_shared(held: HeldCard, found: queries.HeldCoupon, *, now: datetime) -> bool:
     """Whether a friend could have such a coupon too."""
-    return held.card.state == CardState.ACTIVE and found.offer.is_public and invitations.is_open(found.offer, now=now)
+    return held.card.state == CardState.ACTIVE and find_shareable(held, found.offer, now=now) is not None
 
 
 @bp.get("/cards/<int:card_id>/stores")
