@@ -17,14 +17,20 @@ from typing import NamedTuple
 from app.factory import create_app
 from benchmarks.serving import ROOT, environment, migrate
 from core.db import db
-from proof import claims, control, kills, tills
+from proof import claims, control, growth, kills, rewards, tills
 from proof.scene import Stage
 from proof.serving import serving
 from proof.shop import Shop
 from proof.table import Table, say
 from tests import postgres_server
 
-PARTS: dict[str, Callable[[Stage], None]] = {"claims": claims.all_of, "tills": tills.all_of, "kills": kills.all_of}
+PARTS: dict[str, Callable[[Stage], None]] = {
+    "claims": claims.all_of,
+    "tills": tills.all_of,
+    "growth": growth.all_of,
+    "rewards": rewards.all_of,
+    "kills": kills.all_of,
+}
 DURABLE = {"max_wal_size": "2GB"}  # as installed: every commit is on the disk
 
 
