@@ -8,9 +8,7 @@ whoever is to be refused, and whatever breaks. tests/app/test_express.py holds b
 import re
 import time
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
-from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
@@ -21,6 +19,7 @@ from app.api.wallets import joined_json
 from app.auth.bearers import KEY_PREFIX
 from app.config import Settings
 from app.languages import preferred
+from app.turns import Turns
 from cards import wallets
 from core.clock import utc_now
 from core.hot import one_action
@@ -43,8 +42,8 @@ class Express:
         settings: Settings = app.extensions["settings"]
         self._app, self._flask = app, app.wsgi_app
         self._is_open = settings.log_level.upper() != "DEBUG"  # there every answer is told
-        # On SQLite one writes at a time. Threads that hand Python's lock to one another meanwhile take twice as long.
-        self._turn: AbstractContextManager[Any] = Lock() if settings.is_sqlite else nullcontext()
+        # On SQLite one writes at a time. Threads that hand Python's lock to one another meanwhile take longer.
+        self._answer_in_turn = Turns(self._answer) if settings.is_sqlite else self._answer
         self._headers = [
             ("Content-Type", "application/json"),
             *security.headers_of(settings),
@@ -55,12 +54,17 @@ class Express:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         begun_at = time.perf_counter()
         token = _token(environ) if self._is_open else None
-        if token is None:
-            return self._flask(environ, start_response)
-        with self._turn, self._app.app_context():
+        answered = self._answer_in_turn(token, environ, start_response, begun_at) if token is not None else None
+        return self._flask(environ, start_response) if answered is None else answered
+
+    def _answer(
+        self, token: str, environ: "WSGIEnvironment", start_response: "StartResponse", begun_at: float
+    ) -> Iterable[bytes] | None:
+        """The card; None where Flask shall see to the request."""
+        with self._app.app_context():
             joined = _join(token, environ)
         if joined is None:
-            return self._flask(environ, start_response)
+            return None
         provider: AnswerJson = self._app.json  # type: ignore[assignment]
         body = provider.line(joined_json(joined)).encode()
         request_id = observing.request_id(environ.get("HTTP_X_REQUEST_ID", ""))
