@@ -3,13 +3,13 @@ import { colours, loadLibrary } from "./chart_library.js";
 import { colouring } from "./tree_colours.js";
 import { saveAs, wholeGenerations, wholePicture } from "./tree_export.js";
 import { Find } from "./tree_find.js";
-import { Generations } from "./tree_generations.js";
+import { Generations, bandHeight } from "./tree_generations.js";
 import { TreeModel } from "./tree_model.js";
 import { Replay } from "./tree_replay.js";
 import { Stage } from "./tree_stage.js";
 import { Say } from "./tree_words.js";
 
-const ROWS_AT_FIRST = { desk: 24, phone: 14 };
+const ROWS_AT_FIRST = { desk: 18, phone: 12 };
 const NARROW = 560;
 const PATIENCE = 300; // ms that a member is looked at before his sums are asked for
 const PHONE = "(max-width: 991px)"; // here what is chosen rises as a sheet
@@ -192,6 +192,14 @@ class Explorer {
     toggle.hidden = !node.brought;
     toggle.textContent = node.isOpen ? say.words.close : say.words.open;
     this.addUp(node);
+    this.keepInSight(row, detail);
+  }
+
+  /* On a phone the sheet rises over the picture; the circle stays above it. */
+  keepInSight(row, sheet) {
+    if (!matchMedia(PHONE).matches) return;
+    const below = this.canvas.getBoundingClientRect().top + this.stage.placeOf(row).y + 48 - sheet.getBoundingClientRect().top;
+    if (below > 0) window.scrollBy({ top: below, behavior: "instant" });
   }
 
   /* What he and all below him have spent is added up when somebody looks. */
@@ -223,7 +231,7 @@ class Explorer {
     this.part("zoom").hidden = !isTree;
     this.part("generations").hidden = isTree;
     this.part("colour").closest("label").hidden = !isTree;
-    if (!isTree) this.part("detail").hidden = true;
+    this.tell(this.stage.chosen);
     if (!isTree) this.band();
     else this.resize();
     this.drawLegend();
@@ -235,7 +243,7 @@ class Explorer {
     const drawing = document.createElement("div");
     drawing.className = "tree__bands";
     canvas.append(drawing);
-    const chart = window.echarts.init(drawing, null, { height: Math.max(this.rows.length * 34 + 16, 120) });
+    const chart = window.echarts.init(drawing, null, { height: bandHeight(this.rows.length) });
     this.generations = new Generations(canvas, chart, this.rows, this.say.channels, this.say, (generation, isOpened) => this.openGeneration(generation, isOpened));
     this.generations.look = this.look;
     this.generations.draw();

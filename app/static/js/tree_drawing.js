@@ -112,7 +112,8 @@ function name(scene, row, at, size, opacity) {
   const weight = row === scene.chosen || node.id === scene.marked ? 600 : 400;
   if (node.isOpen) return text(scene, node.name, at.x + size - 4, at.y - size - 9, { opacity, width: Math.max(60, room - 12), weight });
   const closed = node.reach ? `${node.name}  +${node.reach.toLocaleString()}` : node.name;
-  return text(scene, closed, at.x + size + 7, at.y, { opacity, width: Math.max(90, room + 40), weight });
+  const ring = node.id === scene.marked ? 6 : 0;
+  return text(scene, closed, at.x + size + 7 + ring, at.y, { opacity, width: Math.max(90, room + 40), weight });
 }
 
 function text(scene, words, x, y, { fill = scene.look.ink, opacity = 1, width = null, weight = 400 } = {}) {

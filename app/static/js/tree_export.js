@@ -1,5 +1,6 @@
 /* The whole picture as a file: a PNG, or an SVG that stays sharp, each with title, date and legend. */
 import { legendPlaces, pictureOption, wide } from "./tree_drawing.js";
+import { bandHeight } from "./tree_generations.js";
 
 const MARGIN = 40;
 const HEAD = 112;
@@ -18,7 +19,7 @@ export function wholePicture(stage, title, subtitle) {
 }
 
 export function wholeGenerations(generations, title, subtitle) {
-  const [width, height] = [1080, generations.height() + 140];
+  const [width, height] = [1080, bandHeight(generations.rows.length) + 140];
   const { look } = generations;
   const option = generations.option();
   const title_ = { text: title, subtext: subtitle, left: 24, top: 16, textStyle: { color: look.ink, fontSize: 22, fontFamily: look.font }, subtextStyle: { color: look.muted, fontSize: 13 } };

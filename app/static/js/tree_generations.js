@@ -1,6 +1,10 @@
 /* A large tree as bands: one bar for each generation, in the colours of the channels. A bar leads to its largest branches. */
 import { channelLook } from "./tree_colours.js";
 
+export function bandHeight(generations) {
+  return Math.max(120, generations * (generations > 14 ? 27 : 34) + 16);
+}
+
 export class Generations {
   constructor(box, chart, rows, channels, say, onChosen) {
     Object.assign(this, { box, chart, rows, say, channels, onChosen, counts: rows, chosen: -1 });
@@ -35,8 +39,6 @@ export class Generations {
     return this.codes.map((code) => ({ code, words: this.channels[code], ...channelLook(Object.keys(this.channels).indexOf(code), this.look) }));
   }
 
-  height() { return Math.max(200, this.rows.length * 34 + 40); }
-
   option() {
     const { look, say, counts } = this;
     const total = (row) => this.codes.reduce((sum, code) => sum + (row.channels[code] ?? 0), 0);
@@ -57,7 +59,7 @@ export class Generations {
       },
       series: [
         ...this.classes().map((kind) => ({
-          type: "bar", stack: "all", name: kind.words, barMaxWidth: 22, data: counts.map((row) => row.channels[kind.code] ?? 0),
+          type: "bar", stack: "all", name: kind.words, barMaxWidth: 20, data: counts.map((row) => row.channels[kind.code] ?? 0),
           itemStyle: { color: kind.colour, borderColor: look.surface, borderWidth: 1 },
         })),
         {

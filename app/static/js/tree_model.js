@@ -72,7 +72,7 @@ export class TreeModel {
       const node = waiting.shift();
       if (!node.kids.length) continue;
       const grown = seen + node.kids.length - 1 + (this.hidden(node) ? 1 : 0);
-      if (grown > rows && node.parent) continue;
+      if (grown > rows && node.parent) break;
       node.isOpen = true;
       seen = grown;
       waiting.push(...node.kids);

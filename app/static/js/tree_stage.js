@@ -100,6 +100,8 @@ export class Stage {
     if (isTold) this.on.chosen(row);
   }
 
+  placeOf(row) { return place(this.scene(), row); }
+
   /* Moves the picture as little as it takes to see a row with its name. */
   reveal(row, room = 170) {
     if (!row) return;
