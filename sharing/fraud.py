@@ -7,7 +7,7 @@ rule brings up again.
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from core import audit
 from core.audit import Author
@@ -16,12 +16,15 @@ from core.errors import NotFound
 from core.text import Text
 from sharing.fraud_facts import get_subject
 from sharing.fraud_rules import RULES, Found
-from sharing.fraud_settings import Setting, get_settings
+from sharing.fraud_settings import get_settings
 from sharing.models import Referral
 from sharing.reward_models import FraudAction, FraudFinding, FraudRule
 
 LONGEST_REASON = 200
 SEVERITY = [FraudAction.REJECT, FraudAction.FLAG]
+KNOWN = select(FraudFinding.rule, FraudFinding.action, FraudFinding.dismissed_at).where(
+    FraudFinding.referral_id == bindparam("referral_id")
+)
 
 
 class FindingNotFound(NotFound):
@@ -53,14 +56,18 @@ def judge(chain_id: int, referral_id: int, *, now: datetime) -> Verdict | None:
     if seen is None:
         raise ReferralNotFound()
     settings = get_settings(chain_id)
-    dismissed = _dismissed_rules(referral_id)
+    standing, dismissed = _known(referral_id)
     for rule, setting in settings.items():
         if setting.action == FraudAction.OFF or rule in dismissed:
+            standing.pop(rule, None)
             continue
         found = RULES[rule](seen, setting.threshold or 0, now)
-        if found is not None:
-            _write_down(chain_id, referral_id, rule, _action(setting, found), found, now)
-    return _strictest(referral_id, settings)
+        if found is None:
+            continue
+        action = setting.action if found.is_sure else FraudAction.FLAG
+        if _write_down(chain_id, referral_id, rule, action, found, now):
+            standing[rule] = action
+    return _strictest(standing)
 
 
 def find_wrong(chain_id: int, referral_id: int, *, reason: str, by: Author, now: datetime) -> Verdict:
@@ -109,48 +116,37 @@ def _dismiss(chain_id: int, which: object, reason: str, by: Author, now: datetim
     return [referral_id for referral_id, _ in gone]
 
 
-def _dismissed_rules(referral_id: int) -> set[str]:
-    return set(
-        db.session.scalars(
-            select(FraudFinding.rule).where(
-                FraudFinding.referral_id == referral_id, FraudFinding.dismissed_at.is_not(None)
-            )
-        )
-    )
-
-
-def _action(setting: Setting, found: Found) -> FraudAction:
-    return setting.action if found.is_sure else FraudAction.FLAG
+def _known(referral_id: int) -> tuple[dict[FraudRule, FraudAction], set[FraudRule]]:
+    """What stands against a referral already, and what a person has dismissed."""
+    standing, dismissed = {}, set()
+    for rule, action, dismissed_at in db.session.execute(KNOWN, {"referral_id": referral_id}):
+        if dismissed_at is None:
+            standing[FraudRule(rule)] = FraudAction(action)
+        else:
+            dismissed.add(FraudRule(rule))
+    return standing, dismissed
 
 
 def _write_down(
     chain_id: int, referral_id: int, rule: FraudRule, action: FraudAction, found: Found, now: datetime
-) -> None:
-    """A new finding, or the open one with what is seen now; a dismissed one stays as it is."""
+) -> bool:
+    """A new finding, or the open one with what is seen now; False when a person has just dismissed it."""
     values = {"action": action, "evidence": found.evidence}
-    db.session.execute(
+    written = db.session.scalar(
         insert(FraudFinding)
         .values(chain_id=chain_id, referral_id=referral_id, rule=rule, found_at=now, **values)
         .on_conflict_do_update(
             index_elements=["referral_id", "rule"], set_=values, where=FraudFinding.dismissed_at.is_(None)
         )
+        .returning(FraudFinding.id)
     )
+    return written is not None
 
 
-def _strictest(referral_id: int, settings: dict[FraudRule, Setting]) -> Verdict | None:
-    rows = db.session.execute(
-        select(FraudFinding.action, FraudFinding.rule).where(
-            FraudFinding.referral_id == referral_id, FraudFinding.dismissed_at.is_(None)
-        )
-    )
-    standing = [Verdict(FraudAction(action), FraudRule(rule)) for action, rule in rows]
-    standing = [verdict for verdict in standing if _counts(verdict.rule, settings)]
+def _strictest(standing: dict[FraudRule, FraudAction]) -> Verdict | None:
     order = list(FraudRule)
-    return min(standing, key=lambda each: (SEVERITY.index(each.action), order.index(each.rule)), default=None)
-
-
-def _counts(rule: FraudRule, settings: dict[FraudRule, Setting]) -> bool:
-    return rule not in settings or settings[rule].action != FraudAction.OFF
+    verdicts = [Verdict(action, rule) for rule, action in standing.items()]
+    return min(verdicts, key=lambda each: (SEVERITY.index(each.action), order.index(each.rule)), default=None)
 
 
 def _note(action: str, chain_id: int, referral_id: int, by: Author, now: datetime, after: dict[str, object]) -> None:

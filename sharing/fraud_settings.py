@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from core import audit
 from core.audit import Author
@@ -44,13 +44,14 @@ DEFAULTS = {
     FraudRule.CLOSED_LOOP: Setting(FraudAction.FLAG),
     FraudRule.FARM: Setting(FraudAction.FLAG, 10),
 }
+OWN = select(FraudSetting.rule, FraudSetting.action, FraudSetting.threshold).where(
+    FraudSetting.chain_id == bindparam("chain_id")
+)
 
 
 def get_settings(chain_id: int) -> dict[FraudRule, Setting]:
     """Every rule that a chain can set, in the order of FraudRule: its own setting, or the default."""
-    rows = db.session.execute(
-        select(FraudSetting.rule, FraudSetting.action, FraudSetting.threshold).where(FraudSetting.chain_id == chain_id)
-    )
+    rows = db.session.execute(OWN, {"chain_id": chain_id})
     own = {FraudRule(rule): Setting(FraudAction(action), threshold) for rule, action, threshold in rows}
     return {rule: own.get(rule, setting) for rule, setting in DEFAULTS.items()}
 
