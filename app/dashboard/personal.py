@@ -78,6 +78,8 @@ def cause_words(cause: str) -> str:
         "release": gettext("Checkout %(number)s released", number=number),
         "refund": gettext("Checkout %(number)s refunded", number=number),
         "void": gettext("Checkout %(number)s voided", number=number),
+        "reward": gettext("Reward %(number)s for bringing a friend", number=number),
+        "clawback": gettext("Reward %(number)s taken back", number=number),
         "import": gettext("Brought along"),
     }
     return words.get(kind, cause)
