@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks import actions, codes, exports, limits, pictures, serving, world
 from benchmarks.actions import Action
@@ -25,6 +25,7 @@ from tests import postgres_server
 
 DURABLE = {"shared_buffers": "512MB", "max_wal_size": "4GB", "checkpoint_timeout": "30min"}
 LIMIT_NUMBERS = 100_000  # the application's numbers begin at 0, those of the limits here
+LINK_NUMBERS = 500_000  # and those of cards through links here
 
 
 @dataclass
@@ -118,21 +119,52 @@ def against_orm(bench: Bench) -> Iterator[Figure]:
     """The real endpoint and the same one written with the ORM, each by its own server."""
     if bench.pgbench is None:
         return
-    first = 50_000
     with serving.serving(bench.url, bench.folder, application="benchmarks.by_orm:app") as orm:
-        ours, theirs = Measured("issue a card", bench.database), Measured("issue a card, by ORM", bench.database)
-        fresh = numbers(first)
-        for seconds in (1.0, *[bench.seconds] * bench.rounds):
-            for measured, port, request in (
-                (ours, bench.served.port, actions.issue_request),
-                (theirs, orm.port, actions.issue_by_orm_request),
-            ):
-                side = over_http(port, (request(n) for n in fresh))
-                sample = checked(side, seconds, database_url=bench.url, counted=actions.ISSUE.counted)
-                if seconds == bench.seconds:
-                    measured.http.append(sample)
+        ours, theirs = in_turn(
+            bench,
+            Way("issue a card", bench.served.port, actions.issue_request, actions.ISSUE.counted),
+            Way("issue a card, by ORM", orm.port, actions.issue_by_orm_request, actions.ISSUE.counted),
+            first=50_000,
+        )
     bench.note(theirs)
     yield Figure(f"issue a card, {bench.database}", ratio(ours.rates, theirs.rates), "the same endpoint by ORM", 4, 6)
+
+
+def by_link(bench: Bench) -> Iterator[Figure]:
+    """Taking the card through a friend's link, next to taking it from a store code."""
+    port = bench.served.port
+    ours, plain = in_turn(
+        bench,
+        Way("take a card through a link", port, actions.join_by_link_request, "SELECT count(*) FROM referrals"),
+        Way("take a card by a store code", port, actions.issue_request, actions.ISSUE.counted),
+        first=LINK_NUMBERS,
+    )
+    bench.note(ours)
+    bench.note(plain)
+    value = ratio(ours.rates, plain.rates)
+    yield Figure(f"take a card through a link, {bench.place}", value, "the same by a store code", 0.6, 0.8)
+
+
+class Way(NamedTuple):
+    """One of two ways over HTTP, and what shows that it took effect."""
+
+    name: str
+    port: int
+    request: Callable[[int], bytes]
+    counted: str
+
+
+def in_turn(bench: Bench, *ways: Way, first: int) -> list[Measured]:
+    """Rounds of one way after the other, each with numbers that nobody used."""
+    measured = [Measured(way.name, bench.database) for way in ways]
+    fresh = numbers(first)
+    for seconds in (1.0, *[bench.seconds] * bench.rounds):
+        for way, rounds in zip(ways, measured, strict=True):
+            side = over_http(way.port, (way.request(n) for n in fresh))
+            sample = checked(side, seconds, database_url=bench.url, counted=way.counted)
+            if seconds == bench.seconds:
+                rounds.http.append(sample)
+    return measured
 
 
 @contextmanager
@@ -174,6 +206,7 @@ PARTS: dict[str, Callable[[Bench], Iterable[Figure]]] = {
     "claim": claiming,
     "settle": settling,
     "orm": against_orm,
+    "links": by_link,
     "exports": exports.figures,
     "codes": codes.figures,
 }

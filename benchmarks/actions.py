@@ -62,6 +62,12 @@ def issue_request(n: int, prefix: str = "/api/v1") -> bytes:
     return post(path, Authorization=f"Bearer {world.wallet_token(free_wallet(n))}")
 
 
+def join_by_link_request(n: int) -> bytes:
+    """The same through the link of a member."""
+    path = f"/api/v1/share-links/{world.link_token(1 + n % world.MEMBERS)}/cards"
+    return post(path, Authorization=f"Bearer {world.wallet_token(free_wallet(n))}")
+
+
 def issue_by_orm_request(n: int) -> bytes:
     return issue_request(n, "/benchmark")
 

@@ -22,7 +22,7 @@ from core.tokens import hashed, luhn_digit
 from tests.postgres_server import plain_url
 
 MEMBERS = int(os.environ.get("BENCH_MEMBERS", "100000"))
-FREE_WALLETS = 600_000  # each takes a card once
+FREE_WALLETS = 900_000  # each takes a card once
 COUPONS = 400_000  # each is settled once
 SPREAD_OFFERS = 100
 HOT_OFFERS = 40  # a fresh one for each side and round
@@ -36,6 +36,10 @@ HQ_KEY = "kq_bench-head-office"
 
 def store_token(store: int) -> str:
     return f"benchstore{store:06d}"
+
+
+def link_token(link: int) -> str:
+    return f"benchlink{link:08d}"
 
 
 def wallet_token(wallet_id: int) -> str:
@@ -147,6 +151,12 @@ FILL: list[tuple[int, str]] = [
         f" SELECT 1, 1, n.i, n.i, 1, {LUHN_NUMBER},"
         f" {{secret}}, 'active', n.i % 500, 0, 'scan', 1 + n.i % {STORES}, 1 + n.i % {STORES}, {{ago}}, '2026-01-02'"
         f" FROM {{numbers}}",
+    ),
+    (
+        MEMBERS,
+        f"INSERT INTO share_links (chain_id, program_id, card_id, member_id, store_id, token, channel, visits,"
+        f" created_at) SELECT 1, 1, n.i, n.i, 1 + n.i % {STORES}, 'benchlink' || substr('00000000' || n.i,"
+        f" length('00000000' || n.i) - 7), 'friend', 0, {{ago}} FROM {{numbers}}",
     ),
     (
         SETTLE_OFFER + SPREAD_OFFERS + HOT_OFFERS,
