@@ -130,7 +130,8 @@ def _reward_shown(held: HeldCard, line: RewardLine) -> dict[str, Any]:
 
 def _gift(held: HeldCard, line: RewardLine) -> str:
     if line.offer is not None:
-        return say(reward_terms.coupon_sentence(line.offer, held.chain.currency))
+        words = say(reward_terms.coupon_sentence(line.offer, held.chain.currency))
+        return words[:1].upper() + words[1:]
     return say(reward_terms.points_sentence(line.reward.points or 0))
 
 

@@ -11,7 +11,7 @@ from app.wallet.drawing import INK, LINE, MUTED, PAPER, WHITE, Colour, Sheet, re
 from app.wallet.pictures import face, named_face
 from stores.pictures import QUIET_MODULES, matrix
 
-POSTER = (1080, 1680)
+POSTER = (1080, 1760)
 MARGIN = 72
 CODE = 440  # the least side of the white square with the code
 PREVIEW = (1200, 630)
@@ -35,7 +35,7 @@ class Words:
 
 @lru_cache(maxsize=64)
 def poster_picture(words: Words, font_path: str = "") -> bytes:
-    """A PNG of 1080 x 1680 with the code of the link."""
+    """A PNG of 1080 x 1760 with the code of the link."""
     sheet = sheet_of(Image.new("RGB", POSTER, PAPER), font_path)
     _paste_card(sheet, words, font_path)
     room, accent = POSTER[0] - 2 * MARGIN, readable(rgb(words.colour))
@@ -43,10 +43,10 @@ def poster_picture(words: Words, font_path: str = "") -> bytes:
     y += 26
     end = _paste_code(sheet, words, accent)
     for gift in words.gifts:
-        height = sheet.height_of(gift, size=38, room=room - 34, most_lines=2)
+        height = sheet.height_of(gift, size=38, room=room - 34, most_lines=3)
         if y + height > end:
             break
-        sheet.write(gift, (MARGIN + 34, y), size=38, colour=INK, room=room - 34, most_lines=2)
+        sheet.write(gift, (MARGIN + 34, y), size=38, colour=INK, room=room - 34, most_lines=3)
         sheet.draw.rounded_rectangle((MARGIN, y + 6, MARGIN + 8, y + height - 4), 4, fill=accent)
         y += height + 16
     return sheet.png()
