@@ -30,9 +30,8 @@ from sqlalchemy.orm import aliased
 
 from cards.models import Card, Member
 from core.db import db
-from core.text import Text
 from sharing.attribution import path_step
-from sharing.models import OwnChannel, Referral
+from sharing.models import Referral
 from sharing.queries import AFTER_HEX, STEP, is_below
 from stores.models import Store
 
@@ -241,12 +240,6 @@ def spent_below(chain_id: int, paths: Collection[str]) -> dict[str, int]:
     totals = [0, *accumulate(_for_each(list(pairwise(ends)), _spent_between(chain_id)))]
     at = {end: place for place, end in enumerate(ends)}
     return {path: totals[at[path + AFTER_HEX]] - totals[at[f"{path}0"]] for path in paths}
-
-
-def own_channels(chain_id: int) -> dict[str, Text]:
-    """What the chain's own channels are called, by their codes."""
-    rows = db.session.execute(select(OwnChannel.code, OwnChannel.name, OwnChannel.name_en).filter_by(chain_id=chain_id))
-    return {row[0]: Text(row[1], row[2]) for row in rows}
 
 
 def _branches(chain_id: int, at: int, path: str, most: int, after: tuple[int, int] | None) -> Select[Any]:

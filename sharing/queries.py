@@ -3,8 +3,7 @@
 A sub-tree is a range of paths (see Referral.path): everything below ``p`` lies between ``p0`` and ``pg``.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -82,19 +81,6 @@ class Reach(NamedTuple):
     members: int
 
 
-@dataclass
-class Branch:
-    """A member in the picture of a tree, with as many of his children as the picture holds."""
-
-    member_id: int
-    name: str
-    number: str
-    store_id: int | None
-    below: int  # members in all generations below
-    children: int  # direct ones, shown or not
-    shown: list["Branch"] = field(default_factory=list)
-
-
 def find_own_card(wallet_id: int, number: str) -> OwnCard | None:
     row = db.session.execute(select(Card.id, Card.chain_id).filter_by(wallet_id=wallet_id, number=number)).first()
     return None if row is None else OwnCard(row[0], row[1])
@@ -167,14 +153,6 @@ def tree_below(
     return [Node(*row) for row in db.session.execute(query)]
 
 
-def children_of(chain_id: int, root: Root, *, after: int | None = None, limit: int = 50) -> list[Node]:
-    """Whom a member brought himself, newest first. ``after`` is the member id of the last one seen."""
-    query = _nodes(chain_id, root).where(Referral.chain_id == chain_id, Referral.referrer_id == root.member_id)
-    if after is not None:
-        query = query.where(Referral.member_id < after)
-    return [Node(*row) for row in db.session.execute(query.order_by(Referral.member_id.desc()).limit(limit))]
-
-
 def _nodes(chain_id: int, root: Root) -> Any:
     child = aliased(Referral)
     children = select(func.count()).where(child.chain_id == chain_id, child.referrer_id == Referral.member_id)
@@ -196,66 +174,6 @@ def _nodes(chain_id: int, root: Root) -> Any:
         .join(Card, Card.id == Referral.card_id)
         .outerjoin(Store, Store.id == Referral.store_id)
     )
-
-
-def draw_tree(chain_id: int, root: Root, *, generations: int = 3, most_children: int = 12) -> Branch:
-    """The upper part of a tree, for a picture: of each member the children who brought most themselves."""
-    trunk = Branch(root.member_id, root.name, root.number, root.store_id, 0, 0)
-    level = {root.member_id: trunk}
-    trunk.below = _count_each_below(chain_id, {root.member_id: root.path})[root.member_id]
-    trunk.children = _count_children(chain_id, [root.member_id]).get(root.member_id, 0)
-    for _ in range(generations):
-        parents = [member_id for member_id, branch in level.items() if branch.children]
-        if not parents:
-            break
-        level = _grow(chain_id, level, parents, most_children)
-    return trunk
-
-
-def _grow(chain_id: int, level: dict[int, Branch], parents: Sequence[int], most_children: int) -> dict[int, Branch]:
-    """Hang the next generation on; return it."""
-    rows = _best_children(chain_id, parents, most_children)
-    below = _count_each_below(chain_id, {row.member_id: row.path for row in rows})
-    grown = {}
-    for row in rows:
-        branch = Branch(row.member_id, row.name, row.number, row.store_id, below[row.member_id], row.children)
-        level[row.referrer_id].shown.append(branch)
-        grown[row.member_id] = branch
-    return grown
-
-
-def _best_children(chain_id: int, parents: Collection[int], most: int) -> Sequence[Any]:
-    child = aliased(Referral)
-    children = (
-        select(func.count())
-        .where(child.chain_id == chain_id, child.referrer_id == Referral.member_id)
-        .scalar_subquery()
-        .label("children")
-    )
-    each = (
-        select(Referral.member_id, Referral.referrer_id, Referral.card_id, Referral.store_id, Referral.path, children)
-        .where(Referral.chain_id == chain_id, Referral.referrer_id.in_(parents))
-        .subquery()
-    )
-    place = func.row_number().over(partition_by=each.c.referrer_id, order_by=(each.c.children.desc(), each.c.member_id))
-    placed = select(each, place.label("place")).subquery()
-    query = (
-        select(placed, Member.name, Card.number)
-        .join(Member, Member.id == placed.c.member_id)
-        .join(Card, Card.id == placed.c.card_id)
-        .where(placed.c.place <= most)
-        .order_by(placed.c.referrer_id, placed.c.place)
-    )
-    return db.session.execute(query).all()
-
-
-def _count_children(chain_id: int, member_ids: Collection[int]) -> dict[int, int]:
-    rows = db.session.execute(
-        select(Referral.referrer_id, func.count())
-        .where(Referral.chain_id == chain_id, Referral.referrer_id.in_(member_ids))
-        .group_by(Referral.referrer_id)
-    )
-    return {row[0]: row[1] for row in rows}
 
 
 def _count_each_below(chain_id: int, paths: dict[int, str]) -> dict[int, int]:

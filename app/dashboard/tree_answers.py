@@ -5,15 +5,15 @@ from datetime import timedelta
 from itertools import dropwhile
 from typing import Any
 
-from flask import get_template_attribute, url_for
+from flask import url_for
 from flask_babel import gettext as _
 
 from app.auth.guard import actor
 from app.dashboard import personal
 from app.languages import language
 from app.reports.views import reader_of
-from sharing.drawing import Drawn, GenerationChannel, Joined, own_channels
-from sharing.models import ShareChannel
+from sharing import channels
+from sharing.drawing import Drawn, GenerationChannel, Joined
 from stores.models import Chain
 
 MOST_STEPS = 60  # of a replay
@@ -64,15 +64,13 @@ def drawn(member: Drawn) -> dict[str, Any]:
 
 def manners(chain: Chain) -> dict[str, Any]:
     """How the picture spells days, money and channels."""
-    channels = list(channel_words(chain.id).items())  # in this order: it decides the colours
-    return {"zone": chain.timezone, "currency": chain.currency, "language": language(), "channels": channels}
+    words = list(channel_words(chain.id).items())  # in this order: it decides the colours
+    return {"zone": chain.timezone, "currency": chain.currency, "language": language(), "channels": words}
 
 
 def channel_words(chain_id: int) -> dict[str, str]:
     """Every way to share, by its code: the usual ones and the chain's own."""
-    say = get_template_attribute("macros/words.html", "channel_word")
-    words = {str(channel): str(say(channel)).strip() for channel in ShareChannel}
-    return words | {code: name.say(language()) for code, name in own_channels(chain_id).items()}
+    return {code: word.say(language()) for code, word in channels.words_of(chain_id).items()}
 
 
 def page_of(members: Sequence[Drawn], most: int) -> dict[str, Any]:
@@ -95,16 +93,16 @@ def replay(joined: Sequence[Joined]) -> dict[str, Any]:
         return {"days": [], "rows": [], "channels": []}
     first = joined[0].day
     length = -(-((joined[-1].day - first).days + 1) // MOST_STEPS)
-    channels = sorted({each.channel for each in joined})
+    codes = sorted({each.channel for each in joined})
     counts: dict[tuple[int, int, int], int] = {}
     for each in joined:
-        key = ((each.day - first).days // length, each.generation, channels.index(each.channel))
+        key = ((each.day - first).days // length, each.generation, codes.index(each.channel))
         counts[key] = counts.get(key, 0) + each.members
     steps = (joined[-1].day - first).days // length + 1
     days = [min(first + timedelta(days=length * (step + 1) - 1), joined[-1].day) for step in range(steps)]
     return {
         "days": [day.isoformat() for day in days],
-        "channels": channels,
+        "channels": codes,
         "rows": [[*key, members] for key, members in sorted(counts.items())],
     }
 

@@ -100,51 +100,6 @@ def test_spreaders_link_to_the_member_and_to_his_tree(hq, family):
     assert page.index(f"/tree/{root}") < page.index(f"/tree/{family['child'].member_id}")
 
 
-def test_a_tree_lists_whom_a_member_brought_and_who_brought_him(hq, family):
-    child = family["child"]
-
-    page = hq.get(f"{SHARING}/tree/{child.member_id}?lang=en").text
-
-    assert "through 林小雪" in page
-    assert "Generation 1" in page
-    assert f"/dashboard/members/{family['grandchild'].member_id}" in page
-    assert f"/dashboard/members/{family['other'].member_id}" not in page
-
-
-def test_the_picture_is_a_tree_of_names_and_counts(hq, family):
-    picture = hq.get(f"{SHARING}/tree/{family['root'].member_id}/picture.json").json
-
-    first, second = picture["children"]
-    assert (picture["name"], picture["value"]) == ("林小雪", 3)
-    assert (first["id"], first["value"], len(first["children"])) == (family["child"].member_id, 1, 1)
-    assert (second["value"], second["children"]) == (0, [])
-    assert first["name"] == f"会员 {family['child'].number[-4:]}"
-
-
-def test_a_wide_tree_shows_some_and_counts_the_others(hq, chain, family):
-    link = share(family["root"])
-    for _ in range(12):
-        accept(link)
-
-    picture = hq.get(f"{SHARING}/tree/{family['root'].member_id}/picture.json?lang=en").json
-
-    assert len(picture["children"]) == 11
-    assert picture["children"][-1]["name"] == "4 more"
-
-
-def test_a_deep_tree_says_where_to_ask_for_more(hq, family):
-    card = family["grandchild"]
-    for _ in range(2):
-        card = accept(share(card))
-
-    node = hq.get(f"{SHARING}/tree/{family['root'].member_id}/picture.json").json
-    while node["children"]:
-        node = node["children"][0]
-
-    assert node["more"] == f"{SHARING}/tree/{node['id']}/picture.json"
-    assert len(hq.get(node["more"]).json["children"]) == 1
-
-
 def test_the_page_asks_few_queries(hq, family, count_queries):
     hq.get(SHARING)
 
@@ -161,35 +116,11 @@ def test_a_manager_sees_the_numbers_of_his_stores_only(client, chain, store, fam
     assert "1 member joined, nobody through a friend." in page
     assert "林小雪" not in page
     assert manager.get(f"{SHARING}?store={store.code}").text.count("南京东路店") == 0
-    assert manager.get(f"{SHARING}/tree/{family['root'].member_id}").status_code == 404
-    assert manager.get(f"{SHARING}/tree/{family['root'].member_id}/picture.json").status_code == 404
 
 
-def test_a_manager_learns_of_foreign_members_only_that_they_exist(client, chain, store, family):
-    other = make_store(chain)
-    name(family["child"], "周大海")
-    with transaction():
-        from sharing.models import Referral
-
-        db.session.execute(update(Member).where(Member.id == family["child"].member_id).values(store_id=other.id))
-        db.session.execute(
-            update(Referral).where(Referral.member_id == family["child"].member_id).values(store_id=other.id)
-        )
-    manager = sign_in(client, make_staff(chain, Role.STORE_MANAGER, (store,)))
-
-    page = manager.get(f"{SHARING}/tree/{family['root'].member_id}?lang=en").text
-    picture = manager.get(f"{SHARING}/tree/{family['root'].member_id}/picture.json?lang=en").json
-
-    assert "周大海" not in page
-    assert "Member of another store" in page
-    assert picture["children"][0]["name"] == "Member of another store"
-    assert picture["children"][0]["url"] is None
-
-
-def test_another_chains_tree_is_not_there(client, family):
+def test_another_chains_members_are_not_there(client, family):
     foreign = sign_in(client, make_staff(make_chain("other")))
 
-    assert foreign.get(f"{SHARING}/tree/{family['root'].member_id}").status_code == 404
     assert "林小雪" not in foreign.get(SHARING).text
 
 

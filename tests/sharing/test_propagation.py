@@ -193,42 +193,6 @@ def test_a_member_whose_number_begins_like_anothers_is_not_below_him(chain, code
     assert all(queries.tree_below(chain.id, root_of(card)) == [] for card in roots[1:])
 
 
-def test_children_are_listed_newest_first(chain, family):
-    assert [n.member_id for n in queries.children_of(chain.id, root_of(family["root"]))] == [
-        family["b"].member_id,
-        family["a"].member_id,
-    ]
-
-
-def test_the_picture_shows_those_who_brought_most_and_counts_the_others(chain, code):
-    root = make_card(code)
-    link = share(root)
-    children = [accept(link) for _ in range(5)]
-    grandchild = accept(share(children[3]))
-    name(children[3], "林小雪")
-
-    trunk = queries.draw_tree(chain.id, root_of(root), generations=2, most_children=2)
-
-    assert (trunk.below, trunk.children, len(trunk.shown)) == (6, 5, 2)
-    assert [(b.member_id, b.name, b.below) for b in trunk.shown] == [
-        (children[3].member_id, "林小雪", 1),
-        (children[0].member_id, "", 0),
-    ]
-    assert [b.member_id for b in trunk.shown[0].shown] == [grandchild.member_id]
-
-
-def test_a_picture_is_as_deep_as_it_was_asked_to_be(chain, family):
-    trunk = queries.draw_tree(chain.id, root_of(family["root"]), generations=1)
-
-    assert [(b.below, b.children, b.shown) for b in trunk.shown] == [(2, 1, []), (0, 0, [])]
-
-
-def test_drawing_a_tree_takes_few_queries(chain, family, count_queries):
-    queries.draw_tree(chain.id, root_of(family["root"]))
-
-    assert len(count_queries) <= 10
-
-
 def test_a_subtree_is_a_range_of_an_index(chain, family):
     """Without it a tree of a hundred thousand members is walked edge by edge."""
     root = root_of(family["root"])
