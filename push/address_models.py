@@ -17,7 +17,7 @@ class SuppressionReason(StrEnum):
 
 
 class Suppression(Model):
-    """An address that a channel must not use any more, kept as a hash."""
+    """An address that a channel must not use any more, whoever of the chain's members has it; erased with him."""
 
     __tablename__ = "suppressions"
     __table_args__ = (
@@ -28,7 +28,7 @@ class Suppression(Model):
             "uq_suppressions_standing",
             "chain_id",
             "channel",
-            "address_hash",
+            "address",
             unique=True,
             sqlite_where=text("lifted_at IS NULL"),
             postgresql_where=text("lifted_at IS NULL"),
@@ -40,7 +40,7 @@ class Suppression(Model):
     chain_id: Mapped[int] = mapped_column(ForeignKey("chains.id"))
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))  # whose it was then
     channel: Mapped[str] = mapped_column(String(20))
-    address_hash: Mapped[str] = mapped_column(String(64))
+    address: Mapped[str] = mapped_column(String(254))
     reason: Mapped[str] = mapped_column(String(20))
     at: Mapped[datetime]
     lifted_at: Mapped[datetime | None]

@@ -1,38 +1,76 @@
-"""Freezing the audience of a run: one statement a channel, one delivery per run, member and channel."""
+"""Freezing the audience of a run: one delivery per run, member and channel, written by one statement.
 
+Who cannot be reached is skipped with the reason; of those who can, the held-out part is skipped as ``holdout``, so that
+it is compared with people like itself. Over ``every`` channel it is one statement a channel; where the ``first`` that
+takes it is enough, one statement in which each member gets the first channel that reaches him.
+"""
+
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, func, literal, select, update
+from sqlalchemy import ColumnElement, and_, case, func, literal, null, or_, select, update
 
 from cards.models import Card, Member
 from core.db import UtcDateTime, db, insert
-from push.models import Campaign, Delivery, DeliveryState, PushChannel, Run
+from push.chance import of_campaign, of_chain
+from push.models import (
+    Campaign,
+    ChannelMode,
+    Delivery,
+    DeliveryState,
+    Purpose,
+    PushChannel,
+    PushPolicy,
+    Run,
+    SkipReason,
+)
 from push.reachability import reason_against
 from push.segments import narrowed
+from push.variants import variant_sql
 from stores.models import Chain
 
 COLUMNS = (
-    "chain_id", "campaign_id", "run_id", "member_id", "card_id", "channel", "state", "reason", "due_at", "attempts"
+    "chain_id", "campaign_id", "run_id", "member_id", "card_id", "channel", "variant", "state", "reason", "due_at",
+    "attempts",
 )  # fmt: skip
 
 
 def freeze(run: Run, campaign: Campaign, *, now: datetime) -> int:
-    """Write a delivery for everybody meant, over each channel; return how many there are. Needs an open transaction.
+    """Write a delivery for everybody meant; return how many there are. Needs an open transaction.
 
-    Who cannot be reached is skipped at once, with the reason. Done twice, it adds nothing.
+    Done twice, it adds nothing.
     """
     chain = db.session.get_one(Chain, run.chain_id)
-    for channel in campaign.channels:
-        db.session.execute(_freezing(run, campaign, chain, PushChannel(channel), now))
+    channels = [PushChannel(name) for name in campaign.channels]
+    together = [channels] if campaign.channel_mode == ChannelMode.FIRST else [[each] for each in channels]
+    for choice in together:
+        db.session.execute(_freezing(run, campaign, chain, choice, now))
     count = db.session.scalar(select(func.count(Delivery.id)).where(Delivery.run_id == run.id)) or 0
     db.session.execute(update(Run).where(Run.id == run.id).values(audience_count=count))
     return count
 
 
-def _freezing(run: Run, campaign: Campaign, chain: Chain, channel: PushChannel, now: datetime) -> Any:
+def held_out(campaign: Campaign) -> ColumnElement[bool]:
+    """Who is to get nothing, so that the effect can be told: of this campaign, and of all promotion of the chain."""
+    of_this = of_campaign(campaign.id).sql(Member.id) < campaign.holdout_bp
+    if campaign.purpose != Purpose.PROMOTION:
+        return of_this
+    share = db.session.scalar(select(PushPolicy.global_holdout_bp).where(PushPolicy.chain_id == campaign.chain_id)) or 0
+    return or_(of_this, of_chain(campaign.chain_id).sql(Member.id) < share)
+
+
+def _freezing(run: Run, campaign: Campaign, chain: Chain, choice: Sequence[PushChannel], now: datetime) -> Any:
+    channel, against = _first_that_reaches(choice, Purpose(campaign.purpose))
+    reason = case((and_(against.is_(None), held_out(campaign)), literal(SkipReason.HOLDOUT.value)), else_=against)
     meant = narrowed(
-        select(Member.id.label("member_id"), Card.id.label("card_id"), reason_against(channel).label("reason")),
+        select(
+            Member.id.label("member_id"),
+            Card.id.label("card_id"),
+            channel.label("channel"),
+            variant_sql(campaign.variants, campaign.id).label("variant"),
+            reason.label("reason"),
+        ),
         chain,
         campaign.audience,
         now=now,
@@ -43,7 +81,8 @@ def _freezing(run: Run, campaign: Campaign, chain: Chain, channel: PushChannel, 
         literal(run.id),
         meant.c.member_id,
         meant.c.card_id,
-        literal(channel.value),
+        meant.c.channel,
+        meant.c.variant,
         case(
             (meant.c.reason.is_(None), literal(DeliveryState.PENDING.value)), else_=literal(DeliveryState.SKIPPED.value)
         ),
@@ -56,3 +95,15 @@ def _freezing(run: Run, campaign: Campaign, chain: Chain, channel: PushChannel, 
         .from_select(COLUMNS, rows, include_defaults=False)
         .on_conflict_do_nothing(index_elements=["run_id", "member_id", "channel"])
     )
+
+
+def _first_that_reaches(
+    choice: Sequence[PushChannel], purpose: Purpose
+) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """The channel, and why it does not reach the member: the first one's reason where none does."""
+    reasons = [reason_against(channel, purpose) for channel in choice]
+    if len(choice) == 1:
+        return literal(choice[0].value), reasons[0]
+    whens = [(reason.is_(None), literal(channel.value)) for channel, reason in zip(choice, reasons, strict=True)]
+    reached = [(reason.is_(None), null()) for reason in reasons]
+    return case(*whens, else_=literal(choice[0].value)), case(*reached, else_=reasons[0])

@@ -11,31 +11,62 @@ from sqlalchemy import select
 from cards.models import Member
 from core.db import db
 from push.errors import ChannelUnknown, MemberUnknown
-from push.models import Consent, PushChannel
+from push.models import Consent, ConsentPurpose, Purpose, PushChannel
 
-WITHOUT_A_WORD = {channel: channel == PushChannel.INBOX for channel in PushChannel}
+# A message about the member's own card needs no yes where he gave the address himself; a browser or WeChat asks anyway.
+WITHOUT_A_WORD = {
+    Purpose.PROMOTION: {PushChannel.INBOX},
+    Purpose.SERVICE: set(PushChannel),
+}
 
 
-def current_consents(member_id: int) -> dict[str, bool]:
-    """Whether each channel may be used for this member now."""
+def granted_without_a_word(channel: PushChannel, purpose: Purpose) -> bool:
+    """What holds for a member who said neither yes nor no."""
+    return channel in WITHOUT_A_WORD[purpose]
+
+
+def current_consents(member_id: int, purpose: Purpose = Purpose.PROMOTION) -> dict[str, bool]:
+    """Whether each channel may be used for this member now, for that purpose."""
     words = db.session.execute(
-        select(Consent.channel, Consent.is_granted).where(Consent.member_id == member_id).order_by(Consent.id)
+        select(Consent.channel, Consent.is_granted)
+        .where(Consent.member_id == member_id, Consent.purpose == purpose.value)
+        .order_by(Consent.id)
     )
     said = {word.channel: word.is_granted for word in words}  # in order: the newest stays
-    return {str(channel): said.get(channel, unsaid) for channel, unsaid in WITHOUT_A_WORD.items()}
+    return {str(channel): said.get(channel, granted_without_a_word(channel, purpose)) for channel in PushChannel}
 
 
-def grant(member_id: int, channel: str, source: str, now: datetime) -> None:
+def grant(
+    member_id: int, channel: str, source: str, now: datetime, purpose: ConsentPurpose = ConsentPurpose.PROMOTION
+) -> None:
     """The member says yes. Needs an open transaction; repeats are harmless. Raises ChannelUnknown, MemberUnknown."""
-    _say(member_id, channel, True, source, now)
+    _say(member_id, channel, True, source, now, purpose)
 
 
-def withdraw(member_id: int, channel: str, source: str, now: datetime) -> None:
+def withdraw(
+    member_id: int, channel: str, source: str, now: datetime, purpose: ConsentPurpose = ConsentPurpose.PROMOTION
+) -> None:
     """The member says no. Needs an open transaction; repeats are harmless. Raises ChannelUnknown, MemberUnknown."""
-    _say(member_id, channel, False, source, now)
+    _say(member_id, channel, False, source, now, purpose)
 
 
-def _say(member_id: int, channel: str, is_granted: bool, source: str, now: datetime) -> None:
+def may_measure(member_id: int) -> bool:
+    """Whether we may note which links a member follows: yes, until he says no. One word for all channels."""
+    word = db.session.scalar(
+        select(Consent.is_granted)
+        .where(Consent.member_id == member_id, Consent.purpose == ConsentPurpose.MEASUREMENT.value)
+        .order_by(Consent.id.desc())
+        .limit(1)
+    )
+    return word is not False
+
+
+def say_measurement(member_id: int, *, is_granted: bool, source: str, now: datetime) -> None:
+    """The member's word about that; it stands under the inbox. Needs an open transaction."""
+    _say(member_id, PushChannel.INBOX, is_granted, source, now, ConsentPurpose.MEASUREMENT)
+
+
+def _say(member_id: int, channel: str, is_granted: bool, source: str, now: datetime, purpose: ConsentPurpose) -> None:
     if channel not in set(PushChannel):
         raise ChannelUnknown()
     chain_id = db.session.scalar(select(Member.chain_id).where(Member.id == member_id))
@@ -43,7 +74,7 @@ def _say(member_id: int, channel: str, is_granted: bool, source: str, now: datet
         raise MemberUnknown()
     last = db.session.scalar(
         select(Consent.is_granted)
-        .where(Consent.member_id == member_id, Consent.channel == channel)
+        .where(Consent.member_id == member_id, Consent.channel == channel, Consent.purpose == purpose.value)
         .order_by(Consent.id.desc())
         .limit(1)
     )
@@ -53,6 +84,7 @@ def _say(member_id: int, channel: str, is_granted: bool, source: str, now: datet
                 chain_id=chain_id,
                 member_id=member_id,
                 channel=channel,
+                purpose=purpose,
                 is_granted=is_granted,
                 source=source[:40],
                 at=now,

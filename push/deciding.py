@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, and_, case, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, case, func, literal, literal_column, or_, select, update
 
 from cards.models import Card, CardState, Member
 from core.db import db
 from coupons.models import Offer
 from push.handing_out import take_turns
-from push.models import Delivery, DeliveryState, PushChannel, PushPolicy, Run, RunState, SkipReason
+from push.models import Campaign, Delivery, DeliveryState, Purpose, PushChannel, PushPolicy, Run, RunState, SkipReason
 from push.policies import DEFAULT, Policy, quiet_until
-from push.reachability import ADDRESS_OF, is_agreed
+from push.reachability import ADDRESS_OF, has_address, is_agreed
 from stores.models import Chain, Store
 
 MAX_ATTEMPTS = 6
@@ -101,16 +101,23 @@ def _lease(name: PushChannel, *, now: datetime, lease: timedelta, limit: int) ->
 def _facts(name: PushChannel, taken: Sequence[int]) -> Sequence[Facts]:
     """Everything that the decision and the message need, in one query, in the order of sending."""
     address: Any = ADDRESS_OF.get(name, Member.name)
+    agreed = case(
+        (Campaign.purpose == Purpose.SERVICE, is_agreed(name, Purpose.SERVICE)),
+        else_=is_agreed(name, Purpose.PROMOTION),
+    )
+    found = literal(True) if (known := has_address(name)) is None else known
     return db.session.execute(
         select(
             Delivery.id, Delivery.chain_id, Delivery.run_id, Delivery.member_id, Delivery.card_id,
             Delivery.coupon_id, Delivery.attempts, Run.offer_id, Run.title, Run.title_en, Run.body, Run.body_en,
             Run.due_at, Run.send_until, Member.language, address.label("address"), Card.state.label("card_state"),
-            is_agreed(name).label("is_agreed"), func.coalesce(Store.timezone, Chain.timezone).label("timezone"),
+            agreed.label("is_agreed"), found.label("has_address"), Campaign.purpose,
+            func.coalesce(Store.timezone, Chain.timezone).label("timezone"),
             Chain.name.label("chain"), Chain.name_en.label("chain_en"), Offer.name.label("offer"),
             Offer.name_en.label("offer_en"), *(getattr(PushPolicy, field) for field in Policy._fields),
         )
         .join(Run, Run.id == Delivery.run_id)
+        .join(Campaign, Campaign.id == Delivery.campaign_id)
         .join(Member, Member.id == Delivery.member_id)
         .join(Card, Card.id == Delivery.card_id)
         .join(Chain, Chain.id == Delivery.chain_id)
@@ -128,7 +135,7 @@ def _verdict(name: PushChannel, row: Facts, sent: list[int], *, now: datetime) -
         return Verdict(SkipReason.STALE)
     if row.card_state != CardState.ACTIVE:
         return Verdict(SkipReason.CARD_INACTIVE)
-    if name in ADDRESS_OF and not row.address:
+    if not row.has_address:
         return Verdict(SkipReason.NO_ADDRESS)
     if not row.is_agreed:
         return Verdict(SkipReason.OPTED_OUT)
@@ -137,8 +144,8 @@ def _verdict(name: PushChannel, row: Facts, sent: list[int], *, now: datetime) -
     policy = _policy(row)
     if awake_at := quiet_until(policy, row.timezone, now=now):
         return Verdict(wait_until=min(awake_at, row.send_until))
-    if row.attempts:
-        return GO  # it was counted at the first attempt
+    if row.attempts or row.purpose == Purpose.SERVICE:
+        return GO  # it was counted at the first attempt, or does not count
     if sent[0] >= policy.cap_per_day or sent[1] >= policy.cap_per_week:
         return Verdict(SkipReason.CAPPED)
     sent[0] += 1
@@ -151,7 +158,7 @@ def _policy(row: Facts) -> Policy:
 
 
 def _count_sent(members: set[int], *, now: datetime) -> dict[int, list[int]]:
-    """What each member was sent in the last day and the last seven, over all channels but the inbox.
+    """What promotion each member was sent in the last day and the last seven, over all channels but the inbox.
 
     A message that was tried and has not ended counts too: it holds its place until it has.
     """
@@ -163,8 +170,10 @@ def _count_sent(members: set[int], *, now: datetime) -> dict[int, list[int]]:
             func.count(case((or_(is_held, Delivery.sent_at > now - DAY), 1))),
             func.count(Delivery.id),
         )
+        .join(Campaign, Campaign.id == Delivery.campaign_id)
         .where(
             Delivery.member_id.in_(members),
+            Campaign.purpose == Purpose.PROMOTION,
             Delivery.channel != PushChannel.INBOX,
             or_(is_held, and_(is_sent, Delivery.sent_at > now - WEEK)),
         )

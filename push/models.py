@@ -106,8 +106,7 @@ class Campaign(Model):
     chain_id: Mapped[int] = mapped_column(ForeignKey("chains.id"))
     offer_id: Mapped[int | None] = mapped_column(ForeignKey("offers.id"))  # handed out with the message
     name: Mapped[str] = mapped_column(String(80))
-    audience: Mapped[dict[str, Any]]  # conditions: see push/segments.py
-    segment_id: Mapped[int | None] = mapped_column(ForeignKey("segments.id"))  # then the audience is the segment's
+    audience: Mapped[dict[str, Any]]  # rules: see push/segments.py
     purpose: Mapped[str] = mapped_column(String(10), default=Purpose.PROMOTION, server_default=Purpose.PROMOTION)
     channels: Mapped[list[Any]]  # in the order of choice
     channel_mode: Mapped[str] = mapped_column(String(10), default=ChannelMode.EVERY, server_default=ChannelMode.EVERY)

@@ -171,7 +171,6 @@ def _overrides(world: World, now: datetime) -> dict[str, dict[str, Any]]:
         "campaigns": {
             "submitted_at": now,
             "approved_at": now,
-            "segment_id": None,
             "state": "draft",
             "channels": ["inbox"],
             "schedule": {"kind": "now"},

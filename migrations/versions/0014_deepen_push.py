@@ -159,7 +159,7 @@ def upgrade() -> None:
         sa.Column("chain_id", BigInt, nullable=False),
         sa.Column("member_id", BigInt, nullable=False),
         sa.Column("channel", sa.String(length=20), nullable=False),
-        sa.Column("address_hash", sa.String(length=64), nullable=False),
+        sa.Column("address", sa.String(length=254), nullable=False),
         sa.Column("reason", sa.String(length=20), nullable=False),
         sa.Column("at", UtcDateTime(), nullable=False),
         sa.Column("lifted_at", UtcDateTime(), nullable=True),
@@ -175,7 +175,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_suppressions_chain_id_id"), ["chain_id", "id"], unique=False)
         batch_op.create_index(
             "uq_suppressions_standing",
-            ["chain_id", "channel", "address_hash"],
+            ["chain_id", "channel", "address"],
             unique=True,
             sqlite_where=sa.text("lifted_at IS NULL"),
             postgresql_where=sa.text("lifted_at IS NULL"),
@@ -275,7 +275,6 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("pause_reason", sa.String(length=20), nullable=True))
 
     with op.batch_alter_table("campaigns", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("segment_id", BigInt, nullable=True))
         batch_op.add_column(sa.Column("purpose", sa.String(length=10), server_default="promotion", nullable=False))
         batch_op.add_column(sa.Column("channel_mode", sa.String(length=10), server_default="every", nullable=False))
         batch_op.add_column(sa.Column("variants", Json, server_default="[]", nullable=False))
@@ -285,7 +284,6 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("submitted_by", sa.String(length=40), nullable=True))
         batch_op.add_column(sa.Column("approved_at", UtcDateTime(), nullable=True))
         batch_op.add_column(sa.Column("approved_by", sa.String(length=40), nullable=True))
-        batch_op.create_foreign_key(batch_op.f("fk_campaigns_segment_id_segments"), "segments", ["segment_id"], ["id"])
         batch_op.create_check_constraint(
             op.f("ck_campaigns_approval_is_whole"), "(approved_at IS NULL) = (approved_by IS NULL)"
         )
