@@ -9,7 +9,7 @@ from flask_migrate import Migrate
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import errors, languages, observing, security
+from app import errors, languages, observing, security, share_channels
 from app.answering import COMPRESSED_FROM, Answer, AnswerJson, CompressLarge
 from app.config import ROOT, Settings, load_settings
 from app.dashboard import frame
@@ -94,6 +94,7 @@ def create_app(**overrides: object) -> Flask:
     csrf.init_app(app)
     CompressLarge(app)
     languages.init_app(app)
+    share_channels.init_app(app)
     observing.init_app(app)
     security.init_app(app)
     errors.register_error_handlers(app)

@@ -36,6 +36,7 @@ class Channel(NamedTuple):
     code: str
     word: Text
     is_own: bool = False
+    is_for_members: bool = True
 
 
 USUAL = [Channel(str(code), word) for code, word in WORDS.items()]
@@ -136,7 +137,7 @@ def restore_channel(chain_id: int, channel_id: int, *, by: Author, now: datetime
 
 
 def _channel(own: OwnChannel) -> Channel:
-    return Channel(own.code, Text(own.name, own.name_en), is_own=True)
+    return Channel(own.code, Text(own.name, own.name_en), is_own=True, is_for_members=own.is_for_members)
 
 
 def _values(name: str, name_en: str, is_for_members: bool) -> dict[str, Any]:

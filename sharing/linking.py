@@ -1,5 +1,6 @@
 """Share links: one for every act of sharing, which knows the link by which the sharer came."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -141,6 +142,14 @@ def find_link(token: str, *, now: datetime) -> LinkView | None:
     choice = naming.Choice(ShownAs(shown_as), nickname) if shown_as else naming.DEFAULT
     offer = find_claimable(link.offer_id, program.id, now=now) if link.offer_id else None
     return LinkView(link, chain, program, store, choice.of(name), find_welcome_offer(program.id, now=now), offer)
+
+
+def find_shareable(chain_id: int, number: str, *, store_ids: Collection[int] | None = None) -> int | None:
+    """The card of this number, for staff who make a link for its member; those of a store have their own members."""
+    query = select(Card.id).where(Card.chain_id == chain_id, Card.number == number)
+    if store_ids is not None:
+        query = query.join(Member, Member.id == Card.member_id).where(Member.store_id.in_(store_ids))
+    return db.session.scalar(query)
 
 
 def token_of(link_id: int) -> str | None:

@@ -11,7 +11,7 @@ from app.api.schemas import JoinedSchema
 from app.api.traced import OPTIONAL_BODY, TracedSchema, told_trace, trace_in
 from app.api.wallets import joined_json
 from app.auth import bearers
-from app.auth.guard import HQ, PUBLIC, WALLET, access, actor
+from app.auth.guard import EVERYBODY, HQ, PUBLIC, TILL, WALLET, access, actor
 from app.languages import language
 from app.security import address, count_public_call, note_wrong_code, slow_down_guessing
 from app.wallet.showing import public_url
@@ -21,20 +21,48 @@ from core.clock import utc_now
 from core.errors import NotSignedIn
 from core.hot import one_action, this_transaction
 from core.tokens import hashed
-from sharing import joining, linking, previews, queries, visiting
-from sharing.models import ShareChannel
+from sharing import channels, joining, linking, previews, queries, visiting
+from sharing.models import Occasion, ShareChannel
 
 bp = api_blueprint("sharing", "Share links, and who came through whom")
 
 
-class ShareCardSchema(TracedSchema):
+USUAL = ", ".join(ShareChannel)
+LONGEST_CODE = 20  # of a channel
+MEMBERS_OCCASIONS = [Occasion.WALLET, Occasion.JOINED, Occasion.RECEIPT, Occasion.COUPON]
+
+
+class ShareSchema(TracedSchema):
     """One act of sharing."""
 
     channel = fields.String(
         required=True,
-        validate=validate.OneOf(list(ShareChannel)),
-        metadata={"description": "where the link is going to be sent"},
+        validate=validate.Length(2, LONGEST_CODE),
+        metadata={"description": f"where the link is going to be sent: {USUAL}, or a channel of the chain's own"},
     )
+    offer_id = fields.Integer(
+        strict=True,
+        load_default=None,
+        allow_none=True,
+        validate=validate.Range(1, 2**53),
+        metadata={"description": "an offer of the chain that is shared with the card"},
+    )
+
+
+class ShareCardSchema(ShareSchema):
+    """One act of sharing by a member. Of the chain's own channels he uses those that are made for members."""
+
+    occasion = fields.String(
+        load_default=Occasion.WALLET,
+        validate=validate.OneOf(MEMBERS_OCCASIONS),
+        metadata={"description": "where the thought of sharing arose"},
+    )
+
+
+class ShareForSchema(ShareSchema):
+    """A share link for a member, by any channel that is in use."""
+
+    card = fields.String(required=True, validate=validate.Regexp(r"\d{16}"), metadata={"description": "its number"})
 
 
 class ShareLinkSchema(Schema):
@@ -43,7 +71,24 @@ class ShareLinkSchema(Schema):
     token = fields.String()
     url = fields.String(metadata={"description": "the page a friend opens"})
     channel = fields.String()
+    occasion = fields.String()
     created_at = fields.AwareDateTime(format="iso")
+
+
+class ShareChannelSchema(Schema):
+    """A channel that links can be made for."""
+
+    code = fields.String()
+    name = fields.String()
+    name_en = fields.String()
+    is_own = fields.Boolean(metadata={"description": "the chain added it"})
+    is_for_members = fields.Boolean(metadata={"description": "members see it among the ways to share"})
+
+
+class ShareChannelsSchema(Schema):
+    """The channels of the chain that are in use."""
+
+    channels = fields.List(fields.Nested(ShareChannelSchema))
 
 
 class ReferralSchema(Schema):
@@ -124,16 +169,52 @@ def share_card(share: dict[str, Any], number: str) -> tuple[dict[str, Any], int]
     card = queries.find_own_card(actor().id, number)
     if card is None:
         raise CardNotFound()
+    return _shared(card.chain_id, card.id, share, share["occasion"]), 201
+
+
+@bp.post("/share-links")
+@access(*TILL)
+@bp.arguments(ShareForSchema)
+@bp.alt_response(201, schema=ShareLinkSchema)
+@in_one_transaction
+def share_for_member(share: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """Make a share link for a member's card, as for a table card or a courier slip.
+
+    A store's key may for the members of its store.
+    """
+    card_id = linking.find_shareable(actor().chain_id, share["card"], store_ids=actor().store_ids)
+    if card_id is None:
+        raise CardNotFound()
+    return _shared(actor().chain_id, card_id, share, Occasion.API), 201
+
+
+def _shared(chain_id: int, card_id: int, share: dict[str, Any], occasion: str) -> dict[str, Any]:
     link = linking.create_link(
-        this_transaction(), card.chain_id, card.id, share["channel"], now=utc_now(), trace=trace_in(share)
+        this_transaction(),
+        chain_id,
+        card_id,
+        share["channel"],
+        now=utc_now(),
+        occasion=occasion,
+        offer_id=share["offer_id"],
+        trace=trace_in(share),
     )
-    shown = {
+    return {
         "token": link.token,
         "url": public_url(f"/s/{link.token}"),
         "channel": link.channel,
+        "occasion": link.occasion,
         "created_at": link.created_at.isoformat(),
     }
-    return shown, 201
+
+
+@bp.get("/share-channels")
+@access(*EVERYBODY)
+@bp.response(200, ShareChannelsSchema)
+def share_channels() -> dict[str, Any]:
+    """The channels that links can be made for: the usual ones, then the chain's own that are in use."""
+    found = channels.channels_for_staff(actor().chain_id)
+    return {"channels": [{**each._asdict(), "name": each.word.zh, "name_en": each.word.en} for each in found]}
 
 
 @bp.post("/share-links/<token>/visits")

@@ -11,6 +11,8 @@ from flask import Flask, get_template_attribute
 from app.auth.guard import actor
 from app.dashboard.frame import chain_of, local_day, local_time
 from app.languages import language
+from app.share_channels import share_channel_word
+from cards.models import Card
 from core.audit import AuditEntry
 from core.db import db
 from core.money import money
@@ -33,6 +35,7 @@ NAMES = {
     "cap_cents": Text("最多减", "at most off"),
     "cap_per_day": Text("每天最多", "at most a day"),
     "cap_per_week": Text("每周最多", "at most a week"),
+    "channel": Text("渠道", "channel"),
     "channels": Text("怎么发", "how"),
     "city": Text("城市", "city"),
     "claim_word": Text("领取口令", "word to claim it"),
@@ -44,14 +47,17 @@ NAMES = {
     "created": Text("新增", "new"),
     "currency": Text("币种", "currency"),
     "cutoff_hour": Text("营业日从几点算", "the day begins at"),
+    "depth": Text("第几代", "generation"),
     "discount_bp": Text("优惠", "off"),
     "email": Text("邮箱", "e-mail"),
     "face_color": Text("卡面颜色", "colour of the card"),
     "face_pattern": Text("卡面图案", "pattern of the card"),
     "fields": Text("改了", "changed"),
     "file": Text("文件", "file"),
+    "findings": Text("曾经的疑点", "what had looked odd"),
     "hours": Text("可用时段", "hours"),
     "hq_share_bp": Text("总部承担", "head office bears"),
+    "is_for_members": Text("会员也可用", "members use it too"),
     "is_public": Text("公开领取", "anybody may claim it"),
     "item_cents": Text("商品价值", "worth of the item"),
     "item_name": Text("赠品", "item"),
@@ -64,6 +70,7 @@ NAMES = {
     "longitude": Text("经度", "longitude"),
     "may_be_given": Text("可以转赠", "may be given away"),
     "member_price": Text("与会员价", "with the member price"),
+    "members": Text("一起移动的会员", "members moved"),
     "min_cents": Text("最低消费", "from"),
     "name": Text("名称", "name"),
     "name_en": Text("名称（英文）", "name in English"),
@@ -86,6 +93,8 @@ NAMES = {
     "program_ids": Text("限会员卡", "only cards"),
     "quiet_from": Text("免打扰从", "quiet from"),
     "quiet_until": Text("免打扰到", "quiet until"),
+    "reason": Text("原因", "reason"),
+    "referrer_id": Text("推荐人", "referrer"),
     "refused": Text("未导入", "left out"),
     "region": Text("省份", "region"),
     "report": Text("报表", "report"),
@@ -94,6 +103,8 @@ NAMES = {
     "run_id": Text("第几次发送", "run"),
     "schedule": Text("什么时候", "when"),
     "sha256": Text("SHA-256", "SHA-256"),
+    "share_link_id": Text("分享链接", "share link"),
+    "shown_as": Text("朋友看到", "friends see"),
     "slug": Text("代号", "slug"),
     "spend_cents": Text("可抵", "take off"),
     "spend_points": Text("多少积分", "so many points"),
@@ -135,6 +146,12 @@ VALUES = {
     },
     "language": {"zh": Text("中文", "中文"), "en": Text("English", "English")},
     "member_price": {"on_top": Text("一起用", "together"), "instead": Text("二选一", "one or the other")},
+    "shown_as": {
+        "name": Text("姓名", "the name"),
+        "masked": Text("姓氏和星号", "the name, masked"),
+        "nickname": Text("昵称", "a nickname"),
+        "nobody": Text("“朋友”", "“a friend”"),
+    },
     "stacking": {"exclusive": Text("不可叠加", "alone"), "stackable": Text("可叠加", "with others")},
     "tier_by": {"points": Text("积分", "points"), "spend": Text("消费", "spend")},
 }
@@ -243,6 +260,20 @@ def _numbers(value: Any, chain: Chain) -> str:
     return _listed([str(each) for each in value])
 
 
+def _number(value: Any, chain: Chain) -> str:
+    return str(value)
+
+
+def _channel(value: Any, chain: Chain) -> str:
+    return share_channel_word(value)
+
+
+def _member(value: Any, chain: Chain) -> str:
+    """By the number of his first card."""
+    query = db.select(Card.number).filter_by(chain_id=chain.id, member_id=value).order_by(Card.id).limit(1)
+    return db.session.scalar(query) or f"{value}"
+
+
 def _offer(value: Any, chain: Chain) -> str:
     offer = db.session.scalar(db.select(Offer).filter_by(id=value, chain_id=chain.id))
     return Text(offer.name, offer.name_en or offer.name).say(language()) if offer else f"{value}"
@@ -294,6 +325,9 @@ _SAYERS: dict[str, Callable[[Any, Chain], str]] = {
     "stores": _stores,
     "coupon_ids": _numbers,
     "offer_id": _offer,
+    "referrer_id": _member,
+    "share_link_id": _number,
+    "channel": _channel,
     "valid_until": _last_day,
     "weekdays": _weekdays,
     "hours": _day_hours,

@@ -73,6 +73,10 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
     "/o/ token": lambda world: world["offers.token"],
     "/u/ token": lambda world: way_out_of(world),
     "/api/v1/referrals/ card": lambda world: world["cards.number"],
+    "/dashboard/sharing/tree to": lambda world: world.id("members"),
+    "/dashboard/sharing/tree at": lambda world: world.id("members"),
+    "/dashboard/sharing/tree of": lambda world: world.id("members"),
+    "/dashboard/sharing/tree find": lambda world: world["cards.number"],
     "store": lambda world: world["stores.code"],
     "slug": lambda world: world["chains.slug"],
     "name": lambda _: "members",
@@ -84,10 +88,14 @@ NEUTRAL = {"name", "colour", "kind", "language", "filename"}  # arguments that n
 CHAIN_WIDE_ARGUMENTS = {"offer_id", "campaign_id", "run_id"}  # a chain's stores share these
 
 # Questions after the "?": those that a route needs, and those that could ask for somebody else's things.
-NEEDED = {"sharing_api.tree": {"card"}}
+NEEDED = {"sharing_api.tree": {"card"}, "sharing_tree.way": {"to"}}
 ASKABLE = {
     "report_files.csv_file": {"store"},
     "report_files.control_file": {"store"},
+    "sharing_tree.show": {"to"},
+    "sharing_tree.branch": {"at"},
+    "sharing_tree.values": {"of"},
+    "sharing_tree.find": {"find"},
 }
 # Routes that are many: each of these is walked.
 EACH = {"report_files.csv_file": ("name", REPORTS), "report_files.control_file": ("name", REPORTS)}
@@ -103,6 +111,7 @@ FOR_STRANGERS = {
 # What a POST needs so that its answer is about the thing and not about the form.
 BODIES: dict[str, dict[str, Any]] = {
     "sharing_api.share_card": {"channel": "friend"},
+    "sharing_api.share_for_member": {"channel": "friend", "card": "6200000000000000"},
     "phones_api.ask_phone_code": {"phone": "+8613800000000"},
     "phones_api.verify_phone": {"code": "123456"},
 }

@@ -77,6 +77,10 @@ def reading(app, chain):
         ("weekdays", 31, "周一至周五", "Monday to Friday"),
         ("hours", [[840, 1020]], "14:00", "14:00"),
         ("tiers", [{"name": "银卡", "discount_bp": 500, "threshold_points": 0}], "优惠 5%", "off 5%"),
+        ("shown_as", "nobody", "“朋友”", "“a friend”"),
+        ("channel", "moments", "朋友圈", "Moments"),
+        ("share_link_id", 12_345, "12345", "12345"),
+        ("referrer_id", 12_345, "12345", "12345"),
         ("unheard_of", {"inner_part": [1, 2]}, "inner part 1、2", "inner part 1, 2"),
         ("audience", {"all": [{"field": "moon"}]}, "moon", "moon"),  # as nobody keeps it any more
     ],

@@ -5,9 +5,19 @@ from sqlalchemy import func, select, update
 
 from cards.models import Card, Member
 from core.db import db, transaction
-from sharing.models import Referral, ShareLink, ShareVisit
-from stores.models import Role
-from tests.factories import make_card, make_chain, make_key, make_store, make_store_code, make_wallet
+from sharing.models import OwnChannel, Referral, ShareLink, ShareVisit
+from stores.models import Role, Store
+from tests.factories import (
+    NOON,
+    make_card,
+    make_chain,
+    make_key,
+    make_offer,
+    make_store,
+    make_store_code,
+    make_wallet,
+    save,
+)
 
 API = "/api/v1"
 BROWSER = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) MicroMessenger/8.0.49"
@@ -35,8 +45,9 @@ def call(client, method, path, bearer=None, agent=BROWSER, **options):
     return client.open(f"{API}{path}", method=method, headers=headers, **options)
 
 
-def share(client, card, channel="friend", **options):
-    return call(client, "POST", f"/cards/{card.number}/share-links", "sharer", json={"channel": channel}, **options)
+def share(client, card, channel="friend", *, headers=None, **more):
+    body = {"channel": channel, **more}
+    return call(client, "POST", f"/cards/{card.number}/share-links", "sharer", json=body, headers=headers or {})
 
 
 def accept(client, token, secret):
@@ -82,8 +93,7 @@ def test_only_the_own_card_is_shared(client, card, number):
 def test_an_unknown_channel_is_refused(client, card):
     answer = share(client, card, "fax")
 
-    assert (answer.status_code, answer.json["code"]) == (422, "invalid")
-    assert "channel" in answer.json["errors"]
+    assert (answer.status_code, answer.json["code"]) == (422, "channel_unknown")
 
 
 def test_visits_count_once_per_visitor(client, card):
@@ -221,3 +231,107 @@ def test_a_store_key_gets_no_tree(client, chain, code, card):
 
     assert call(client, "GET", f"/referrals/tree?card={card.number}", store_key).status_code == 403
     assert count(Card) == 1
+
+
+def add_channel(chain, code="slip", *, is_for_members=False):
+    own = {"name": "随单卡", "name_en": "Courier slip", "is_for_members": is_for_members, "created_at": NOON}
+    return save(OwnChannel(chain_id=chain.id, code=code, **own))
+
+
+def last_link() -> ShareLink:
+    return db.session.scalars(select(ShareLink).order_by(ShareLink.id.desc()).limit(1)).one()
+
+
+def test_a_wallet_says_where_the_thought_arose_and_what_is_shared(client, chain, card):
+    offer = make_offer(chain)
+    add_channel(chain, "table", is_for_members=True)
+
+    answer = share(client, card, "table", occasion="coupon", offer_id=offer.id)
+
+    assert (answer.status_code, answer.json["channel"], answer.json["occasion"]) == (201, "table", "coupon")
+    assert (last_link().offer_id, last_link().occasion, last_link().channel) == (offer.id, "coupon", "table")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "refusal"),
+    [
+        ({"channel": "fax"}, 422, "channel_unknown"),
+        ({"channel": "slip"}, 422, "channel_unknown"),
+        ({"channel": "friend", "occasion": "staff"}, 422, "invalid"),
+        ({"channel": "friend", "occasion": "api"}, 422, "invalid"),
+        ({"channel": "friend", "offer_id": 987_654}, 404, "offer_not_found"),
+    ],
+    ids=str,
+)
+def test_what_a_wallet_may_not_share_is_refused(client, chain, card, body, status, refusal):
+    add_channel(chain)
+
+    answer = call(client, "POST", f"/cards/{card.number}/share-links", "sharer", json=body)
+
+    assert (answer.status_code, answer.json["code"], count(ShareLink)) == (status, refusal, 0)
+
+
+def test_a_key_makes_a_link_for_a_member_by_an_own_channel(client, chain, card):
+    add_channel(chain)
+    key = make_key(chain, Role.HQ_ADMIN)
+
+    answer = call(client, "POST", "/share-links", key, json={"card": card.number, "channel": "slip"})
+
+    assert (answer.status_code, answer.json["occasion"]) == (201, "api")
+    assert answer.json["url"] == f"http://localhost/s/{last_link().token}"
+    assert (last_link().member_id, last_link().channel) == (card.member_id, "slip")
+
+
+def test_a_repeated_request_of_a_key_gets_the_first_link(client, chain, card):
+    key, once = make_key(chain, Role.HQ_ADMIN), {"Idempotency-Key": "slip-0001"}
+    body = {"card": card.number, "channel": "poster"}
+
+    answers = [call(client, "POST", "/share-links", key, json=body, headers=once) for _ in range(2)]
+
+    assert answers[0].json == answers[1].json
+    assert count(ShareLink) == 1
+
+
+@pytest.mark.parametrize("role", [Role.STORE_MANAGER, Role.CLERK])
+def test_a_stores_key_makes_links_for_its_own_members(client, chain, code, card, role):
+    own = make_key(chain, role, db.session.get_one(Store, code.store_id))
+    other = make_key(chain, role, make_store(chain))
+    foreign = make_key(make_chain("other"), Role.HQ_ADMIN)
+    body = {"card": card.number, "channel": "poster"}
+
+    answers = [call(client, "POST", "/share-links", key, json=body) for key in (own, other, foreign)]
+
+    assert [answer.status_code for answer in answers] == [201, 404, 404]
+    assert {answer.json["code"] for answer in answers[1:]} == {"card_not_found"}
+
+
+def test_keys_learn_the_channels_in_use(client, chain):
+    add_channel(chain)
+    archived = add_channel(chain, "old")
+    with transaction():
+        db.session.execute(update(OwnChannel).where(OwnChannel.id == archived.id).values(archived_at=NOON))
+    add_channel(make_chain("other"), "theirs")
+
+    found = call(client, "GET", "/share-channels", make_key(chain, Role.HQ_ANALYST)).json["channels"]
+
+    assert [each["code"] for each in found] == ["friend", "group", "moments", "poster", "copy", "slip"]
+    assert found[-1] == {
+        "code": "slip",
+        "name": "随单卡",
+        "name_en": "Courier slip",
+        "is_own": True,
+        "is_for_members": False,
+    }
+
+
+def test_making_a_link_costs_the_same_whoever_came_and_however(client, chain, card, count_queries):
+    """One statement makes it; the rest is who asks."""
+    add_channel(chain, "table", is_for_members=True)
+    share(client, card)
+    counts = []
+    for channel in ("friend", "table"):
+        count_queries.clear()
+        share(client, card, channel)
+        counts.append(len(count_queries))
+
+    assert counts[0] == counts[1]

@@ -159,6 +159,9 @@ def test_every_call_answers_as_it_is_described(api, capfd, monkeypatch):
 
     link = api.ask("POST /cards/{number}/share-links", status=201, by=wallet, number=number, body={"channel": "friend"})
     friend = api.ask("POST /wallets", status=201)["token"]
+    slip = {"card": number, "channel": "poster"}
+    api.ask("POST /share-links", status=201, by=hq, body=slip)
+    api.ask("GET /share-channels", by=hq)
     api.ask("POST /share-links/{token}/visits", status=204, token=link["token"])
     joined = api.ask("POST /share-links/{token}/cards", status=201, by=friend, token=link["token"])
     assert joined["referral"]["depth"] == 1
