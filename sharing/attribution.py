@@ -8,6 +8,7 @@ PostgreSQL holds a longer path, and only scripts make one.
 """
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from cards.issuing import NewCard, Origin
 from core.hot import Hot, Sql
@@ -49,7 +50,7 @@ referral AS (
     LEFT JOIN referrals up ON up.chain_id = k.chain_id AND up.member_id = v.member_id
     WHERE v.member_id <> k.member_id AND COALESCE(up.depth, 0) < {DEEPEST}
     ON CONFLICT (chain_id, member_id) DO NOTHING
-    RETURNING id, chain_id, member_id, referrer_id
+    RETURNING id, chain_id, member_id, referrer_id, share_link_id, channel, depth
 ),
 referral_told AS (
     INSERT INTO events (chain_id, kind, payload, at)
@@ -57,6 +58,19 @@ referral_told AS (
            jsonb_build_object('referral_id', id, 'member_id', member_id, 'referrer_id', referrer_id), :now
     FROM referral
 )"""
+
+
+
+class Edge(NamedTuple):
+    """Through whom a member came."""
+
+    id: int
+    referrer_id: int
+    share_link_id: int
+    channel: str
+    depth: int
+    created_at: datetime
+
 
 IS_MEMBER = Sql("SELECT 1 FROM members WHERE chain_id = :chain_id AND wallet_id = :wallet_id")
 LINK_BY_ID = Sql("SELECT id, member_id, channel FROM share_links WHERE id = :link_id")
@@ -96,7 +110,7 @@ def is_member(hot: Hot, chain_id: int, wallet_id: int) -> bool:
 
 def refer_stepwise(
     hot: Hot, origin: Origin, card: NewCard, *, visitor: str | None, trace: Trace, now: datetime
-) -> int | None:
+) -> Edge | None:
     """Write the edge of a new member in an open SQLite transaction; None when nobody brought him."""
     via = _via(hot, origin, visitor, now)
     if via is None or via[1] == card.member_id:
@@ -126,7 +140,7 @@ def refer_stepwise(
         return None
     who = {"member_id": card.member_id, "referrer_id": referrer_id}
     hot.run(TOLD, chain_id=origin.chain_id, referral_id=edge[0], now=now, **who)
-    return int(edge[0])
+    return Edge(edge[0], referrer_id, link_id, channel, depth + 1, now)
 
 
 def _via(hot: Hot, origin: Origin, visitor: str | None, now: datetime) -> tuple[int, int, str] | None:

@@ -38,7 +38,11 @@ class Joined(NamedTuple):
     state: str
     is_new: bool
     coupon_id: int | None = None  # the welcome gift, when it came with this call
-    referral_id: int | None = None
+    edge: attribution.Edge | None = None  # to whom brought him, when it was written with this call
+
+    @property
+    def referral_id(self) -> int | None:
+        return None if self.edge is None else self.edge.id
 
 
 def _statement(origin: str, via: str) -> str:
@@ -48,8 +52,8 @@ def _statement(origin: str, via: str) -> str:
         + ",".join(parts)
         + """
 SELECT k.id, k.chain_id, k.member_id, k.store_id, (SELECT offer_id FROM gift_due), (SELECT id FROM gift_coupon),
-       (SELECT id FROM referral)
-FROM card k"""
+       r.id, r.referrer_id, r.share_link_id, r.channel, r.depth
+FROM card k LEFT JOIN referral r ON TRUE"""
     )
 
 
@@ -139,11 +143,11 @@ def _in_one_statement(hot: Hot, join: Sql, values: dict[str, Any]) -> Joined | N
     row = hot.row(join, **values, coupon_code=new_code())
     if row is None:
         return None
-    card_id, chain_id, member_id, store_id, due_id, coupon_id, referral_id = row
+    card_id, chain_id, member_id, store_id, due_id, coupon_id, *found = row
     if due_id is not None:
         coupon_id = welcome.give_due(hot, card_id=card_id, store_id=store_id, now=values["now"])
-    number = values["number"]
-    return Joined(card_id, number, chain_id, member_id, "active", True, coupon_id, referral_id)
+    edge = None if found[0] is None else attribution.Edge._make((*found, values["now"]))
+    return Joined(card_id, values["number"], chain_id, member_id, "active", True, coupon_id, edge)
 
 
 def _stepwise(hot: Hot, join: Sql, values: dict[str, Any]) -> Joined | None:
@@ -166,10 +170,10 @@ def _stepwise(hot: Hot, join: Sql, values: dict[str, Any]) -> Joined | None:
     coupon_id = welcome.give_welcome(
         hot, program_id=origin.program_id, card_id=card.card_id, store_id=origin.store_id, now=now
     )
-    referral_id = None
+    edge = None
     if not was_member:
         visitor = None if not by_code else values["visitor"]
         trace = Trace(values["device"], values["network"])
-        referral_id = attribution.refer_stepwise(hot, origin, card, visitor=visitor, trace=trace, now=now)
+        edge = attribution.refer_stepwise(hot, origin, card, visitor=visitor, trace=trace, now=now)
     number = values["number"]
-    return Joined(card.card_id, number, origin.chain_id, card.member_id, "active", True, coupon_id, referral_id)
+    return Joined(card.card_id, number, origin.chain_id, card.member_id, "active", True, coupon_id, edge)
