@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import aliased
 
 from cards.models import Card, Member
 from core.clock import business_day
@@ -59,8 +60,9 @@ class Scope(NamedTuple):
         if self.store_ids is not None:
             query = query.where(Referral.store_id.in_(self.store_ids))
         if self.program_id is not None:
-            card = select(Card.id).where(Card.id == Referral.card_id, Card.program_id == self.program_id)
-            query = query.where(card.exists())
+            first = aliased(Card)
+            card = select(first.id).where(first.id == Referral.card_id, first.program_id == self.program_id)
+            query = query.where(card.correlate(Referral).exists())
         return query
 
     def links(self) -> Select[Any]:
@@ -102,8 +104,9 @@ class Scope(NamedTuple):
 
 def first_program() -> Any:
     """The program of a member's first card."""
-    card = select(Card.program_id).where(Card.chain_id == Member.chain_id, Card.member_id == Member.id)
-    return card.order_by(Card.id).limit(1).correlate(Member).scalar_subquery()
+    first = aliased(Card)
+    card = select(first.program_id).where(first.chain_id == Member.chain_id, first.member_id == Member.id)
+    return card.order_by(first.id).limit(1).correlate(Member).scalar_subquery()
 
 
 def count(query: Select[Any]) -> int:
