@@ -65,10 +65,13 @@ class NamingInvalid(Invalid):
 
 
 class NicknameInvalid(Invalid):
-    """1 to 20 characters."""
+    """1 to 20 characters, and nothing to call or to open: it stands beside the chain's name."""
 
     code = "nickname_invalid"
-    sentence = Text("昵称要 1 到 20 个字。", "A nickname has 1 to 20 characters.")
+    sentence = Text(
+        "昵称要 1 到 20 个字，不能写网址或号码。",
+        "A nickname has 1 to 20 characters, without addresses or numbers to call.",
+    )
 
 
 class MemberNotFound(NotFound):

@@ -1,5 +1,6 @@
 """How a member is named to the friends he shares with: as he chose, by his name where he chose nothing."""
 
+import re
 from datetime import datetime
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from sharing.errors import NamingInvalid, NicknameInvalid
 from sharing.models import SharerName, ShownAs
 
 LONGEST_NICKNAME = 20
+CONTACT = re.compile(r"[@/\\]|www|[a-z0-9]\.[a-z]{2,}|\d(?:[ -]?\d){4,}", re.IGNORECASE)  # what leads elsewhere
 
 
 class Choice(NamedTuple):
@@ -78,6 +80,6 @@ def choose(chain_id: int, member_id: int, shown_as: str, nickname: str = "", *, 
 def _nickname(text: str) -> str:
     shown = "".join(letter if letter.isprintable() else " " for letter in text)
     nickname = " ".join(shown.split())
-    if not 1 <= len(nickname) <= LONGEST_NICKNAME:
+    if not 1 <= len(nickname) <= LONGEST_NICKNAME or CONTACT.search(nickname):
         raise NicknameInvalid()
     return nickname

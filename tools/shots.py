@@ -414,6 +414,7 @@ def stranger(walk: Walk) -> None:
     walk.visit(walk.site.gift)
     walk.visit(walk.site.code_without_offers, "scanning.look.without-offers")
     walk.visit(walk.site.shared)
+    walk.visit(walk.site.shared_coupon, "scanning.friend.coupon")
     walk.visit(walk.site.way_out)
     walk.press("form.action button")
     walk.shoot("wallet_unsubscribing.stopped")

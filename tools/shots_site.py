@@ -26,12 +26,14 @@ from cards.programs import create_program
 from core.audit import SYSTEM
 from core.clock import utc_now
 from core.db import db, transaction
+from core.hot import this_transaction
 from core.tokens import hashed
 from coupons.gift_models import CouponGift
 from coupons.models import Coupon, CouponState, Offer, OfferState
 from push.models import Delivery, DeliveryState, PushChannel
 from push.unsubscribing import Links
-from sharing.models import ShareLink
+from sharing import linking
+from sharing.models import Occasion, ShareChannel, ShareLink
 from stores import codes, editing, pins, staffing
 from stores.chains import NewChain, create_chain
 from stores.models import Chain, Role, Staff, StoreCode
@@ -56,6 +58,7 @@ class Site:
     offer: str  # a claim page
     gift: str  # a coupon that a friend holds out
     shared: str  # a friend's link
+    shared_coupon: str  # one that brings a coupon
     way_out: str  # the link under an e-mail
     member_cookie: str  # a phone that has had messages
     member_card: str  # the page of its card
@@ -118,6 +121,7 @@ def _prepared(url: str, app: Flask) -> Site:
             offer=f"/o/{offer.token}",
             gift=f"/g/{_gift(now).token}",
             shared=f"/s/{link.token}",
+            shared_coupon=f"/s/{_shared_coupon(member, offer, now)}",
             way_out=Links("", app.config["SECRET_KEY"]).unsubscribe(member.id, PushChannel.EMAIL),
             member_cookie=_cookie_of(member),
             member_card=f"/wallet/cards/{_card_of(member).id}",
@@ -155,6 +159,14 @@ def _members_with_messages() -> tuple[Member, Member]:
 def _gift(now: datetime) -> CouponGift:
     coupon = _first(select(Coupon).filter_by(state=CouponState.CLAIMED).order_by(Coupon.id.desc()))
     return gifts.give(coupon.chain_id, coupon.card_id, coupon.id, "周末一起去", now=now)
+
+
+def _shared_coupon(member: Member, offer: Offer, now: datetime) -> str:
+    """The token of a link by which a member lets a friend have a coupon too."""
+    hot, card = this_transaction(), _card_of(member)
+    return linking.create_link(
+        hot, card.chain_id, card.id, ShareChannel.FRIEND, now=now, occasion=Occasion.COUPON, offer_id=offer.id
+    ).token
 
 
 def _first(query: Select[Any]) -> Any:

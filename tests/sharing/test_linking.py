@@ -255,8 +255,10 @@ def test_a_choice_of_name_can_be_taken_back_and_is_in_the_audit_without_the_nick
     ]
 
 
-@pytest.mark.parametrize("nickname", ["", "   ", "\n\t", "雪" * 21])
-def test_a_nickname_has_1_to_20_characters(code, nickname):
+@pytest.mark.parametrize(
+    "nickname", ["", "   ", "\n\t", "雪" * 21, "加我 shop.cn", "www 特价", "@官方", "138 0000 0000", "微信 55123"]
+)
+def test_a_nickname_has_1_to_20_characters_and_leads_nowhere(code, nickname):
     card = make_card(code)
 
     with pytest.raises(errors.NicknameInvalid), transaction():
