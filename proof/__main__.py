@@ -17,7 +17,7 @@ from typing import NamedTuple
 from app.factory import create_app
 from benchmarks.serving import ROOT, environment, migrate
 from core.db import db
-from proof import claims, control, growth, kills, rewards, tills
+from proof import claims, control, growth, honesty, kills, rewards, tills
 from proof.scene import Stage
 from proof.serving import serving
 from proof.shop import Shop
@@ -29,6 +29,7 @@ PARTS: dict[str, Callable[[Stage], None]] = {
     "tills": tills.all_of,
     "growth": growth.all_of,
     "rewards": rewards.all_of,
+    "honesty": honesty.all_of,
     "kills": kills.all_of,
 }
 DURABLE = {"max_wal_size": "2GB"}  # as installed: every commit is on the disk
