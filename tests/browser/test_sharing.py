@@ -17,7 +17,6 @@ from sharing.reward_rules import RuleDraft
 from stores.models import Chain
 from tests.browser.conftest import Site
 from tests.factories import (
-    make_card,
     make_chain,
     make_offer,
     make_staff,
@@ -126,36 +125,6 @@ def reward_both_sides(chain: Chain) -> None:
     with transaction():
         rule = reward_rules.create_rule(chain.id, draft, by=SYSTEM, now=now)
         reward_rules.start_rule(chain.id, rule.id, by=SYSTEM, now=now)
-
-
-def test_head_office_walks_through_the_tree_by_mouse_and_keyboard(site: Site, desktop: Page):
-    chain = make_chain()
-    root = make_card(make_store_code(make_store(chain)), now=utc_now())
-    child = accept(root)
-    accept(accept(accept(accept(child))))
-    rename(root, "林小雪")
-    rename(child, "周大海")
-
-    site.sign_in(desktop, make_staff(chain))
-    desktop.goto(f"{site.url}/dashboard/sharing")
-    expect(desktop.locator(".sentence")).to_contain_text("朋友带来的")
-    desktop.click("text=打开传播树")
-    picture = desktop.locator("[data-chart=tree][tabindex]")
-    says = desktop.locator("[data-tree-says]")
-    picture.focus()
-    expect(says).to_contain_text("林小雪")
-    for _ in range(5):  # the picture holds three generations, the others are fetched
-        picture.press("ArrowRight")
-        desktop.wait_for_timeout(300)
-    expect(says).to_contain_text("会员 ")
-    picture.press("ArrowLeft")
-    picture.press("ArrowLeft")
-    picture.press("ArrowLeft")
-    picture.press("ArrowLeft")
-    expect(says).to_contain_text("周大海")
-    picture.press("Enter")
-    desktop.wait_for_url(f"**/tree/{child.member_id}")
-    expect(desktop.locator("h1")).to_contain_text("周大海")
 
 
 def test_the_editor_shows_the_coupon_while_it_is_typed(site: Site, desktop: Page):

@@ -5,6 +5,7 @@ import { pictureOption, place, radius, wide } from "./tree_drawing.js";
 const [SMALLEST, READABLE, LARGEST] = [0.12, 0.8, 2]; // enlargements
 const NEAR = { mouse: 16, pen: 20, touch: 26 }; // px around a circle
 const QUICK = 140; // ms
+const TYPING = 900; // ms in which letters belong together
 const STILL = 6; // px that a finger may move in a tap
 const QUIET = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -247,7 +248,7 @@ export class Stage {
   /* Letters go to the next member whose name begins so. */
   #jump(letter) {
     const now = performance.now();
-    this.typed = now - (this.typedAt ?? 0) < 900 ? this.typed + letter : letter;
+    this.typed = now - (this.typedAt ?? -Infinity) < TYPING ? this.typed + letter : letter;
     this.typedAt = now;
     const from = Math.max(0, this.rows.indexOf(this.chosen)) + (this.typed.length === 1 ? 1 : 0);
     const after = [...this.rows.slice(from), ...this.rows.slice(0, from)];
