@@ -24,7 +24,7 @@ from core.db import db
 from core.hot import Hot, one_action
 from core.tokens import hashed
 from proof.history import CHANNELS, Act, Array, History, load
-from sharing import joining, linking, visiting
+from sharing import joining, linking, previews, visiting
 
 SECRET_KEY = "proof" * 10
 IN_ONE_GO = 1000  # acts in one transaction, on SQLite: another writer's turn costs the pages that this one knows
@@ -247,7 +247,7 @@ class Hand:
 
 @cache
 def _is_preview(browser: str) -> bool:
-    return visiting.is_preview(browser, {})
+    return previews.is_preview(browser, {})
 
 
 def moment(microseconds: Any) -> datetime:

@@ -60,6 +60,12 @@ def keep_edges() -> None:
         db.session.execute(text("LOCK TABLE referrals IN ROW EXCLUSIVE MODE"))
 
 
+def is_of_another(reward: Reward) -> bool:
+    """Whether the friend's referrer was corrected since the referrer's reward was made."""
+    referral = _referral(reward.chain_id, Referral.id == reward.referral_id)
+    return reward.side == RewardSide.REFERRER and referral is not None and referral.referrer_id != reward.member_id
+
+
 def friend_joined(chain_id: int, referral_id: int, *, now: datetime) -> None:
     """A friend took a card through a member. Needs an open transaction."""
     referral = _referral(chain_id, Referral.id == referral_id)

@@ -121,6 +121,17 @@ def numbers(
     )
 
 
+def has_much(chain_id: int, start: datetime, end: datetime, *, more_than: int) -> bool:
+    """Whether more members joined, or more links were opened, than this; looked up without counting them all."""
+    scope = Scope(chain_id, start, end)
+    members = scope.members().order_by(Member.joined_at)
+    visits = select(ShareVisit.id).where(ShareVisit.chain_id == chain_id, ShareVisit.at >= start, ShareVisit.at < end)
+    return any(
+        db.session.scalar(query.offset(more_than).limit(1)) is not None
+        for query in (members, visits.order_by(ShareVisit.at))
+    )
+
+
 def _count_reached(scope: Scope) -> int:
     """People who opened a link or took the card by one. A phone is the same person in both."""
     opened = scope.visits().with_only_columns(ShareVisit.visitor)
@@ -205,9 +216,13 @@ def _brought(scope: Scope, *columns: Any) -> Any:
 def time_to_convert(
     chain_id: int, start: datetime, end: datetime, *, store_ids: Stores = None, program_id: int | None = None
 ) -> timedelta | None:
-    """The median time from making a link to a new member by it; None when nobody came."""
+    """The median time from making a link to a new member by it; None when nobody came.
+
+    The link of a correction was made after the member joined: it tells nothing of this.
+    """
     scope = Scope(chain_id, start, end, store_ids, program_id)
-    query = scope.referrals().join(ShareLink, ShareLink.id == Referral.share_link_id)
+    came_by = (ShareLink.id == Referral.share_link_id) & (ShareLink.created_at <= Referral.created_at)
+    query = scope.referrals().join(ShareLink, came_by)
     number = count(query)
     if not number:
         return None

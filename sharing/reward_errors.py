@@ -70,6 +70,16 @@ class RewardRuleTaken(Conflict):
     )
 
 
+class RewardReferrerChanged(Conflict):
+    """Somebody else brought the friend, as it turned out."""
+
+    code = "reward_referrer_changed"
+    sentence = Text(
+        "这位朋友的推荐人已经更正，这份奖励不能再通过。",
+        "The friend's referrer was corrected meanwhile: this reward can no longer be approved.",
+    )
+
+
 class RewardOfferNotRunning(Conflict):
     """A rule starts when the offers it gives can be claimed."""
 

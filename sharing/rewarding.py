@@ -85,13 +85,16 @@ def approve(chain_id: int, reward_id: int, *, reason: str, by: Author, now: date
     """A person lets a flagged or rejected reward through; what was found of the referral is dismissed with his reason.
 
     It is given at once if it is due, else held on. The caps and the budget are asked again of a rejected one. Needs an
-    open transaction. Raises RewardNotFound, ReasonNeeded, RewardStateForbids, RewardCapReached, RewardBudgetSpent,
-    RewardNotGiven.
+    open transaction. Raises RewardNotFound, ReasonNeeded, RewardStateForbids, RewardReferrerChanged, RewardCapReached,
+    RewardBudgetSpent, RewardNotGiven.
     """
     reason = _reason(reason)
+    earning.keep_edges()
     reward, rule = books.hold(chain_id, reward_id)
     if reward.state not in (RewardState.FLAGGED, RewardState.REJECTED):
         raise books.forbids(reward.state)
+    if earning.is_of_another(reward):
+        raise errors.RewardReferrerChanged()
     before = _seen(reward)
     if reward.state == RewardState.REJECTED:
         if books.is_capped(rule, reward.side, reward.member_id, reward.earned_on):

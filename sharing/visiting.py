@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 
 from core.hot import Hot, Sql
 from sharing.joining import CodeUnknown
-from sharing.previews import is_crawler as is_crawler
-from sharing.previews import is_preview as is_preview
 
 QUIET = timedelta(minutes=30)  # in which further openings by the same visitor do not count
 

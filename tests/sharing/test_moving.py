@@ -1,5 +1,7 @@
 """Correcting who brought a member: he, and everybody who came through him, stand in another place."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import func, select, text, update
 
@@ -10,13 +12,14 @@ from core.db import db, transaction
 from core.events import Event
 from core.hot import this_transaction
 from coupons.errors import ReasonNeeded
-from sharing import attribution, errors, moving, visiting
+from sharing import attribution, errors, moving, propagation, visiting
 from sharing.models import Referral, ShareLink
+from sharing.reward_errors import RewardReferrerChanged
 from sharing.reward_models import FraudFinding, Reward
 from sharing.rewarding import reject
 from tests.factories import NOON, in_days, make_card, make_chain, make_store, make_store_code, make_wallet
 from tests.sharing.referring import Circle, referral_of
-from tests.sharing.rewards import DAY, Rewarding
+from tests.sharing.rewards import DAY, Rewarding, only_reward
 
 pytestmark = pytest.mark.usefixtures("app")
 HQ = Author("staff:1")
@@ -172,6 +175,16 @@ def test_without_one_the_correction_has_a_link_of_its_own(circle, first, second)
     assert edge(friend).created_at == NOON
 
 
+def test_the_link_of_a_correction_tells_nothing_of_the_time_to_convert(circle, first, second):
+    friend, link = circle.member(now=in_days(1)), circle.share(first)
+    joined = circle.friend(link, now=in_days(0.5))
+
+    move(friend, second)
+
+    assert edge(joined).share_link_id == link.id
+    assert propagation.time_to_convert(circle.chain.id, NOON, LATER) == timedelta(days=0.5)
+
+
 def test_the_correction_is_in_the_audit(circle, first, second):
     friend, *_ = family(circle, first)
     link_id = edge(friend).share_link_id
@@ -300,6 +313,20 @@ def test_a_rewarded_referral_moves_only_after_the_referrers_reward_is_refused(re
         ("referrer", "rejected", rewarding.referrer.member_id),
         ("friend", "pending", friend.member_id),
     ]
+    assert problems() == set()
+
+
+def test_a_refused_reward_of_the_former_referrer_is_not_approved_any_more(rewarding):
+    rewarding.rule()
+    other, friend = rewarding.member(NOON - DAY), rewarding.friend(rewarding.referrer)
+    rewarding.earn()
+    reward = rewarding.reject(only_reward(), now=NOON)
+    move(friend, other)
+
+    with pytest.raises(RewardReferrerChanged):
+        rewarding.approve(reward, now=NOON)
+
+    assert reward_sides() == [("referrer", "rejected", rewarding.referrer.member_id)]
     assert problems() == set()
 
 
