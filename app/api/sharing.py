@@ -22,6 +22,7 @@ from core.errors import NotSignedIn
 from core.hot import one_action, this_transaction
 from core.tokens import hashed
 from sharing import channels, joining, linking, previews, queries, visiting
+from sharing.attribution import Edge
 from sharing.models import Occasion, ShareChannel
 
 bp = api_blueprint("sharing", "Share links, and who came through whom")
@@ -265,14 +266,16 @@ def take_shared_card(token: str) -> tuple[dict[str, Any], int]:
     except joining.CodeUnknown:
         note_wrong_code()
         raise
-    shown = joined_json(joined) | {"referral": _referral_json(joined.chain_id, joined.member_id)}
-    return shown, 201 if joined.is_new else 200
+    return joined_by_link_json(joined), 201 if joined.is_new else 200
 
 
-def _referral_json(chain_id: int, member_id: int) -> dict[str, Any] | None:
-    edge = queries.find_edge(chain_id, member_id)
-    if edge is None:
-        return None
+def joined_by_link_json(joined: joining.Joined) -> dict[str, Any]:
+    """What a wallet is told about the card it took through a friend, or held before."""
+    edge = joined.edge or queries.find_edge(joined.chain_id, joined.member_id)
+    return joined_json(joined) | {"referral": None if edge is None else _edge_json(edge)}
+
+
+def _edge_json(edge: Edge) -> dict[str, Any]:
     return {
         "id": edge.id,
         "share_link_id": edge.share_link_id,
