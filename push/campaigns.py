@@ -13,8 +13,21 @@ from core.db import db
 from core.text import Text
 from coupons.models import Offer, OfferState
 from push import errors, scheduling
-from push.models import Campaign, CampaignState, Delivery, DeliveryState, PushChannel, Run, RunState, SkipReason
+from push.models import (
+    Campaign,
+    CampaignState,
+    ChannelMode,
+    Delivery,
+    DeliveryState,
+    Purpose,
+    PushChannel,
+    Run,
+    RunState,
+    SkipReason,
+)
 from push.segments import check_audience
+from push.texts import check_texts, check_variables
+from push.variants import LABELS, check_variants
 from stores.models import Chain
 
 EDITABLE = (CampaignState.DRAFT, CampaignState.MISSED)
@@ -27,6 +40,7 @@ CANCELLABLE = (
     CampaignState.MISSED,
 )
 LONGEST_BODY = 1000
+MOST_HOLDOUT_BP = 5000
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,11 @@ class Draft:
     body: str = ""
     body_en: str = ""
     offer_id: int | None = None
+    purpose: str = Purpose.PROMOTION
+    channel_mode: str = ChannelMode.EVERY
+    holdout_bp: int = 0
+    variants: Sequence[dict[str, Any]] = ()
+    texts: dict[str, Any] = field(default_factory=dict)
     schedule: dict[str, Any] = field(default_factory=lambda: {"kind": "now"})
 
 
@@ -223,15 +242,26 @@ def _checked(chain_id: int, draft: Draft) -> dict[str, Any]:
         "title_en": _one_line(draft.title_en),
         "body": draft.body.strip(),
         "body_en": draft.body_en.strip(),
-        "channels": [str(channel) for channel in PushChannel if channel in set(draft.channels)],
+        "channels": _channels(draft),
+        "variants": check_variants(list(draft.variants)),
     }
     problem = next((text for holds, text in _rules(chain, draft, values) if not holds), None)
     if problem is not None:
         raise errors.CampaignInvalid(problem)
+    labels = {each["label"] for each in values["variants"]} or {LABELS[0]}
+    values["texts"] = check_texts(draft.texts, labels, chain.language)
+    for part in ("title", "title_en", "body", "body_en"):
+        check_variables(values[part])
     _check_offer(chain_id, draft.offer_id)
     values["audience"] = check_audience(chain_id, draft.audience)
     values["schedule"] = scheduling.check_schedule(draft.schedule)
     return values
+
+
+def _channels(draft: Draft) -> list[str]:
+    """In the order of choice where the first that reaches a member is taken, else in our own."""
+    order = draft.channels if draft.channel_mode == ChannelMode.FIRST else list(PushChannel)
+    return [str(channel) for channel in dict.fromkeys(order) if channel in set(draft.channels) & set(PushChannel)]
 
 
 def _one_line(text: str) -> str:
@@ -253,6 +283,12 @@ def _rules(chain: Chain, draft: Draft, values: dict[str, Any]) -> list[tuple[boo
         (
             bool(values[f"title{other}"]) == bool(values[f"body{other}"]),
             Text("另一种语言也要有标题和内容，或都不写。", "the other language needs both title and text, or neither."),
+        ),
+        (draft.purpose in set(Purpose), Text("用途是促销或服务。", "its purpose is promotion or service.")),
+        (draft.channel_mode in set(ChannelMode), Text("没有这种发法。", "channels are used every one, or the first.")),
+        (
+            type(draft.holdout_bp) is int and 0 <= draft.holdout_bp <= MOST_HOLDOUT_BP,
+            Text("对照组最多 50%。", "at most half of the audience is held out."),
         ),
         (len(values["title"]) <= 80 and len(values["title_en"]) <= 120, Text("标题太长。", "the title is too long.")),
         (

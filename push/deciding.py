@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, and_, case, func, literal, literal_column, or_, select, update
 
-from cards.models import Card, CardState, Member
+from cards.models import Card, CardState, Member, Tier
 from core.db import db
 from coupons.models import Offer
 from push.handing_out import take_turns
@@ -110,7 +110,9 @@ def _facts(name: PushChannel, taken: Sequence[int]) -> Sequence[Facts]:
         select(
             Delivery.id, Delivery.chain_id, Delivery.run_id, Delivery.member_id, Delivery.card_id,
             Delivery.coupon_id, Delivery.attempts, Run.offer_id, Run.title, Run.title_en, Run.body, Run.body_en,
-            Run.due_at, Run.send_until, Member.language, address.label("address"), Card.state.label("card_state"),
+            Run.texts, Run.due_at, Run.send_until, Delivery.variant, Member.language, Member.name.label("member"),
+            Card.points, Tier.name.label("tier"), Tier.name_en.label("tier_en"), Store.name.label("store"),
+            address.label("address"), Card.state.label("card_state"),
             agreed.label("is_agreed"), found.label("has_address"), Campaign.purpose,
             func.coalesce(Store.timezone, Chain.timezone).label("timezone"),
             Chain.name.label("chain"), Chain.name_en.label("chain_en"), Offer.name.label("offer"),
@@ -120,6 +122,7 @@ def _facts(name: PushChannel, taken: Sequence[int]) -> Sequence[Facts]:
         .join(Campaign, Campaign.id == Delivery.campaign_id)
         .join(Member, Member.id == Delivery.member_id)
         .join(Card, Card.id == Delivery.card_id)
+        .join(Tier, Tier.id == Card.tier_id)
         .join(Chain, Chain.id == Delivery.chain_id)
         .outerjoin(Store, Store.id == Member.store_id)
         .outerjoin(Offer, Offer.id == Run.offer_id)

@@ -1,17 +1,20 @@
 """The inbox of a wallet: a delivery over this channel is itself the message."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, func, select, update
 
-from cards.models import Member
+from cards.models import Card, Member, Tier
 from core.db import db
 from core.text import Text
-from coupons.models import Offer
+from coupons.models import Coupon, Offer
+from coupons.terms import day_text
+from push import texts
 from push.models import Delivery, DeliveryState, PushChannel, Run
-from stores.models import Chain
+from stores.models import Chain, Store
 
 
 class InboxMessage(NamedTuple):
@@ -34,11 +37,15 @@ def inbox_of(
 ) -> Sequence[InboxMessage]:
     """The messages of a wallet (or of one of its cards), newest first; ``after`` is the id of the last one seen."""
     query = (
-        select(Delivery, Run, Chain.name, Chain.name_en, Offer.name, Offer.name_en)
+        select(Delivery, Run, Member.name, Card.points, Tier, Store.name, Coupon.valid_until, Chain, Offer)
         .join(Member, Member.id == Delivery.member_id)
+        .join(Card, Card.id == Delivery.card_id)
+        .join(Tier, Tier.id == Card.tier_id)
         .join(Run, Run.id == Delivery.run_id)
         .join(Chain, Chain.id == Delivery.chain_id)
         .outerjoin(Offer, Offer.id == Run.offer_id)
+        .outerjoin(Coupon, Coupon.id == Delivery.coupon_id)
+        .outerjoin(Store, Store.id == Member.store_id)
         .where(Member.wallet_id == wallet_id, *_arrived())
     )
     if after is not None:
@@ -49,17 +56,47 @@ def inbox_of(
 
 
 def _message(
-    delivery: Delivery, run: Run, chain: str, chain_en: str, offer: str | None, offer_en: str | None
+    delivery: Delivery,
+    run: Run,
+    name: str,
+    points: int,
+    tier: Tier,
+    store: str | None,
+    coupon_until: datetime | None,
+    chain: Chain,
+    offer: Offer | None,
 ) -> InboxMessage:
     assert delivery.sent_at is not None
+    chain_name = Text(chain.name, chain.name_en or chain.name)
+    offer_name = Text(offer.name, offer.name_en or offer.name) if offer else Text("", "")
+    until = (
+        day_text((coupon_until - timedelta(microseconds=1)).astimezone(ZoneInfo(chain.timezone)))
+        if coupon_until
+        else None
+    )
+
+    def said(language: str) -> texts.Words:
+        values = {
+            "name": name,
+            "chain": chain_name.say(language),
+            "store": store or chain_name.say(language),
+            "tier": tier.name if language == "zh" else tier.name_en,
+            "points": f"{points:,}",
+            "coupon": offer_name.say(language),
+            "coupon_until": until.say(language) if until else "",
+            "link": "",
+        }
+        return texts.filled(texts.choose(run, delivery.variant, PushChannel.INBOX, language), values)
+
+    zh, en = said("zh"), said("en")
     return InboxMessage(
         delivery.id,
         delivery.chain_id,
         delivery.card_id,
-        Text(chain, chain_en or chain),
-        Text(run.title or run.title_en, run.title_en or run.title),
-        Text(run.body or run.body_en, run.body_en or run.body),
-        Text(offer, offer_en or offer) if offer and delivery.coupon_id else None,
+        chain_name,
+        Text(zh.title, en.title),
+        Text(zh.body, en.body),
+        offer_name if offer and delivery.coupon_id else None,
         delivery.coupon_id,
         delivery.sent_at,
         delivery.read_at,

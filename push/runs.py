@@ -99,6 +99,8 @@ def _begin(campaign: Campaign, chain: Chain, due_at: datetime, *, now: datetime)
             title_en=campaign.title_en,
             body=campaign.body,
             body_en=campaign.body_en,
+            texts=campaign.texts,
+            variants=campaign.variants,
             due_at=due_at,
             send_until=min(end for end in ends if end is not None),
             state=RunState.RUNNING,

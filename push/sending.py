@@ -11,15 +11,21 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from core.db import transaction
+from sqlalchemy import select
+
+from core.db import db, transaction
 from core.errors import DomainError
 from core.hot import Sql, one_action
 from coupons.errors import CardNeeded, OfferLimitReached, OfferPhoneLimitReached
+from coupons.models import Coupon
+from coupons.terms import day_text
+from push import texts
 from push.channels import Channel, Message, PermanentError, RetryError
 from push.deciding import MAX_ATTEMPTS, Facts, change_leased, take_batch
 from push.handing_out import Carrier, hand_out
-from push.models import DeliveryState, PushChannel, SkipReason
+from push.models import Delivery, DeliveryState, PushChannel, SkipReason
 from push.unsubscribing import Links
 
 BATCH = 50
@@ -102,17 +108,42 @@ def _message(name: PushChannel, row: Facts, links: Links) -> Message:
     def chosen(zh: str | None, en: str | None) -> str:
         return (zh or en or "") if in_chinese else (en or zh or "")
 
+    chain, coupon = chosen(row.chain, row.chain_en), chosen(row.offer, row.offer_en)
+    values = {
+        "name": row.member,
+        "chain": chain,
+        "store": row.store or chain,
+        "tier": chosen(row.tier, row.tier_en),
+        "points": f"{row.points:,}",
+        "coupon": coupon,
+        "coupon_until": _coupon_until(row),
+        "link": links.wallet,
+    }
+    words = texts.filled(texts.choose(row, row.variant, name, row.language), values)
     return Message(
         key=message_key(row.due_at, row.id),
-        chain=chosen(row.chain, row.chain_en),
+        chain=chain,
         to=row.address,
         language=row.language,
-        title=chosen(row.title, row.title_en),
-        body=chosen(row.body, row.body_en),
-        coupon=chosen(row.offer, row.offer_en) or None,
+        title=words.title,
+        body=words.body,
+        html=words.html,
+        coupon=coupon or None,
         url=links.wallet,
         unsubscribe_url=links.unsubscribe(row.member_id, name),
     )
+
+
+def _coupon_until(row: Facts) -> str:
+    """The last day of the coupon that comes with the message."""
+    if row.offer_id is None:
+        return ""
+    until = db.session.scalar(
+        select(Coupon.valid_until).join(Delivery, Delivery.coupon_id == Coupon.id).where(Delivery.id == row.id)
+    )
+    if until is None:
+        return ""
+    return day_text((until - timedelta(microseconds=1)).astimezone(ZoneInfo(row.timezone))).say(row.language)
 
 
 def message_key(due_at: datetime, delivery_id: int) -> str:

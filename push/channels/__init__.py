@@ -18,6 +18,7 @@ class Message:
     coupon: str | None  # the name of the offer that comes with it
     url: str  # the wallet
     unsubscribe_url: str
+    html: str = ""  # for e-mail: already clean
 
 
 class ChannelError(Exception):

@@ -119,13 +119,14 @@ def _as_text(message: Message) -> str:
 
 def _as_html(message: Message) -> str:
     title, *paragraphs = _paragraphs(message)
-    body = "".join(f"<p>{escape(line)}</p>" for line in paragraphs if line.strip())
+    plain = "".join(f"<p>{escape(line)}</p>" for line in paragraphs if line.strip())
+    body = message.html or f'<h1 style="font-size:22px;line-height:1.35">{escape(title)}</h1>{plain}'
     return (
         f'<!doctype html><html lang="{message.language}"><body style="margin:0;background:#faf8f5;color:#1f1b16;'
         f"font:16px/1.6 -apple-system,'PingFang SC','Microsoft YaHei',sans-serif\">"
         f'<div style="max-width:560px;margin:0 auto;padding:32px 24px">'
         f'<p style="color:#6f675c">{escape(message.chain)}</p>'
-        f'<h1 style="font-size:22px;line-height:1.35">{escape(title)}</h1>{body}'
+        f"{body}"
         f'<p><a href="{escape(message.url)}" style="color:#1f1b16;font-weight:600">{OPEN[message.language]}</a></p>'
         f'<p style="margin-top:40px;font-size:13px;color:#6f675c">'
         f'<a href="{escape(message.unsubscribe_url)}" style="color:#6f675c">{UNSUBSCRIBE[message.language]}</a></p>'
