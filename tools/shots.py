@@ -36,6 +36,7 @@ REFUSALS = (400, 401, 403, 404, 405, 413, 429, 500, 503)
 NOT_PAGES = re.compile(
     r"static$|_api\.|^observing\.|^report_files\.|^assets\.|_csv$|picture$|posters$|^home\.live$|\.progress$|openapi$"
     r"|^wallet\.code$|\.download$|^auth\.start$|start_again$|_options$|preview$"
+    r"|^sharing_tree\.(picture|branch|way|values|growth|find)$"
 )
 ARGUMENTS = [
     "--no-sandbox",
@@ -50,7 +51,8 @@ ARGUMENTS = [
 
 
 # Some charts draw themselves when they come into sight.
-CHARTS_ARE_DRAWN = """() => [...document.querySelectorAll("[data-chart]")].every((box) => box.childElementCount)"""
+CHARTS_ARE_DRAWN = """() => [...document.querySelectorAll("[data-chart]")].every((box) => box.childElementCount)
+    && [...document.querySelectorAll("[data-tree]")].every((box) => box.dataset.ready)"""
 LOOK_AT_ALL = """async () => {
     for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight / 2) {
         scrollTo({ top: y, behavior: "instant" });
