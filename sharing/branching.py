@@ -8,9 +8,9 @@ from sqlalchemy import func, select
 
 from cards.models import Card, Program
 from core.db import db
-from core.intervals import Interval, wilson
 from core.text import Text
-from sharing.models import Occasion, OwnChannel, Referral, ShareChannel, ShareLink
+from sharing import channels
+from sharing.models import Occasion, Referral, ShareLink
 from sharing.scope import Scope, Stores, count_by
 from stores.models import Store
 
@@ -37,7 +37,7 @@ class ChannelNumbers(NamedTuple):
     """A channel in a period."""
 
     channel: str
-    name: Text | None  # of a channel of the chain's own
+    word: Text
     figures: Figures
 
 
@@ -82,9 +82,12 @@ def by_channel(
     scope = Scope(chain_id, start, end, store_ids, program_id)
     came = count_by(Referral.channel, scope.referrals())
     found = _figures(ShareLink.channel, scope, came)
-    own, in_use = _own_channels(chain_id)
-    channels = [*map(str, ShareChannel), *(code for code in own if code in found or code in in_use)]
-    rows = [ChannelNumbers(channel, own.get(channel), found.get(channel, Figures())) for channel in channels]
+    in_use = {channel.code for channel in channels.channels_for_staff(chain_id)}
+    rows = [
+        ChannelNumbers(code, word, found.get(code, Figures()))
+        for code, word in channels.words_of(chain_id).items()
+        if code in found or code in in_use
+    ]
     return sorted(rows, key=lambda row: (-row.figures.brought, -row.figures.links))
 
 
@@ -155,21 +158,6 @@ def list_programs(chain_id: int) -> list[Program]:
     """The kinds of card of a chain, the default one first."""
     query = select(Program).where(Program.chain_id == chain_id).order_by(Program.is_default.desc(), Program.id)
     return list(db.session.scalars(query))
-
-
-def chance(figures: Figures) -> Interval | None:
-    """The interval of a member per visit, where visits are enough to be the tries of it."""
-    return wilson(figures.brought, figures.visits) if figures.brought <= figures.visits else None
-
-
-def own_channel_names(chain_id: int) -> dict[str, Text]:
-    """The names of the channels of the chain's own by their codes, archived ones too."""
-    return _own_channels(chain_id)[0]
-
-
-def _own_channels(chain_id: int) -> tuple[dict[str, Text], set[str]]:
-    rows = db.session.scalars(select(OwnChannel).where(OwnChannel.chain_id == chain_id).order_by(OwnChannel.id)).all()
-    return {row.code: Text(row.name, row.name_en) for row in rows}, {row.code for row in rows if not row.archived_at}
 
 
 def _figures(column: Any, scope: Scope, came: Mapping[Any, int]) -> dict[Any, Figures]:

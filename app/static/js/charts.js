@@ -1,7 +1,10 @@
 /* Charts from the tables and JSON beside them: ink axes, one accent series, muted others, direct labels, no legend.
    ECharts (1 MB) is fetched only when a chart comes into view. Tooltips are drawn on the canvas: the pages allow no inline style. */
 
+import { flowOption, intervalOption, readFlow, stackOption } from "./chart_kinds.js";
 import { colours, loadLibrary } from "./chart_library.js";
+
+const KINDS = { line: lineOption, bar: barOption, stack: stackOption, interval: intervalOption, flow: flowOption };
 
 const drawn = new Map();
 
@@ -28,7 +31,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
 
 async function draw(box) {
   try {
-    const [data] = await Promise.all([read(box.dataset.source), loadLibrary()]);
+    const [data] = await Promise.all([read(box.dataset.source, box.dataset.chart), loadLibrary()]);
     if (isEmpty(data)) {
       say(box, box.dataset.empty);
       return;
@@ -49,8 +52,8 @@ function say(box, words) {
   box.replaceChildren(line);
 }
 
-async function read(source) {
-  if (source.startsWith("#")) return readTable(document.querySelector(source));
+async function read(source, kind) {
+  if (source.startsWith("#")) return (kind === "flow" ? readFlow : readTable)(document.querySelector(source));
   const answer = await fetch(source, { headers: { Accept: "application/json" } });
   if (!answer.ok) throw new Error(String(answer.status));
   return answer.json();
@@ -77,8 +80,8 @@ function render(box, data) {
   box.replaceChildren();
   const chart = window.echarts.init(box, null, { renderer: "canvas" });
   const look = colours();
-  const draw = { line: lineOption, bar: barOption }[box.dataset.chart] ?? lineOption;
-  chart.setOption({ ...common(look), ...draw(data, look, box) });
+  const draw = KINDS[box.dataset.chart] ?? lineOption;
+  chart.setOption({ ...common(look), ...draw(data, look, box, axes(data, look, box)) });
   drawn.set(box, { chart, data });
 }
 
