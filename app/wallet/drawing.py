@@ -20,6 +20,7 @@ PALE = 0.62  # luminance from which ink reads better than white
 READABLE = 4.5  # contrast of text
 SMALLEST = 0.6  # of the size that was asked for
 LEADING = 1.32
+SHORTEST_LAST = 3  # letters of a last line
 NOT_FIRST = "，。！？；：、）》”’…,.!?;:)"  # never at the beginning of a line
 FINEST_COLOURS = 192
 
@@ -81,12 +82,13 @@ def sheet_of(image: Image.Image, font_path: str) -> Sheet:
 
 
 def fitted(font: str, text: str, size: int, room: float, most_lines: int = 1) -> tuple[int, list[str]]:
-    """The largest size, down to 60 %, at which the text fits; then it is cut short."""
+    """The largest size, down to 60 %, at which the text fits and leaves no letter alone; then it is cut short."""
     text = printable(font, " ".join(text.split()))
     smallest = int(size * SMALLEST)
     while True:
         lines = list(_wrapped(font, text, size, room))
-        if len(lines) <= most_lines:
+        is_orphaned = len(lines) > 1 and len(lines[-1]) < SHORTEST_LAST
+        if len(lines) <= most_lines and (not is_orphaned or size <= smallest):
             return size, lines
         if size <= smallest:
             return size, [*lines[: most_lines - 1], _cut(font, "".join(lines[most_lines - 1 :]), size, room)]
