@@ -1,5 +1,6 @@
 """Rewards to be looked at: by the member, by whoever decides, by reports. Nothing here decides."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -85,13 +86,25 @@ def list_rewards(
     *,
     state: str | None = None,
     rule_id: int | None = None,
+    side: str | None = None,
+    member_id: int | None = None,
     reason: str | None = None,
     referral_id: int | None = None,
+    store_ids: Collection[int] | None = None,
     before: int | None = None,
     limit: int = 50,
 ) -> list[RewardLine]:
-    """The chain's rewards, newest first; ``before`` is the id of the last one seen."""
+    """The chain's rewards, newest first; ``before`` is the id of the last one seen.
+
+    With ``store_ids`` only those of members who joined there.
+    """
     query = _lines(chain_id)
+    if side is not None:
+        query = query.where(Reward.side == side)
+    if member_id is not None:
+        query = query.where(Reward.member_id == member_id)
+    if store_ids is not None:
+        query = query.where(Receiver.store_id.in_(store_ids))
     if state is not None:
         query = query.where(Reward.state == state)
     if rule_id is not None:
@@ -101,6 +114,17 @@ def list_rewards(
     if referral_id is not None:
         query = query.where(Reward.referral_id == referral_id)
     return _page(query, before, limit)
+
+
+def lines_of(
+    chain_id: int, referral_ids: Collection[int], *, state: str, store_ids: Collection[int] | None = None
+) -> list[RewardLine]:
+    """The rewards of some referrals that are in a state, the oldest first."""
+    query = _lines(chain_id).where(Reward.referral_id.in_(referral_ids), Reward.state == state)
+    if store_ids is not None:
+        query = query.where(Receiver.store_id.in_(store_ids))
+    query = query.order_by(Reward.id).execution_options(populate_existing=True)
+    return [RewardLine(*row) for row in db.session.execute(query)]
 
 
 def get_reward(chain_id: int, reward_id: int) -> RewardLine:

@@ -62,6 +62,9 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
     "staff_id": lambda world: world.id("staff"),
     "key_id": lambda world: world.id("api_keys"),
     "member_id": lambda world: world.id("members"),
+    "reward_id": lambda world: world.id("rewards"),
+    "rule_id": lambda world: world.id("reward_rules"),
+    "channel_id": lambda world: world.id("share_channels"),
     "number": lambda world: world["cards.number"],
     "/q/ token": lambda world: world["store_codes.token"],
     "/api/v1/store-codes/ token": lambda world: world["store_codes.token"],
@@ -85,7 +88,7 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
     "language": lambda _: "zh",
 }
 NEUTRAL = {"name", "colour", "kind", "language", "filename"}  # arguments that name nobody's thing
-CHAIN_WIDE_ARGUMENTS = {"offer_id", "campaign_id", "run_id"}  # a chain's stores share these
+CHAIN_WIDE_ARGUMENTS = {"offer_id", "campaign_id", "run_id", "rule_id", "channel_id"}  # a chain's stores share these
 
 # Questions after the "?": those that a route needs, and those that could ask for somebody else's things.
 NEEDED = {"sharing_api.tree": {"card"}, "sharing_tree.way": {"to"}}
@@ -112,6 +115,10 @@ FOR_STRANGERS = {
 BODIES: dict[str, dict[str, Any]] = {
     "sharing_api.share_card": {"channel": "friend"},
     "sharing_api.share_for_member": {"channel": "friend", "card": "6200000000000000"},
+    "rewards_api.approve": {"reason": "qz"},
+    "rewards_api.reject": {"reason": "qz"},
+    "rewards_api.claw_back": {"reason": "qz"},
+    "rewards_api.change_rule": {"budget_cents": 5000},
     "phones_api.ask_phone_code": {"phone": "+8613800000000"},
     "phones_api.verify_phone": {"code": "123456"},
 }
