@@ -29,6 +29,7 @@ from coupons.stock_alarm import alarm_batch
 from coupons.welcome import give_missing_batch
 from push.runs import finish_batch, start_due_batch
 from push.sweeping import sweep_batch
+from push.watching import pause_failing_batch
 from sharing.forgetting import forget_traces_batch
 from sharing.rewarding import earn_batch, give_due_batch
 from stores.models import Chain
@@ -102,6 +103,7 @@ class Clock:
             while time_out_batch(now=now):
                 pass
             release_batch(now=now)
+            pause_failing_batch(now=now)
             finish_batch(now=now)
             for chain_id in db.session.scalars(select(Chain.id).order_by(Chain.id)).all():
                 reward_friends(chain_id, now)

@@ -143,7 +143,7 @@ def resume_campaign(chain_id: int, campaign_id: int, *, by: Author, now: datetim
     if seen.state not in (CampaignState.PAUSED, CampaignState.MISSED):
         raise errors.CampaignStateConflict()
     _move(chain_id, campaign_id, (seen.state,), state=CampaignState.RUNNING)  # first, as pausing and cancelling do
-    runs = _move_runs(campaign_id, (RunState.PAUSED,), RunState.RUNNING)
+    runs = _move_runs(campaign_id, (RunState.PAUSED,), RunState.RUNNING)  # errors seen so far pause it no second time
     chain = db.session.get_one(Chain, chain_id)
     due = _due_after_pause(seen, chain.timezone, has_runs=bool(runs), now=now)
     values: dict[str, Any] = {"next_run_at": due}

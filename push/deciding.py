@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Row, and_, case, func, literal, literal_co
 from cards.models import Card, CardState, Member, Tier
 from core.db import db
 from coupons.models import Offer
+from push.falling_back import UNREACHED, fall_back
 from push.handing_out import take_turns
 from push.models import Campaign, Delivery, DeliveryState, Purpose, PushChannel, PushPolicy, Run, RunState, SkipReason
 from push.policies import DEFAULT, Policy, quiet_until
@@ -62,7 +63,7 @@ def take_batch(name: PushChannel, *, now: datetime, lease: timedelta, limit: int
         counts = _count_sent({row.member_id for row in rows}, now=now)
     verdicts = [(row, _verdict(name, row, counts.get(row.member_id, [0, 0]), now=now)) for row in rows]
     going = [row for row, verdict in verdicts if verdict.goes]
-    _write_verdicts([(row.id, verdict) for row, verdict in verdicts if not verdict.goes])
+    _write_verdicts([(row.id, verdict) for row, verdict in verdicts if not verdict.goes], now=now)
     change_leased([row.id for row in going], attempts=Delivery.attempts + 1)
     return Taken(len(ids), going)
 
@@ -113,7 +114,7 @@ def _facts(name: PushChannel, taken: Sequence[int]) -> Sequence[Facts]:
             Run.texts, Run.due_at, Run.send_until, Delivery.variant, Member.language, Member.name.label("member"),
             Card.points, Tier.name.label("tier"), Tier.name_en.label("tier_en"), Store.name.label("store"),
             address.label("address"), Card.state.label("card_state"),
-            agreed.label("is_agreed"), found.label("has_address"), Campaign.purpose,
+            agreed.label("is_agreed"), found.label("has_address"), Campaign.purpose, Campaign.channel_mode,
             func.coalesce(Store.timezone, Chain.timezone).label("timezone"),
             Chain.name.label("chain"), Chain.name_en.label("chain_en"), Offer.name.label("offer"),
             Offer.name_en.label("offer_en"), *(getattr(PushPolicy, field) for field in Policy._fields),
@@ -187,13 +188,15 @@ def _count_sent(members: set[int], *, now: datetime) -> dict[int, list[int]]:
     return counts
 
 
-def _write_verdicts(verdicts: list[tuple[int, Verdict]]) -> None:
+def _write_verdicts(verdicts: list[tuple[int, Verdict]], *, now: datetime) -> None:
     alike: dict[Verdict, list[int]] = defaultdict(list)
     for delivery_id, verdict in verdicts:
         alike[verdict].append(delivery_id)
     for verdict, ids in alike.items():
         if verdict.reason is not None:
             change_leased(ids, state=DeliveryState.SKIPPED, reason=verdict.reason, leased_until=None)
+            if verdict.reason in UNREACHED:
+                fall_back(ids, now=now)
         else:
             change_leased(ids, state=DeliveryState.PENDING, due_at=verdict.wait_until, leased_until=None)
 

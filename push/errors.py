@@ -31,6 +31,16 @@ class UndoOver(Conflict):
     )
 
 
+class RunOver(Conflict):
+    """The time in which its messages were worth sending is over, or it was cancelled."""
+
+    code = "run_over"
+    sentence = Text(
+        "这次发送已经过了有效时间或已取消，不能再试。",
+        "This run is past its time or was cancelled: nothing of it is tried again.",
+    )
+
+
 class WithProblem(Invalid):
     """Says which part contradicts what, in both languages."""
 

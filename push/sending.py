@@ -17,15 +17,16 @@ from sqlalchemy import select
 
 from core.db import db, transaction
 from core.errors import DomainError
-from core.hot import Sql, one_action
+from core.hot import Sql, one_action, this_transaction
 from coupons.errors import CardNeeded, OfferLimitReached, OfferPhoneLimitReached
 from coupons.models import Coupon
 from coupons.terms import day_text
 from push import texts
 from push.channels import Channel, Message, PermanentError, RetryError
 from push.deciding import MAX_ATTEMPTS, Facts, change_leased, take_batch
+from push.falling_back import fall_back
 from push.handing_out import Carrier, hand_out
-from push.models import Delivery, DeliveryState, PushChannel, SkipReason
+from push.models import ChannelMode, Delivery, DeliveryState, PushChannel, SkipReason
 from push.unsubscribing import Links
 
 BATCH = 50
@@ -196,6 +197,11 @@ def _note(row: Facts, problem: BaseException | None, *, now: datetime) -> None:
         after = problem.after if isinstance(problem, RetryError) else None
         due_at = min(now + max(wait_before(attempt, row.id), after or timedelta()), row.send_until)
         values |= {"due_at": due_at, "error": _words(problem, row.id)}
+    if values["state"] == DeliveryState.FAILED and row.channel_mode == ChannelMode.FIRST:
+        with transaction():
+            this_transaction().run(DID_NOT, id=row.id, attempt=attempt, **values)
+            fall_back([row.id], now=now)
+        return
     with one_action() as hot:
         hot.run(DID_NOT, id=row.id, attempt=attempt, **values)
 

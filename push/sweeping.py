@@ -7,6 +7,7 @@ from sqlalchemy import and_, or_, select, update
 
 from core.db import db, transaction
 from push.deciding import MAX_ATTEMPTS, UNFINISHED
+from push.falling_back import fall_back
 from push.models import Delivery, DeliveryState, Run, RunState, SkipReason
 
 
@@ -33,10 +34,10 @@ def sweep_batch(*, now: datetime) -> int:
             {"state": DeliveryState.SKIPPED, "reason": SkipReason.STALE},
         ),
     )
-    return sum(_close(condition, values) for condition, values in closings)
+    return sum(_close(condition, values, now=now) for condition, values in closings)
 
 
-def _close(condition: Any, values: dict[str, Any]) -> int:
+def _close(condition: Any, values: dict[str, Any], *, now: datetime) -> int:
     with transaction():
         closed = db.session.scalars(
             update(Delivery)
@@ -45,4 +46,7 @@ def _close(condition: Any, values: dict[str, Any]) -> int:
             .returning(Delivery.id)
             .execution_options(synchronize_session=False)
         )
-        return len(closed.all())
+        ids = closed.all()
+        if values["state"] == DeliveryState.FAILED:
+            fall_back(ids, now=now)
+        return len(ids)

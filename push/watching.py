@@ -1,0 +1,125 @@
+"""Runs in which too much goes wrong are paused and say so; what failed in a run can be tried again."""
+
+from datetime import datetime
+
+from sqlalchemy import and_, case, func, or_, select, update
+
+from core import audit, events
+from core.audit import SYSTEM, Author
+from core.db import db, transaction
+from push import errors
+from push.models import Campaign, CampaignState, Delivery, DeliveryState, PushPolicy, Run, RunState
+
+PAUSE_BP, PAUSE_AFTER = 2000, 50  # where a chain has said nothing
+ERRORS = "errors"
+WENT = (DeliveryState.SENT, DeliveryState.DELIVERED)
+
+
+def pause_failing_batch(*, now: datetime) -> int:
+    """Pause the running runs of which too large a part went wrong, each in a transaction of its own."""
+    running = db.session.execute(
+        select(Run.id, PushPolicy.error_pause_bp, PushPolicy.error_pause_after)
+        .outerjoin(PushPolicy, PushPolicy.chain_id == Run.chain_id)
+        .where(Run.state == RunState.RUNNING, Run.pause_reason.is_(None))
+    ).all()
+    return sum(
+        _pause(run_id, now=now)
+        for run_id, share_bp, after in running
+        if _fails(run_id, share_bp or PAUSE_BP, after or PAUSE_AFTER)
+    )
+
+
+def _fails(run_id: int, share_bp: int, after: int) -> bool:
+    wrong = or_(
+        Delivery.state == DeliveryState.FAILED,
+        and_(Delivery.state == DeliveryState.PENDING, Delivery.error.is_not(None)),
+    )
+    went, failed = db.session.execute(
+        select(func.count(case((Delivery.state.in_(WENT), 1))), func.count(case((wrong, 1)))).where(
+            Delivery.run_id == run_id, or_(Delivery.state.in_(WENT), wrong)
+        )
+    ).one()
+    tried = went + failed
+    return bool(tried >= after and failed * 10_000 >= share_bp * tried)
+
+
+def _pause(run_id: int, *, now: datetime) -> bool:
+    with transaction():
+        run = db.session.scalar(
+            update(Run)
+            .where(Run.id == run_id, Run.state == RunState.RUNNING, Run.pause_reason.is_(None))
+            .values(state=RunState.PAUSED, pause_reason=ERRORS)
+            .returning(Run)
+            .execution_options(populate_existing=True)
+        )
+        if run is None:
+            return False
+        db.session.execute(
+            update(Campaign)
+            .where(Campaign.id == run.campaign_id, Campaign.state == CampaignState.RUNNING)
+            .values(state=CampaignState.PAUSED)
+        )
+        what = {"campaign_id": run.campaign_id, "run_id": run_id}
+        events.record("campaign.paused", chain_id=run.chain_id, at=now, reason=ERRORS, **what)
+        audit.note(
+            "campaign paused",
+            chain_id=run.chain_id,
+            object_kind="campaign",
+            object_id=run.campaign_id,
+            by=SYSTEM,
+            at=now,
+            after={"run_id": run_id, "reason": ERRORS},
+        )
+    return True
+
+
+def retry_failed(chain_id: int, run_id: int, *, error: str | None = None, by: Author, now: datetime) -> int:
+    """Try again what failed in a run, all of it or one kind of error; return how many. Needs an open transaction.
+
+    Raises CampaignNotFound, RunOver.
+    """
+    run = db.session.scalar(
+        select(Run).where(Run.id == run_id, Run.chain_id == chain_id).execution_options(populate_existing=True)
+    )
+    if run is None:
+        raise errors.CampaignNotFound()
+    if run.state == RunState.CANCELLED or run.send_until <= now:
+        raise errors.RunOver()
+    failed = [Delivery.run_id == run_id, Delivery.state == DeliveryState.FAILED]
+    if error is not None:
+        failed.append(Delivery.error == error)
+    again = db.session.scalars(
+        update(Delivery)
+        .where(*failed)
+        .values(state=DeliveryState.PENDING, attempts=0, due_at=now, error=None)
+        .returning(Delivery.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    if again:
+        _go_on(run)
+        audit.note(
+            "failed deliveries retried",
+            chain_id=chain_id,
+            object_kind="campaign",
+            object_id=run.campaign_id,
+            by=by,
+            at=now,
+            after={"run_id": run_id, "count": len(again), "error": error},
+        )
+    return len(again)
+
+
+def _go_on(run: Run) -> None:
+    """A run that was over has work again; one that somebody paused stays paused."""
+    reopened = db.session.scalar(
+        update(Run)
+        .where(Run.id == run.id, Run.state == RunState.FINISHED)
+        .values(state=RunState.RUNNING, finished_at=None)
+        .returning(Run.id)
+    )
+    if reopened is not None:
+        db.session.execute(
+            update(Campaign)
+            .where(Campaign.id == run.campaign_id, Campaign.state == CampaignState.FINISHED)
+            .values(state=CampaignState.RUNNING)
+        )
