@@ -1,8 +1,9 @@
 """Correcting who brought a member: his whole sub-tree moves with him, as one range of paths.
 
-Edges are written once by whoever joins; this is the one other hand at them, and it leaves an audit row. While it works
-nobody joins: a friend's edge is a new row, which no lock on rows keeps away, and on PostgreSQL a statement that waits
-for a row still looks at the tree as it was before. A statement that waits for a table looks at it afterwards.
+Edges are written once by whoever joins; this is the one other hand at them, and it leaves an audit row. Whoever joins
+meanwhile writes a new row, which no lock on rows keeps away; and on PostgreSQL a statement that waits for a row still
+looks at the tree as it was before, while one that waits for a table looks at it afterwards. So the sub-tree is
+rewritten while friends go on joining, and only then is the table locked, for those who did: they are few.
 """
 
 from datetime import datetime
@@ -25,7 +26,8 @@ from sharing.queries import AFTER_HEX
 from sharing.reward_models import FraudFinding, Reward, RewardSide, RewardState
 
 LONGEST_REASON = 200
-PATIENCE = "3s"  # for those who are joining: whoever comes after them waits behind us
+PATIENCE = "3s"  # for those who are before us: whoever comes after them waits behind us
+OTHER_MOVERS, WHOEVER_JOINS = "SHARE UPDATE EXCLUSIVE", "SHARE ROW EXCLUSIVE"
 LIVE = (RewardState.PENDING, RewardState.FLAGGED, RewardState.APPROVED)
 
 
@@ -49,7 +51,7 @@ def move_subtree(
 ) -> Moved:
     """Let a member have come through another, or by himself (None); whoever came through him moves along.
 
-    Needs an open transaction, and keeps everybody from joining until it ends. The moment he joined stays, and what he
+    Needs an open transaction, which is to end soon: nobody joins until then. The moment he joined stays, and what he
     brought stays his. Whoever came by himself and gets a referrer is told of as ``member.referred``, and may earn him a
     reward. A referral that was rewarded is not moved while the referrer's reward stands, and never taken out.
 
@@ -59,27 +61,28 @@ def move_subtree(
     reason = " ".join(reason.split())
     if not 1 <= len(reason) <= LONGEST_REASON:
         raise ReasonNeeded()
-    _keep_joining_out()
-    member, edge = _member(chain_id, member_id), _held_edge(chain_id, member_id)
+    _lock(OTHER_MOVERS)
+    member, edge = _member(chain_id, member_id), _edge(chain_id, member_id)
     if new_referrer_id == (edge.referrer_id if edge else None):
         raise errors.ReferrerUnchanged()
-    old = _place_of(chain_id, member_id)
-    new = _Place(member_id, 0, path_step(member_id))
+    old, new, before = _place_of(chain_id, member_id), _Place(member_id, 0, path_step(member_id)), _seen(edge)
     if new_referrer_id is not None:
         new = _place_below(member, old, _member(chain_id, new_referrer_id))
-    if edge is not None:
-        _refuse_rewarded(edge, is_taken_out=new_referrer_id is None)
-    before = _seen(edge) | _forget_findings(edge)
+    _refuse_rewarded(edge, is_taken_out=new_referrer_id is None)
+    count = _rewrite(chain_id, old, new)
+    _lock(WHOEVER_JOINS)
+    _refuse_rewarded(edge, is_taken_out=new_referrer_id is None)
+    before |= _forget_findings(edge)
+    count += _rewrite(chain_id, old, new)
     if edge is not None and new_referrer_id is None:
         db.session.execute(delete(Referral).where(Referral.id == edge.id))
-    count = _rewrite(chain_id, old, new)
     edge_id = None if new_referrer_id is None else _write_edge(member, edge, new_referrer_id, new, now)
-    moved = Moved(edge_id, count + (1 if edge is None or new_referrer_id is None else 0))
+    moved = Moved(edge_id, count + (edge is None or new_referrer_id is None))
     db.session.flush()
     for seen_before in db.session():
         if isinstance(seen_before, Referral):
             db.session.expire(seen_before)
-    after = _seen(_held_edge(chain_id, member_id)) | {"reason": reason, "members": moved.members}
+    after = _seen(_edge(chain_id, member_id)) | {"reason": reason, "members": moved.members}
     who = {"member_id": member_id, "referrer_id": new_referrer_id}
     kind = "member.referred" if edge is None else "member.referrer_changed"
     events.record(kind, chain_id=chain_id, at=now, referral_id=edge_id, **who)
@@ -96,15 +99,15 @@ def move_subtree(
     return moved
 
 
-def _keep_joining_out() -> None:
-    """On SQLite the open transaction does it already."""
+def _lock(mode: str) -> None:
+    """Take a lock on all edges, until the end of the transaction. On SQLite that keeps everybody out already."""
     if db.session.connection().dialect.name != "postgresql":
         return
     db.session.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE}'"))
     try:
-        db.session.execute(text("LOCK TABLE referrals IN SHARE ROW EXCLUSIVE MODE"))
+        db.session.execute(text(f"LOCK TABLE referrals IN {mode} MODE"))
     except OperationalError as error:
-        if isinstance(error.orig, psycopg.errors.LockNotAvailable):
+        if isinstance(error.orig, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
             raise errors.TreeBusy() from error
         raise
     db.session.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
@@ -117,9 +120,8 @@ def _member(chain_id: int, member_id: int) -> Member:
     return member
 
 
-def _held_edge(chain_id: int, member_id: int) -> Referral | None:
-    """The member's edge, kept from whoever is about to reward it."""
-    query = select(Referral).filter_by(chain_id=chain_id, member_id=member_id).with_for_update()
+def _edge(chain_id: int, member_id: int) -> Referral | None:
+    query = select(Referral).filter_by(chain_id=chain_id, member_id=member_id)
     return db.session.scalar(query.execution_options(populate_existing=True))
 
 
@@ -141,14 +143,12 @@ def _place_below(member: Member, old: _Place, referrer: Member) -> _Place:
         raise errors.ReferralLoop()
     if referrer.joined_at > member.joined_at:
         raise errors.ReferrerJoinedLater()
-    new = _Place(above.root_id, above.depth + 1, above.path + path_step(member.id))
-    deepest = db.session.scalar(select(func.max(Referral.depth)).where(*_in(member.chain_id, old))) or old.depth
-    if deepest + new.depth - old.depth > DEEPEST:
-        raise errors.ReferralTooDeep()
-    return new
+    return _Place(above.root_id, above.depth + 1, above.path + path_step(member.id))
 
 
-def _refuse_rewarded(edge: Referral, *, is_taken_out: bool) -> None:
+def _refuse_rewarded(edge: Referral | None, *, is_taken_out: bool) -> None:
+    if edge is None:
+        return
     rewards = select(Reward.id).where(Reward.referral_id == edge.id)
     if not is_taken_out:
         rewards = rewards.where(Reward.side == RewardSide.REFERRER, Reward.state.in_(LIVE))
@@ -173,10 +173,16 @@ def _forget_findings(edge: Referral | None) -> dict[str, Any]:
 
 
 def _rewrite(chain_id: int, old: _Place, new: _Place) -> int:
-    """Give the sub-tree its new line of ancestors; return how many edges that were."""
+    """Give what still stands in the old place its new line of ancestors; return how many edges that were."""
+    still_there = _in(chain_id, old)
+    if new.depth == 0:
+        still_there.append(Referral.member_id != new.root_id)  # his own edge is going to be deleted
+    deepest = db.session.scalar(select(func.max(Referral.depth)).where(*still_there)) or old.depth
+    if deepest + new.depth - old.depth > DEEPEST:
+        raise errors.ReferralTooDeep()
     moved = db.session.execute(
         update(Referral)
-        .where(*_in(chain_id, old))
+        .where(*still_there)
         .values(
             path=literal(new.path).concat(func.substr(Referral.path, len(old.path) + 1)),
             depth=Referral.depth + (new.depth - old.depth),

@@ -119,6 +119,21 @@ def test_64_taps_of_one_wallet_on_one_link_make_one_edge(app, link):
     assert (count(Referral), events("member.referred")) == (1, 1)
 
 
+def test_taps_on_two_friends_links_at_once_credit_one_of_them_for_good(app, code, link):
+    other = make_card(code)
+    with transaction():
+        second = linking.create_link(this_transaction(), other.chain_id, other.id, "group", now=NOON)
+    wallet_id = make_wallet()
+
+    joined = race(app, lambda number: take_by_link((link, second)[number % 2].token, wallet_id), racers=TAPS)
+
+    first = next(each for each in joined if each.is_new)
+    edge = db.session.scalars(select(Referral)).one()
+    card = db.session.get_one(Card, first.card_id)
+    assert (edge.member_id, edge.share_link_id) == (first.member_id, card.share_link_id)
+    assert count(Card, Card.wallet_id == wallet_id) == events("member.referred") == 1
+
+
 def test_taps_on_a_code_and_on_a_link_at_once_give_one_card(app, code, link):
     wallet_id = make_wallet()
 

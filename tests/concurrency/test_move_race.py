@@ -13,7 +13,7 @@ from app.verifying import verify_books
 from core.audit import SYSTEM
 from core.db import db, transaction
 from core.hot import one_action
-from sharing import attribution, joining, linking, moving
+from sharing import attribution, errors, joining, linking, moving
 from sharing.models import Referral
 from tests.concurrency.racing import race
 from tests.factories import in_days, make_card, make_wallet, save
@@ -79,7 +79,7 @@ def test_everybody_who_joins_below_a_moving_subtree_stands_in_his_place(app, cir
             for turn in range(ROUNDS):
                 try:
                     move(chain_id, moved.member_id, places[(number // 4 + turn) % 3])
-                except moving.errors.ReferrerUnchanged:
+                except (errors.ReferrerUnchanged, errors.TreeBusy):
                     continue
             return None
         join_in_a_line(chain_id, tokens[number % 2], wallets[number])
@@ -166,6 +166,34 @@ def test_a_friend_who_joins_meanwhile_waits_and_stands_below_the_new_place(app, 
     assert out_of_place() == 0
 
 
+def test_a_friend_who_joins_while_the_subtree_is_rewritten_does_not_wait_and_moves_along(app, circle, monkeypatch):
+    first, second = circle.member(), circle.member()
+    token, wallet_id, joined = circle.share(first).token, make_wallet(), []
+    real = moving._lock
+
+    def lock(mode):
+        if mode == moving.WHOEVER_JOINS:
+            friend = Thread(target=in_a_context, args=(app, lambda: joined.append(join(token, wallet_id).member_id)))
+            friend.start()
+            friend.join(5)
+        real(mode)
+
+    if db.engine.dialect.name == "postgresql":  # on SQLite one writes after the other
+        monkeypatch.setattr(moving, "_lock", lock)
+    moved = move(circle.chain.id, first.member_id, second.member_id)
+    if not joined:
+        joined.append(join(token, wallet_id).member_id)
+
+    assert line_of(joined[0]) == [second.member_id, first.member_id, joined[0]]
+    assert moved.members == (2 if db.engine.dialect.name == "postgresql" else 1)
+    assert out_of_place() == 0
+
+
+def in_a_context(app, work):
+    with app.app_context():
+        work()
+
+
 def test_control_the_race_is_real(app, circle, database, monkeypatch):
     """Without the lock a friend joins below the old place, and stays there.
 
@@ -175,7 +203,7 @@ def test_control_the_race_is_real(app, circle, database, monkeypatch):
     if database == "sqlite":  # an open transaction is the lock: here the friend looks around before it
         meanwhile.looks_then_joins()
     else:
-        monkeypatch.setattr(moving, "_keep_joining_out", lambda: None)
+        monkeypatch.setattr(moving, "_lock", lambda mode: None)
         assert not meanwhile.happens()
 
     assert line_of(meanwhile.member_id) == [meanwhile.first.member_id, meanwhile.member_id]
