@@ -108,7 +108,7 @@ def numbers(
         scope.links().with_only_columns(func.count(), func.count(ShareLink.member_id.distinct()))
     ).one()
     visits = db.session.execute(
-        scope.visits().with_only_columns(func.count(), func.count(ShareVisit.visitor.distinct()))
+        scope.openings().with_only_columns(func.count(), func.count(ShareVisit.visitor.distinct()))
     ).one()
     return Numbers(
         new_members=count(scope.members()),
@@ -134,7 +134,7 @@ def has_much(chain_id: int, start: datetime, end: datetime, *, more_than: int) -
 
 def _count_reached(scope: Scope) -> int:
     """People who opened a link or took the card by one. A phone is the same person in both."""
-    opened = scope.visits().with_only_columns(ShareVisit.visitor)
+    opened = scope.openings().with_only_columns(ShareVisit.visitor)
     took = (
         scope.referrals()
         .join(Member, Member.id == Referral.member_id)
@@ -222,13 +222,19 @@ def time_to_convert(
     """
     scope = Scope(chain_id, start, end, store_ids, program_id)
     came_by = (ShareLink.id == Referral.share_link_id) & (ShareLink.created_at <= Referral.created_at)
-    query = scope.referrals().join(ShareLink, came_by)
-    number = count(query)
-    if not number:
-        return None
     took = seconds_between(ShareLink.created_at, Referral.created_at)
-    middle = db.session.scalar(query.with_only_columns(took).order_by(took).offset((number - 1) // 2).limit(1))
-    return timedelta(seconds=max(round(float(middle or 0)), 0))
+    each = (
+        scope.referrals()
+        .join(ShareLink, came_by)
+        .with_only_columns(
+            took.label("took"),
+            func.row_number().over(order_by=took).label("place"),
+            func.count().over().label("number"),
+        )
+        .subquery()
+    )
+    middle = db.session.scalar(select(each.c.took).where(each.c.place == (each.c.number + 1) // 2))
+    return None if middle is None else timedelta(seconds=max(round(float(middle)), 0))
 
 
 def by_day(

@@ -81,6 +81,14 @@ class Scope(NamedTuple):
         )
         return query.where(*self.of_these_links())
 
+    def openings(self) -> Select[Any]:
+        """The same visits for whoever asks of visitors alone: without their links, where those of all are meant."""
+        if not self.is_everywhere:
+            return self.visits()
+        return select(ShareVisit.id).where(
+            ShareVisit.chain_id == self.chain_id, ShareVisit.at >= self.start, ShareVisit.at < self.end
+        )
+
     def of_these_links(self) -> list[ColumnElement[bool]]:
         """That a link was shared by members of these stores and program."""
         rules: list[ColumnElement[bool]] = []
