@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, Date, Float, Integer, LargeBinary, Numeric, String, Table, insert
+from sqlalchemy import JSON, Boolean, Column, Date, Float, Integer, LargeBinary, Numeric, String, Table, insert, select
 
 from app.models import metadata
 from core.clock import utc_now
 from core.db import UtcDateTime, db, transaction
 from core.tokens import hashed, new_number
+from push.models import PushChannel
 
 SHORTEST_MARKED = 12  # columns shorter than this cannot carry the marker
 CHAIN_WIDE = {"chains", "programs", "tiers", "offers", "offer_slots", "campaigns", "campaign_runs"}
@@ -162,11 +163,12 @@ def _overrides(world: World, now: datetime) -> dict[str, dict[str, Any]]:
         "reward_rules": {"trigger": "first_purchase", "within_days": 30, "started_at": now} | running,
         "rewards": {"side": "referrer", "state": "flagged", "reason": "velocity", "coupon_id": None, "decided_by": None}
         | {"is_coupon_lost": False, "points_short": 0},
-        "fraud_findings": {"rule": "velocity", "action": "flag", "dismissed_by": None, "dismiss_reason": None},
+        "fraud_findings": {"rule": "velocity", "action": "flag", "dismissed_by": None, "dismiss_reason": None}
+        | {"evidence": {"joins": 12, "minutes": 30, "threshold": 10}},
         "fraud_settings": {"rule": "velocity", "action": "flag", "threshold": 10},
         "vendor_templates": {"channel": "gateway"} | zh,
         "suppressions": {"channel": "email", "reason": "bounced", "lifted_by": None},
-        "channel_states": {"channel": "inbox"},
+        "channel_states": {"channel": _channel_without_a_row()},
         "webhook_messages": {"state": "sent", "sent_at": now, "leased_until": None},
         "campaigns": {
             "submitted_at": now,
@@ -185,6 +187,13 @@ def _overrides(world: World, now: datetime) -> dict[str, dict[str, Any]]:
         "audit_entries": {"actor": "system", "before": None, "after": None, "object_id": None},
         "idempotency_records": {"fingerprint": "f" * 64, "status": 200},
     }
+
+
+def _channel_without_a_row() -> str:
+    """Channels are the installation's: each world takes another."""
+    states = metadata.tables["channel_states"]
+    taken = set(db.session.scalars(select(states.c.channel)))
+    return next(str(channel) for channel in PushChannel if channel not in taken)
 
 
 def _elder(world: World, now: datetime) -> int:
