@@ -1,6 +1,7 @@
 """Correcting who brought a member: he, and everybody who came through him, stand in another place."""
 
 from datetime import timedelta
+from random import Random
 
 import pytest
 from sqlalchemy import func, select, text, update
@@ -361,3 +362,35 @@ def test_a_referrer_whose_card_is_no_longer_active_may_be_the_one(circle, first,
     move(friend, second)
 
     assert line(friend) == ids(second, friend)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_moves_where_everybody_stands_below_his_own_line(circle, seed):
+    """Against a tree of parents alone, after many moves and joinings in a row."""
+    random, cards, parent = Random(seed), [circle.member() for _ in range(4)], {}
+
+    def above(member_id):
+        line = [member_id]
+        while (member_id := parent.get(member_id)) is not None:
+            line.insert(0, member_id)
+        return line
+
+    refused = 0
+    for _ in range(40):
+        card, other = random.choice(cards), random.choice([None, *cards])
+        if random.random() < 0.35:
+            cards.append(circle.friend(card))
+            parent[cards[-1].member_id] = card.member_id
+            continue
+        try:
+            move(card, other)
+        except (errors.ReferralLoop, errors.ReferrerUnchanged):
+            refused += 1
+            continue
+        parent[card.member_id] = other and other.member_id
+
+    referred = [card for card in cards if parent.get(card.member_id) is not None]
+    assert {card.member_id: line(card) for card in referred} == {c.member_id: above(c.member_id) for c in referred}
+    assert db.session.scalar(select(func.count(Referral.id))) == len(referred)
+    assert 0 < refused < 40
+    assert problems() == set()
