@@ -2,7 +2,7 @@
 
 Each figure is the median over rounds of a ratio: the application and its limit take turns, and every request is
 counted in the database afterwards. Ends with status 1 when a figure is below its floor. BENCH_MEMBERS=1000000 makes
-the chain ten times as large.
+the chain ten times as large. The tree has a million members of its own, in another database (BENCH_TREE_MEMBERS).
 """
 
 import argparse
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import actions, codes, exports, limits, pictures, serving, world
+from benchmarks import actions, codes, exports, limits, pictures, serving, tree, world
 from benchmarks.actions import Action
 from benchmarks.figures import Figure, as_json, figures_table, ratio, table
 from benchmarks.rounds import Measured, NoEffect, Side, by_limit, checked, numbers, over_http, say
@@ -240,24 +240,31 @@ def samples_table(samples: list[dict[str, Any]]) -> str:
     return table(rows)
 
 
-def run(arguments: argparse.Namespace) -> tuple[list[Figure], list[dict[str, Any]]]:
+def tree_table(samples: list[dict[str, Any]]) -> str:
+    rows = [("asked of the application", "database", "ms", "in the other way, ms")]
+    rows += [(row["what"], row["database"], f"{row['ms']:.1f}", f"{row['other_ms']:.1f}") for row in samples]
+    return table(rows)
+
+
+def run(arguments: argparse.Namespace, samples: list[dict[str, Any]], asked: list[dict[str, Any]]) -> list[Figure]:
+    """The figures; ``samples`` of what went over HTTP and ``asked`` of the tree are added to."""
     figures: list[Figure] = []
-    samples: list[dict[str, Any]] = []
     if "pictures" in arguments.parts:
         figures += pictures.figures(arguments.rounds, arguments.seconds)
-    if arguments.parts == ["pictures"]:
-        return figures, samples
-    with benches(arguments, samples) as each:
-        for bench in each:
-            for part, measure in PARTS.items():
-                if part in arguments.parts:
-                    figures += measure(bench)
-    return figures, samples
+    if set(PARTS) & set(arguments.parts):
+        with benches(arguments, samples) as each:
+            for bench in each:
+                for part, measure in PARTS.items():
+                    if part in arguments.parts:
+                        figures += measure(bench)
+    if "tree" in arguments.parts:
+        figures += tree.figures(arguments.databases, arguments.rounds, asked)
+    return figures
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    every = [*PARTS, "pictures"]
+    every = [*PARTS, "tree", "pictures"]
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(every)}; all when none is named")
     parser.add_argument("--databases", nargs="+", choices=["postgresql", "sqlite"], default=["postgresql", "sqlite"])
     parser.add_argument("--rounds", type=int, default=5)
@@ -268,16 +275,20 @@ def main() -> int:
     if unknown := set(arguments.parts) - set(every):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     facts = machine()
+    samples: list[dict[str, Any]] = []
+    asked: list[dict[str, Any]] = []
     try:
-        figures, samples = run(arguments)
+        figures = run(arguments, samples, asked)
     except NoEffect as problem:
         print(f"Nothing was measured: {problem}", file=sys.stderr)
         return 1
     if samples:
         print(samples_table(samples), end="\n\n")
+    if asked:
+        print(tree_table(asked), end="\n\n")
     print(figures_table(figures))
     if arguments.json:
-        Path(arguments.json).write_text(as_json(figures, samples, facts), encoding="utf-8")
+        Path(arguments.json).write_text(as_json(figures, samples + asked, facts), encoding="utf-8")
     below = [figure.name for figure in figures if not figure.holds]
     if below:
         print(f"\nBelow the floor: {'; '.join(below)}", file=sys.stderr)

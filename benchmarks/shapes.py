@@ -67,7 +67,7 @@ class Way(NamedTuple):
     """A way to keep the tree, and what each question is in it; None where it has no answer of its own."""
 
     name: str
-    count: str
+    counted: str
     generations: str
     to_root: str | None
     roots: str | None
@@ -118,8 +118,8 @@ def ways(database: str) -> list[Way]:
 MOVES: dict[str, tuple[str, ...]] = {
     "recursive query": ("UPDATE referrals SET referrer_id = :to WHERE chain_id = 1 AND member_id = :top",),
     "path, depth from its length; root id": (
-        "UPDATE referrals SET path = :to_path || substr(path, CAST(:kept AS integer)), depth = depth + :deeper, root_id = :to_root"
-        " WHERE chain_id = 1 AND path >= :path AND path < :path || 'g'",
+        "UPDATE referrals SET path = :to_path || substr(path, CAST(:kept AS integer)), depth = depth + :deeper,"
+        " root_id = :to_root WHERE chain_id = 1 AND path >= :path AND path < :path || 'g'",
     ),
     "nested set": (
         "UPDATE nested SET lft = -lft, rgt = -rgt WHERE lft BETWEEN :lft AND :rgt",
@@ -248,7 +248,7 @@ class Bench:
         for way in ways(database):
             cells = [way.name]
             for one in values:
-                cells += [f"{self.ms((sql,), one):.2f}" for sql in (way.count, way.generations)]
+                cells += [f"{self.ms((sql,), one):.2f}" for sql in (way.counted, way.generations)]
             for sql in (way.to_root, way.roots):
                 cells.append(f"{self.ms((sql,), values[0]):.2f}" if sql else "-")
             move = MOVES.get(way.name)
