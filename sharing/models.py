@@ -164,6 +164,7 @@ class Referral(Model):
         Index(None, "chain_id", "referrer_id", "created_at"),
         Index(None, "chain_id", "path"),
         Index(None, "chain_id", "root_id"),
+        Index(None, "chain_id", "depth", "channel", "created_at"),
         Index(None, "chain_id", "created_at"),
         Index(
             "ix_referrals_device",

@@ -29,6 +29,7 @@ LISTED = 20  # trees on a page
 SMALL = 240  # so many members are drawn at once
 CROWN = (12, 5, 3)  # of a larger tree: how many branches of each member, generation by generation
 TREES = 16  # of the chain, at once
+OPENED_TREES = 4  # of them, with their crowns
 TREE_CROWNS = (5, 3)
 BRANCHES = 40
 LARGEST = 12  # branches of one generation
@@ -193,9 +194,9 @@ def _picture_of(root: Drawn) -> list[Drawn]:
 
 
 def _picture_of_chain() -> list[Drawn]:
-    """The largest trees with their crowns."""
+    """The largest trees, the first of them with their crowns."""
     trees = drawing.largest_trees(actor().chain_id, most=TREES, store_ids=actor().store_ids)
-    return [*trees, *drawing.crown(actor().chain_id, [each.spot for each in trees], TREE_CROWNS)]
+    return [*trees, *drawing.crown(actor().chain_id, [each.spot for each in trees[:OPENED_TREES]], TREE_CROWNS)]
 
 
 def _root(member_id: int) -> Drawn:

@@ -275,8 +275,8 @@ class Explorer {
     const { title, file } = this.box.dataset;
     const all = this.rows.reduce((sum, row) => sum + row.members, 0);
     const by = this.part("colour").value;
-    const day = this.say.dayOf(this.moment ?? this.say.date(Date.now() / 1000));
-    const subtitle = [day, this.say.fill("members", { n: all }), this.say.fill("colour_by", { what: this.say.words[this.view === "tree" ? by : "channel"] })].join(" · ");
+    const today = [this.say.day(Date.now() / 1000), this.say.fill("members", { n: all })].join(" · ");
+    const subtitle = [this.moment ? this.replay.says.textContent : today, this.say.fill("colour_by", { what: this.say.words[this.view === "tree" ? by : "channel"] })].join(" · ");
     const picture = this.view === "tree" ? wholePicture(this.stage, title, subtitle) : wholeGenerations(this.generations, title, subtitle);
     this.box.querySelector(".tree__export")?.removeAttribute("open");
     await saveAs(kind, file, title, picture);
