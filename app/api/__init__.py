@@ -19,6 +19,7 @@ MODULES = [
     "app.api.checkouts",
     "app.api.campaigns",
     "app.api.sharing",
+    "app.api.propagation",
     "app.api.rewards",
     "app.api.stores",
     "app.api.members",

@@ -138,7 +138,7 @@ def _together(parts: Any) -> KFactor:
 def _k_groups(
     asked: Asked, whole: KFactor, by_store: dict[int | None, KFactor], stores: list[StoreNumbers]
 ) -> list[Group]:
-    """All, the programs where there are several, and the stores where most joined, if they are enough for an interval."""
+    """All, the programs where there are several, and the stores where most joined, if enough for an interval."""
     groups = [Group(_("All"), whole)]
     if len(asked.programs) > 1 and asked.program is None:
         by_program = propagation.k_by_program(*asked.period, **asked.narrowed)
@@ -182,7 +182,7 @@ def _store_said(row: Flow, large: set[int | None]) -> str:
 
 def _generation_said(generation: int) -> str:
     if generation >= GENERATIONS_DRAWN:
-        return _("Generation %(depth)s and deeper", depth=GENERATIONS_DRAWN)
+        return _("Generation %(depth)s+", depth=GENERATIONS_DRAWN)
     return _("Generation %(depth)s", depth=generation)
 
 

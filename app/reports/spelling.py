@@ -89,6 +89,10 @@ class Spelling(ABC):
         """A SELECT of every ``day`` from ``:first`` to ``:last``."""
 
     @abstractmethod
+    def path_step(self, sql: str) -> str:
+        """A member's place in a path of the propagation tree."""
+
+    @abstractmethod
     def values(self, given: dict[str, Any]) -> dict[str, Any]:
         """Parameters as the driver takes them."""
 
@@ -135,6 +139,9 @@ class PostgresqlSpelling(Spelling):
     def days(self) -> str:
         return "SELECT each::date AS day FROM generate_series(:first ::date, :last ::date, interval '1 day') AS each"
 
+    def path_step(self, sql: str) -> str:
+        return f"lpad(to_hex({sql}), 10, '0')"
+
     def values(self, given: dict[str, Any]) -> dict[str, Any]:
         return given
 
@@ -167,6 +174,9 @@ class SqliteSpelling(Spelling):
             "SELECT date(each, '+1 day') FROM counted WHERE each < :last) SELECT each FROM counted)"
         )
 
+    def path_step(self, sql: str) -> str:
+        return f"printf('%010x', {sql})"
+
     def values(self, given: dict[str, Any]) -> dict[str, Any]:
         return {name: _stored(value) for name, value in given.items()}
 
@@ -193,8 +203,25 @@ def _stored(value: object) -> object:
     return value.isoformat() if isinstance(value, date) else value
 
 
+class _Joined:
+    """``string_agg`` of PostgreSQL."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._between = ""
+
+    def step(self, part: str | None, between: str) -> None:
+        if part is not None:
+            self._parts.append(part)
+            self._between = between
+
+    def finalize(self) -> str | None:
+        return self._between.join(self._parts) if self._parts else None
+
+
 def add_functions(connection: sqlite3.Connection) -> None:
-    """Teach a SQLite connection the times of zones that change their clocks; PostgreSQL knows them."""
+    """Teach a SQLite connection what PostgreSQL knows: times of zones that change their clocks, joined texts."""
+    connection.create_aggregate("string_agg", 2, _Joined)  # type: ignore[arg-type]
     connection.create_function("local_time", 2, _local_time, deterministic=True)
     connection.create_function("day_of", 3, _day_of, deterministic=True)
 

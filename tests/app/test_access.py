@@ -81,6 +81,7 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
     "/dashboard/sharing/tree of": lambda world: world.id("members"),
     "/dashboard/sharing/tree find": lambda world: world["cards.number"],
     "store": lambda world: world["stores.code"],
+    "program": lambda world: world.id("programs"),
     "slug": lambda world: world["chains.slug"],
     "name": lambda _: "members",
     "colour": lambda _: "c8402f",
@@ -88,11 +89,13 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
     "language": lambda _: "zh",
 }
 NEUTRAL = {"name", "colour", "kind", "language", "filename"}  # arguments that name nobody's thing
-CHAIN_WIDE_ARGUMENTS = {"offer_id", "campaign_id", "run_id", "rule_id", "channel_id"}  # a chain's stores share these
+CHAIN_WIDE_ARGUMENTS = {"program", "offer_id", "campaign_id", "run_id", "rule_id", "channel_id"}  # a chain's stores share these
 
 # Questions after the "?": those that a route needs, and those that could ask for somebody else's things.
 NEEDED = {"sharing_api.tree": {"card"}, "sharing_tree.way": {"to"}}
 ASKABLE = {
+    "propagation_api.metrics": {"store", "program"},
+    "propagation_api.spreaders": {"store", "program"},
     "report_files.csv_file": {"store"},
     "report_files.control_file": {"store"},
     "sharing_tree.show": {"to"},

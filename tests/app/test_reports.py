@@ -182,6 +182,7 @@ def test_a_manager_is_not_offered_what_is_for_head_office(chain, client):
 
 @pytest.mark.parametrize("name", REPORTS)
 def test_a_report_can_be_read_on_a_page(chain, client, name):
+    story.tell_of_rewards()
     sign_in(client, make_staff(chain))
 
     page = client.get(f"/dashboard/reports/{name}?from=2026-05-19&to=2026-05-21").text

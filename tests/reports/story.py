@@ -8,7 +8,8 @@ from checkout.models import Checkout, Redemption
 from core.db import db, transaction
 from coupons.models import Coupon, Offer
 from push.models import Campaign, Delivery, Run
-from sharing.models import Referral, ShareLink, ShareVisit
+from sharing.models import OwnChannel, Referral, ShareLink, ShareVisit
+from sharing.reward_models import FraudFinding, Reward, RewardRule
 from stores.models import Chain, Scan, Store, StoreCode
 
 MAY_20 = datetime(2026, 5, 20, 4, 0, tzinfo=UTC)  # noon in Shanghai, midnight in New York
@@ -211,6 +212,51 @@ def _sharing() -> list[object]:
         Referral(id=2, member_id=5, referrer_id=2, card_id=5, share_link_id=2, channel="moments", store_id=1, depth=2,
                  path=f"{1:010x}{2:010x}{5:010x}", created_at=hours(16.5), **edge),
     ]  # fmt: skip
+
+
+def tell_of_rewards() -> None:
+    """What the first referral gave both sides, what was refused, and a courier slip that a member sent with a coupon."""
+    rule = {"chain_id": 1, "state": "running", "hold_days": 1, "created_at": hours(0), "started_at": hours(0)}
+    reward = {"chain_id": 1, "rule_id": 1, "created_at": hours(3), "earned_on": date(2026, 5, 20), "due_at": hours(27)}
+    decided = {"decided_at": hours(27), "decided_by": "system"}
+    with transaction():
+        db.session.add_all(
+            [
+                OwnChannel(id=1, chain_id=1, code="slip", name="=快递单", name_en="Courier slip", is_for_members=False,
+                           created_at=hours(0)),
+                RewardRule(id=1, name="带朋友", name_en="Bring a friend", trigger="card_issued", referrer_points=50,
+                           referrer_cost_cents=500, friend_offer_id=1, friend_cost_cents=400, **rule),
+                RewardRule(id=2, name="首次消费", name_en="First purchase", trigger="first_purchase", within_days=30,
+                           referrer_points=80, referrer_cost_cents=800, **rule),
+            ]
+        )  # fmt: skip
+        db.session.flush()
+        db.session.add_all(
+            [
+                ShareLink(id=3, chain_id=1, program_id=1, card_id=1, member_id=1, store_id=1, token="u" * 13,
+                          channel="slip", own_channel_id=1, occasion="staff", offer_id=1, created_at=hours(9)),
+                Checkout(id=8, chain_id=1, store_id=2, card_id=2, member_id=2, request_id="till-8", fingerprint="f" * 64,
+                         settled_by="staff:1", points_earned=0, settled_at=hours(5), business_day=date(2026, 5, 20),
+                         amount_cents=3000, member_discount_cents=0, coupon_discount_cents=0, payable_cents=3000,
+                         refunded_cents=1000),
+                Reward(id=1, referral_id=1, side="referrer", member_id=1, card_id=1, points=50, cost_cents=500,
+                       committed_cents=500, state="approved", **decided, **reward),
+                Reward(id=2, referral_id=1, side="friend", member_id=2, card_id=2, offer_id=1, cost_cents=400,
+                       committed_cents=100, state="clawed_back", reason="refunded", coupon_id=3, is_coupon_lost=True,
+                       **decided, **reward),
+                Reward(id=3, referral_id=1, side="referrer", member_id=1, card_id=1, points=80, cost_cents=800,
+                       committed_cents=800, state="flagged", reason="velocity", checkout_id=8,
+                       **(reward | {"rule_id": 2})),
+                Reward(id=4, referral_id=2, side="referrer", member_id=2, card_id=2, points=50, cost_cents=500,
+                       committed_cents=0, state="rejected", reason="own_device", **decided,
+                       **(reward | {"earned_on": date(2026, 5, 21), "created_at": hours(16.5)})),
+                FraudFinding(id=1, chain_id=1, referral_id=1, rule="velocity", action="flag", evidence={}, found_at=hours(3)),
+                FraudFinding(id=2, chain_id=1, referral_id=2, rule="own_device", action="reject", evidence={},
+                             found_at=hours(17)),
+                FraudFinding(id=3, chain_id=1, referral_id=2, rule="farm", action="flag", evidence={}, found_at=hours(17),
+                             dismissed_at=hours(18), dismissed_by="staff:1", dismiss_reason="认识他"),
+            ]
+        )  # fmt: skip
 
 
 def _pushing() -> list[object]:

@@ -34,6 +34,16 @@ EXPECTED = Path(__file__).parent / "data"
 NOW = story.hours(48)
 
 
+SHARING = ("referrals", "spreaders", "share_links", "rewards")
+
+
+def tell(name: str) -> None:
+    """The story, and what it has beyond it for the files of sharing."""
+    story.tell()
+    if name in SHARING:
+        story.tell_of_rewards()
+
+
 def question(name: str, reader: Reader | None = None, **asked: str) -> Question:
     return ask(name, reader or Reader(1), now=NOW, **asked)
 
@@ -49,7 +59,7 @@ def rows_of(asked: Question) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("name", REPORTS)
 def test_a_file_is_as_it_should_be(app, name):
-    story.tell()
+    tell(name)
     expected = EXPECTED / f"{name}.csv"
 
     made = file_of(question(name, first="2026-05-19", last="2026-05-20"))
@@ -61,7 +71,7 @@ def test_a_file_is_as_it_should_be(app, name):
 
 @pytest.mark.parametrize("name", REPORTS)
 def test_the_control_totals_are_those_of_the_file(app, name):
-    story.tell()
+    tell(name)
     asked = question(name)
 
     rows = rows_of(asked)
@@ -77,7 +87,7 @@ def test_the_control_totals_are_those_of_the_file(app, name):
 @pytest.mark.parametrize("name", REPORTS)
 def test_zones_without_clock_changes_are_written_the_same_way(app, name):
     """Their cheap spelling against the general one."""
-    story.tell()
+    tell(name)
     with transaction():
         db.session.execute(update(Store).values(timezone="Asia/Shanghai"))
         db.session.execute(update(Store).where(Store.id == 2).values(timezone="Asia/Singapore"))
@@ -109,7 +119,7 @@ def test_the_period_includes_both_of_its_days(app):
 
 @pytest.mark.parametrize("name", REPORTS)
 def test_a_report_knows_nothing_of_another_chain(app, name):
-    story.tell()
+    tell(name)
 
     ours, theirs = file_of(question(name)).decode(), file_of(question(name, Reader(2))).decode()
 

@@ -18,6 +18,8 @@ REPORTS: dict[str, Report] = {
         people.POINTS,
         sharing.REFERRALS,
         sharing.SPREADERS,
+        sharing.SHARE_LINKS,
+        sharing.REWARDS,
         pushes.CAMPAIGNS,
         pushes.DELIVERIES,
         stores.SCANS,

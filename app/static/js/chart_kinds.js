@@ -46,7 +46,7 @@ export function intervalOption(data, look, box, base) {
   const most = Math.max(...points.map((point) => point[3]));
   return {
     ...base,
-    grid: { left: 4, right: 60, top: 20, bottom: 4, containLabel: true },
+    grid: { left: 4, right: 44, top: 8, bottom: 4, containLabel: true },
     xAxis: { type: "value", min: 0, splitNumber: 4, axisLabel: { color: look.muted, fontSize: 12 }, splitLine: { lineStyle: { color: look.line } } },
     yAxis: { type: "category", data: data.categories, inverse: true, axisLine: { show: false }, axisTick: { show: false }, axisLabel: { color: look.ink, fontSize: 12, width: Math.min(box.clientWidth * 0.36, 180), overflow: "truncate" } },
     tooltip: { ...base.tooltip, trigger: "item", formatter: ({ data: point }) => `${data.categories[point[1]]}  ${point[0].toFixed(2)}  (${point[2].toFixed(2)}–${point[3].toFixed(2)})` },
@@ -56,9 +56,12 @@ export function intervalOption(data, look, box, base) {
         renderItem: (_params, api) => whisker(api.coord([api.value(2), api.value(1)]), api.coord([api.value(3), api.value(1)]), look),
       },
       {
-        type: "scatter", data: points, encode: { x: 0, y: 1 }, symbolSize: 10, itemStyle: { color: look.accent },
-        label: { show: true, position: "top", distance: 4, color: look.ink, fontSize: 13, formatter: ({ data: point }) => point[0].toFixed(2) },
+        type: "scatter", data: points, encode: { x: 0, y: 1 }, symbolSize: 10, itemStyle: { color: look.accent, opacity: 1 }, z: 4,
         markLine: most < 0.7 ? undefined : { silent: true, symbol: "none", label: { color: look.muted, formatter: "1" }, lineStyle: { color: look.muted, type: "dashed" }, data: [{ xAxis: 1 }] },
+      },
+      {
+        type: "scatter", data: points, encode: { x: 3, y: 1 }, symbolSize: 0.1, silent: true,
+        label: { show: true, position: "right", distance: 8, color: look.ink, fontSize: 13, formatter: ({ data: point }) => point[0].toFixed(2) },
       },
     ],
   };
