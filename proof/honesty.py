@@ -76,12 +76,12 @@ class Bound(NamedTuple):
 
 
 BOUNDS = {
-    "rejected_precision": Bound("of the rejected are dishonest", least=0.9),
-    "found_precision": Bound("of the rejected and flagged are dishonest", least=0.85),
-    "found_recall": Bound("of the dishonest are rejected or flagged", least=0.7),
-    "paid_dishonest": Bound("of the dishonest got a reward that they kept", most=0.3),
+    "rejected_precision": Bound("of the rejected are dishonest", least=0.95),
+    "found_precision": Bound("of the rejected and flagged are dishonest", least=0.75),
+    "found_recall": Bound("of the dishonest are rejected or flagged", least=0.75),
+    "paid_dishonest": Bound("of the dishonest brought somebody a reward", most=0.25),
     "rejected_honest": Bound("of the honest are rejected", most=0.01),
-    "flagged_honest": Bound("of the honest are flagged", most=0.12),
+    "flagged_honest": Bound("of the honest are flagged", most=0.2),
 }
 
 

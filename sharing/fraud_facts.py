@@ -134,7 +134,7 @@ EARLIER_MEMBER = (
 LINK_MADE_THERE = (
     select(ShareLink.id, ShareLink.created_at)
     .where(ShareLink.card_id == _asked("card_id"), ShareLink.device == _asked("device"))
-    .order_by(ShareLink.id.desc())
+    .order_by(ShareLink.created_at.desc())  # by id, PostgreSQL would walk all links back from the newest
     .limit(1)
 )
 LINE_BY_PHONE = (
