@@ -217,18 +217,17 @@ def ways_to(chain_id: int, member_ids: Sequence[int]) -> list[list[Drawn]]:
 
 def generations(chain_id: int, spot: Spot, *, store_ids: Stores = None) -> list[GenerationChannel]:
     """Members of each generation below, by channel."""
-    generation = Referral.depth - spot.depth
-    query = _below(chain_id, spot, store_ids).with_only_columns(generation, Referral.channel, func.count())
-    rows = db.session.execute(query.group_by(generation, Referral.channel).order_by(generation, func.count().desc()))
-    return [GenerationChannel(int(row[0]), row[1], row[2]) for row in rows]
+    by = (Referral.depth, Referral.channel)  # as an index has them
+    query = _below(chain_id, spot, store_ids).with_only_columns(*by, func.count()).group_by(*by).order_by(*by)
+    return [GenerationChannel(row[0] - spot.depth, row[1], row[2]) for row in db.session.execute(query)]
 
 
 def growth(chain_id: int, spot: Spot, *, timezone: str, offset: timedelta, store_ids: Stores = None) -> list[Joined]:
     """When the members below came, the earliest day first. ``offset`` is the time zone's, for SQLite has none."""
-    day, generation = _day(timezone, offset), Referral.depth - spot.depth
-    query = _below(chain_id, spot, store_ids).with_only_columns(day, generation, Referral.channel, func.count())
-    rows = db.session.execute(query.group_by(day, generation, Referral.channel).order_by(day))
-    return [Joined(date.fromisoformat(str(row[0])), int(row[1]), row[2], row[3]) for row in rows]
+    by = (_day(timezone, offset), Referral.depth, Referral.channel)
+    query = _below(chain_id, spot, store_ids).with_only_columns(*by, func.count()).group_by(*by).order_by(by[0])
+    rows = db.session.execute(query)
+    return [Joined(date.fromisoformat(str(row[0])), row[1] - spot.depth, row[2], row[3]) for row in rows]
 
 
 def spent_below(chain_id: int, paths: Collection[str]) -> dict[str, int]:
@@ -300,7 +299,9 @@ def _below(chain_id: int, spot: Spot, store_ids: Stores) -> Select[Any]:
     query = select(Referral.id).where(is_below(chain_id, spot.path) if spot.path else Referral.chain_id == chain_id)
     if store_ids is None:
         return query
-    return query.join(Member, Member.id == Referral.member_id).where(_joined_in(store_ids))
+    return query.where(
+        Referral.member_id.in_(select(Member.id).where(Member.chain_id == chain_id, _joined_in(store_ids)))
+    )
 
 
 def _day(timezone: str, offset: timedelta) -> ColumnElement[Any]:
