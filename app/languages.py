@@ -29,6 +29,7 @@ CATALOGUES = [
     "dashboard/translations_stores",
     "dashboard/translations_sharing",
     "dashboard/translations_tree",
+    "dashboard/translations_rewards",
     "dashboard/translations_offers",
     "dashboard/translations_codes",
     "dashboard/translations_campaigns",

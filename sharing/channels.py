@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from core import audit
 from core.audit import Author
 from core.db import db, insert
 from core.text import Text
 from sharing import errors
-from sharing.models import OwnChannel, ShareChannel
+from sharing.models import OwnChannel, ShareChannel, ShareLink
 
 CODE = re.compile(r"[a-z][a-z0-9_-]{1,19}")
 LONGEST_NAME, LONGEST_NAME_EN = 20, 30
@@ -68,6 +68,17 @@ def list_own(chain_id: int, *, with_archived: bool = False) -> Sequence[OwnChann
     if not with_archived:
         query = query.where(OwnChannel.archived_at.is_(None))
     return db.session.scalars(query).all()
+
+
+def count_links(chain_id: int) -> dict[int, int]:
+    """How many links each own channel made, by the channel's id."""
+    query = (
+        select(OwnChannel.id, func.count())
+        .join(ShareLink, ShareLink.own_channel_id == OwnChannel.id)
+        .where(OwnChannel.chain_id == chain_id)
+        .group_by(OwnChannel.id)
+    )
+    return {row[0]: row[1] for row in db.session.execute(query)}
 
 
 def get_own(chain_id: int, channel_id: int) -> OwnChannel:

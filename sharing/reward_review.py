@@ -1,6 +1,7 @@
 """Rewards for the people who decide them: gathered by referral, the oldest first, with what was found."""
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import func, select
@@ -10,7 +11,7 @@ from core.audit import AuditEntry
 from core.db import db
 from sharing.fraud_queries import findings_of
 from sharing.models import Referral
-from sharing.reward_models import FraudFinding, Reward, RewardState
+from sharing.reward_models import FraudAction, FraudFinding, Reward, RewardState
 from sharing.reward_queries import RewardLine, lines_of
 
 MOST_COUNTED = 999
@@ -23,6 +24,14 @@ class Case(NamedTuple):
     referral: Referral
     lines: list[RewardLine]
     findings: list[FraudFinding]
+
+
+class Done(NamedTuple):
+    """What a fraud rule did."""
+
+    flagged: int = 0
+    rejected: int = 0
+    dismissed: int = 0  # of them, by a person
 
 
 def list_cases(
@@ -44,7 +53,7 @@ def list_cases(
     query = query.group_by(Reward.referral_id).order_by(oldest).limit(limit)
     if after is not None:
         query = query.having(oldest > after)
-    keys: dict[int, int] = dict(db.session.execute(query).tuples().all())
+    keys = {row[0]: row[1] for row in db.session.execute(query)}
     lines = lines_of(chain_id, list(keys), state=state, store_ids=store_ids)
     referrals = {row.id: row for row in db.session.scalars(select(Referral).where(Referral.id.in_(keys)))}
     findings = findings_of(chain_id, list(keys))
@@ -72,10 +81,26 @@ def numbers_of(chain_id: int, members: Iterable[int]) -> dict[int, str]:
     query = select(Card.member_id, func.min(Card.number)).where(
         Card.chain_id == chain_id, Card.member_id.in_(set(members))
     )
-    return dict(db.session.execute(query.group_by(Card.member_id)).tuples().all())
+    return {row[0]: row[1] for row in db.session.execute(query.group_by(Card.member_id))}
 
 
 def acts_on(chain_id: int, kind: str, object_id: int) -> Sequence[AuditEntry]:
     """What people did to a reward or a rule, the oldest first."""
     query = select(AuditEntry).filter_by(chain_id=chain_id, object_kind=kind, object_id=object_id)
     return db.session.scalars(query.order_by(AuditEntry.id)).all()
+
+
+def done_since(chain_id: int, since: datetime) -> dict[str, Done]:
+    """What each fraud rule found since then; a rule that found nothing is not there."""
+    dismissed = func.count(FraudFinding.dismissed_at)
+    rows = db.session.execute(
+        select(FraudFinding.rule, FraudFinding.action, func.count(), dismissed)
+        .where(FraudFinding.chain_id == chain_id, FraudFinding.found_at >= since)
+        .group_by(FraudFinding.rule, FraudFinding.action)
+    )
+    done: dict[str, Done] = {}
+    for rule, action, count, gone in rows:
+        had = done.get(rule, Done())
+        flagged, rejected = (count, 0) if action == FraudAction.FLAG else (0, count)
+        done[rule] = Done(had.flagged + flagged, had.rejected + rejected, had.dismissed + gone)
+    return done

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 
 from app.auth.guard import HQ_ADMIN, MANAGERS, access, actor, author, require_staff
 from app.dashboard import personal, store_choice
+from app.dashboard.bringing import PRINTERS
 from app.dashboard.frame import chain_of
 from app.dashboard.store_choice import Choice
 from app.languages import language
@@ -29,6 +30,7 @@ from core.errors import DomainError, NotFound
 from core.money import money
 from coupons.queries import find_coupon
 from coupons.voiding import void_coupon
+from sharing.reward_queries import rewards_of_member
 from stores.models import Role
 
 bp = Blueprint("members", __name__, url_prefix="/dashboard/members", template_folder="templates")
@@ -95,6 +97,9 @@ def show(member_id: int) -> str:
         consents=_consents(person),
         may_freeze=actor().role in FREEZERS,
         may_void=actor().role in HQ_ADMIN,
+        may_correct=actor().role in HQ_ADMIN,
+        may_print=actor().role in PRINTERS,
+        rewards=rewards_of_member(chain.id, member_id, limit=people.SHOWN),
         cash=lambda cents: money(cents, chain.currency, language()),
     )
 
