@@ -28,7 +28,7 @@ from push.models import (
 from push.reachability import reason_against
 from push.segments import narrowed
 from push.variants import variant_sql
-from stores.models import Chain
+from stores.models import Chain, Store
 
 COLUMNS = (
     "chain_id", "campaign_id", "run_id", "member_id", "card_id", "channel", "variant", "state", "reason", "due_at",
@@ -36,16 +36,16 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def freeze(run: Run, campaign: Campaign, *, now: datetime) -> int:
+def freeze(run: Run, campaign: Campaign, *, now: datetime, times: dict[str, datetime] | None = None) -> int:
     """Write a delivery for everybody meant; return how many there are. Needs an open transaction.
 
-    Done twice, it adds nothing.
+    Done twice, it adds nothing. ``times`` says when the run reaches each time zone, where it goes by the members' own.
     """
     chain = db.session.get_one(Chain, run.chain_id)
     channels = [PushChannel(name) for name in campaign.channels]
     together = [channels] if campaign.channel_mode == ChannelMode.FIRST else [[each] for each in channels]
     for choice in together:
-        db.session.execute(_freezing(run, campaign, chain, choice, now))
+        db.session.execute(_freezing(run, campaign, chain, choice, times or {}, now))
     count = db.session.scalar(select(func.count(Delivery.id)).where(Delivery.run_id == run.id)) or 0
     db.session.execute(update(Run).where(Run.id == run.id).values(audience_count=count))
     return count
@@ -60,7 +60,9 @@ def held_out(campaign: Campaign) -> ColumnElement[bool]:
     return or_(of_this, of_chain(campaign.chain_id).sql(Member.id) < share)
 
 
-def _freezing(run: Run, campaign: Campaign, chain: Chain, choice: Sequence[PushChannel], now: datetime) -> Any:
+def _freezing(
+    run: Run, campaign: Campaign, chain: Chain, choice: Sequence[PushChannel], times: dict[str, datetime], now: datetime
+) -> Any:
     channel, against = _first_that_reaches(choice, Purpose(campaign.purpose))
     reason = case((and_(against.is_(None), held_out(campaign)), literal(SkipReason.HOLDOUT.value)), else_=against)
     meant = narrowed(
@@ -70,6 +72,7 @@ def _freezing(run: Run, campaign: Campaign, chain: Chain, choice: Sequence[PushC
             channel.label("channel"),
             variant_sql(campaign.variants, campaign.id).label("variant"),
             reason.label("reason"),
+            _due_at(run, chain, times).label("due_at"),
         ),
         chain,
         campaign.audience,
@@ -87,7 +90,7 @@ def _freezing(run: Run, campaign: Campaign, chain: Chain, choice: Sequence[PushC
             (meant.c.reason.is_(None), literal(DeliveryState.PENDING.value)), else_=literal(DeliveryState.SKIPPED.value)
         ),
         meant.c.reason,
-        literal(run.due_at, UtcDateTime()),
+        meant.c.due_at,
         literal(0),
     ).where(meant.c.member_id.is_not(None))  # SQLite wants a WHERE before ON CONFLICT
     return (
@@ -95,6 +98,16 @@ def _freezing(run: Run, campaign: Campaign, chain: Chain, choice: Sequence[PushC
         .from_select(COLUMNS, rows, include_defaults=False)
         .on_conflict_do_nothing(index_elements=["run_id", "member_id", "channel"])
     )
+
+
+def _due_at(run: Run, chain: Chain, times: dict[str, datetime]) -> ColumnElement[datetime]:
+    """When the message reaches a member: by the clock of the store where he joined."""
+    later = {zone: moment for zone, moment in times.items() if moment != run.due_at}
+    if not later:
+        return literal(run.due_at, UtcDateTime())
+    zone = select(Store.timezone).where(Store.id == Member.store_id).correlate(Member).scalar_subquery()
+    whens = [(func.coalesce(zone, chain.timezone) == name, literal(at, UtcDateTime())) for name, at in later.items()]
+    return case(*whens, else_=literal(run.due_at, UtcDateTime()))
 
 
 def _first_that_reaches(

@@ -28,6 +28,7 @@ from push.models import (
 from push.segments import check_audience
 from push.texts import check_texts, check_variables
 from push.variants import LABELS, check_variants
+from push.zones import zones_of
 from stores.models import Chain
 
 EDITABLE = (CampaignState.DRAFT, CampaignState.MISSED)
@@ -91,7 +92,7 @@ def schedule_campaign(
     """
     chain = db.session.get_one(Chain, chain_id)
     checked = scheduling.check_schedule(schedule or get_campaign(chain_id, campaign_id).schedule)
-    due = scheduling.first_due(checked, chain.timezone, now=now)
+    due = scheduling.first_due(checked, chain.timezone, now=now, zones=zones_of(chain))
     campaign = _move(
         chain_id,
         campaign_id,
@@ -145,7 +146,7 @@ def resume_campaign(chain_id: int, campaign_id: int, *, by: Author, now: datetim
     _move(chain_id, campaign_id, (seen.state,), state=CampaignState.RUNNING)  # first, as pausing and cancelling do
     runs = _move_runs(campaign_id, (RunState.PAUSED,), RunState.RUNNING)  # errors seen so far pause it no second time
     chain = db.session.get_one(Chain, chain_id)
-    due = _due_after_pause(seen, chain.timezone, has_runs=bool(runs), now=now)
+    due = _due_after_pause(seen, chain, has_runs=bool(runs), now=now)
     values: dict[str, Any] = {"next_run_at": due}
     if due is not None:
         values |= _window(seen.schedule, chain.timezone, due)
@@ -155,11 +156,11 @@ def resume_campaign(chain_id: int, campaign_id: int, *, by: Author, now: datetim
     return campaign
 
 
-def _due_after_pause(campaign: Campaign, timezone: str, *, has_runs: bool, now: datetime) -> datetime | None:
+def _due_after_pause(campaign: Campaign, chain: Chain, *, has_runs: bool, now: datetime) -> datetime | None:
     if campaign.next_run_at is not None and campaign.next_run_at > now:
         return campaign.next_run_at
-    if campaign.schedule["kind"] == "recurring":
-        return scheduling.next_occurrence(campaign.schedule, timezone, after=now)
+    if campaign.schedule["kind"] in scheduling.REPEATING:
+        return scheduling.next_occurrence(campaign.schedule, chain.timezone, after=now, zones=zones_of(chain))
     return None if has_runs or _has_run(campaign.id) else now + scheduling.UNDO
 
 
@@ -229,7 +230,7 @@ def _has_run(campaign_id: int) -> bool:
 
 def _window(schedule: dict[str, Any], timezone: str, due: datetime) -> dict[str, datetime | None]:
     """From when until when the campaign may send: its one run, or all its recurrences."""
-    if schedule["kind"] == "recurring":
+    if schedule["kind"] in (*scheduling.REPEATING, "event"):
         return {"send_at": None, "send_until": scheduling.end_of(schedule, timezone)}
     return {"send_at": due, "send_until": scheduling.stale_after(schedule, due)}
 

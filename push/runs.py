@@ -12,6 +12,7 @@ from core.db import db, insert, transaction
 from push import scheduling
 from push.audience import freeze
 from push.models import Campaign, CampaignState, Delivery, DeliveryState, Run, RunState
+from push.zones import zones_of
 from stores.models import Chain
 
 AWAITING = (CampaignState.SCHEDULED, CampaignState.RUNNING)  # a recurring one may be due while it still sends
@@ -61,7 +62,7 @@ def start_run(campaign_id: int, *, now: datetime) -> Run | None:
         return None
     chain = db.session.get_one(Chain, campaign.chain_id)
     due_at = campaign.next_run_at
-    following = scheduling.next_occurrence(campaign.schedule, chain.timezone, after=now)
+    following = scheduling.next_occurrence(campaign.schedule, chain.timezone, after=now, zones=zones_of(chain))
     is_missed = now - due_at > scheduling.GRACE
     state = CampaignState.MISSED if is_missed else CampaignState.RUNNING
     if is_missed and campaign.state == CampaignState.RUNNING:
@@ -88,7 +89,11 @@ def _take(campaign: Campaign, due_at: datetime, **values: object) -> bool:
 
 
 def _begin(campaign: Campaign, chain: Chain, due_at: datetime, *, now: datetime) -> Run | None:
-    ends = [scheduling.stale_after(campaign.schedule, due_at), scheduling.end_of(campaign.schedule, chain.timezone)]
+    times = scheduling.instants(
+        campaign.schedule, due_at, scheduling.places(campaign.schedule, chain.timezone, zones_of(chain))
+    )
+    last = max(times.values())
+    ends = [scheduling.stale_after(campaign.schedule, last), scheduling.end_of(campaign.schedule, chain.timezone)]
     run_id = db.session.scalar(
         insert(Run)
         .values(
@@ -113,7 +118,7 @@ def _begin(campaign: Campaign, chain: Chain, due_at: datetime, *, now: datetime)
     if run_id is None:
         return None
     run = db.session.get_one(Run, run_id)
-    audience = freeze(run, campaign, now=now)
+    audience = freeze(run, campaign, now=now, times=times)
     what = {"run_id": run_id, "audience": audience}
     events.record("campaign.started", chain_id=campaign.chain_id, at=now, campaign_id=campaign.id, **what)
     _note("campaign started", campaign, now, **what)

@@ -21,23 +21,68 @@ EVERYBODY = Text("全体会员", "All members")
 NOW = Text("马上发（先等 10 分钟）", "At once, after ten minutes")
 
 
+EVENT_WORDS = {
+    "joined": Text("入会后 {days} 天", "{days} days after joining"),
+    "birthday": Text("生日前 {days} 天", "{days} days before the birthday"),
+    "coupon_expiring": Text("券到期前 {days} 天", "{days} days before a coupon expires"),
+    "lapsed": Text("{days} 天没来", "after {days} days without a visit"),
+    "tier_reached": Text("升级后 {days} 天", "{days} days after reaching a tier"),
+}
+EVENT_AT_ONCE = {
+    "joined": Text("入会时", "On joining"),
+    "birthday": Text("生日当天", "On the birthday"),
+    "tier_reached": Text("升级时", "On reaching a tier"),
+}
+
+
 def schedule_sentence(schedule: dict[str, Any], timezone: str) -> Text:
-    """When a campaign goes out, by the chain's clock."""
+    """When a campaign goes out, by the chain's clock or the members'."""
     if schedule["kind"] == "now":
         return NOW
+    said = _times(schedule, timezone)
+    if schedule.get("zone") == "member":
+        said = Text(f"{said.zh}（各会员当地时间）", f"{said.en}, by each member's own clock")
+    if "until" not in schedule:
+        return said
+    last = day_text(date.fromisoformat(schedule["until"]))
+    return Text(f"{said.zh}，到{last.zh}为止", f"{said.en}, until {last.en}")
+
+
+def _times(schedule: dict[str, Any], timezone: str) -> Text:
     if schedule["kind"] == "at":
         return moment_text(datetime.fromisoformat(schedule["at"]), timezone)
-    clock = schedule["time"]
-    zh = (
-        "每天"
-        if len(schedule["weekdays"]) == 7
-        else "每" + "、".join(f"周{DAYS_ZH[day]}" for day in schedule["weekdays"])
+    if schedule["kind"] == "cron":
+        return Text(f"按 cron：{schedule['cron']}", f"By cron: {schedule['cron']}")
+    if schedule["kind"] == "event":
+        return _event(schedule)
+    days, clock = _days(schedule), schedule["time"]
+    return Text(f"{days.zh} {clock}", f"Every {days.en} at {clock}")
+
+
+def _days(schedule: dict[str, Any]) -> Text:
+    if "monthdays" in schedule:
+        days = [str(day) for day in schedule["monthdays"]]
+        return Text(f"每月 {'、'.join(days)} 日", f"month on day {_and(days)}")
+    if len(schedule["weekdays"]) == 7:
+        return Text("每天", "day")
+    return Text(
+        "每" + "、".join(f"周{DAYS_ZH[day]}" for day in schedule["weekdays"]),
+        _and([DAYS_EN[day] for day in schedule["weekdays"]]),
     )
-    en = "day" if len(schedule["weekdays"]) == 7 else _and([DAYS_EN[day] for day in schedule["weekdays"]])
-    if "until" not in schedule:
-        return Text(f"{zh} {clock}", f"Every {en} at {clock}")
-    last = day_text(date.fromisoformat(schedule["until"]))
-    return Text(f"{zh} {clock}，到{last.zh}为止", f"Every {en} at {clock}, until {last.en}")
+
+
+def _event(schedule: dict[str, Any]) -> Text:
+    event, days = schedule["event"], schedule["days"]
+    at_once = EVENT_AT_ONCE.get(event) if days == 0 else None
+    if at_once is not None:
+        said = at_once
+    else:
+        words = EVENT_WORDS[event]
+        en = words.en.replace("{days} days", "one day") if days == 1 else words.en
+        said = Text(words.zh.format(days=days), en.format(days=days))
+        said = Text(said.zh, said.en[:1].upper() + said.en[1:])
+    clock = schedule.get("time")
+    return Text(f"{said.zh}，{clock}", f"{said.en}, at {clock}") if clock else said
 
 
 def moment_text(moment: datetime, timezone: str) -> Text:

@@ -1,20 +1,21 @@
 """Who is held out, who gets which variant, and over which channel: drawn once, alike everywhere."""
 
 from collections import Counter
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import select
 
 from cards.models import Member
 from core.db import db, insert, transaction
-from push import consents
+from push import consents, runs
 from push.address_models import Suppression
 from push.chance import LOTS, Chance, of_campaign, of_chain
 from push.errors import CampaignInvalid
 from push.models import Campaign, ChannelMode, Delivery, Purpose, PushPolicy
 from push.variants import check_variants, variant_of
 from tests.factories import NOON, make_chain, make_store, make_store_code, save
-from tests.push.pushing import deliveries, make_campaign, make_member, send_all, start
+from tests.push.pushing import deliveries, make_campaign, make_member, newest_run, schedule, send_all, start
 
 pytestmark = pytest.mark.usefixtures("app")
 HALVES = [{"label": "A", "share_bp": 5000}, {"label": "B", "share_bp": 5000}]
@@ -185,3 +186,18 @@ def test_a_suppressed_address_is_no_address_until_it_changes(chain, code):
 
     assert [row.reason for row in deliveries(before)] == ["no_address"]
     assert [row.reason for row in deliveries(after)] == [None]
+
+
+def test_by_the_members_clocks_each_zone_is_reached_at_its_own_hour(chain, code):
+    """NOON is 20:00 in Shanghai and 00:00 of the 21st in Auckland."""
+    auckland = make_store_code(make_store(chain, timezone="Pacific/Auckland"))
+    here, there = make_member(code), make_member(auckland)
+    campaign = make_campaign(chain, "inbox", schedule={"kind": "at", "at": "2026-05-21T09:00", "zone": "member"})
+    schedule(campaign)
+    due = db.session.get_one(Campaign, campaign.id).next_run_at
+    runs.start_due_batch(now=due)
+
+    times = {row.member_id: row.due_at for row in deliveries(campaign)}
+    assert due == datetime(2026, 5, 20, 21, tzinfo=UTC)
+    assert times == {there.member_id: due, here.member_id: datetime(2026, 5, 21, 1, tzinfo=UTC)}
+    assert newest_run(campaign).send_until == datetime(2026, 5, 22, 1, tzinfo=UTC)

@@ -4,11 +4,20 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from push.errors import ScheduleInvalid
-from push.scheduling import UNDO, WEEKDAYS, check_schedule, first_due, next_occurrence, stale_after
+from push.scheduling import (
+    UNDO,
+    WEEKDAYS,
+    check_schedule,
+    first_due,
+    instants,
+    next_occurrence,
+    places,
+    stale_after,
+)
 from tests.factories import NOON
 
 NEW_YORK = "America/New_York"  # 2026: clocks go forward on 8 March, back on 1 November, at 02:00
@@ -147,3 +156,117 @@ def test_recurring_comes_once_each_named_day_and_never_otherwise(zone, weekdays,
     wanted = [first + timedelta(days=n) for n in range((local_days[-1] - first).days + 1)]
     assert local_days == [day for day in wanted if WEEKDAYS[day.weekday()] in weekdays]
     assert found[0] - after <= timedelta(days=8)
+
+
+def monthly(*days, at="10:00", **more):
+    return check_schedule({"kind": "recurring", "monthdays": list(days), "time": at, **more})
+
+
+def cron(line, **more):
+    return check_schedule({"kind": "cron", "cron": line, **more})
+
+
+def by_the_clock(schedule, zone, *, after, count, form="%m-%d %H:%M"):
+    return [
+        each.astimezone(ZoneInfo(zone)).strftime(form) for each in occurrences(schedule, zone, after=after, count=count)
+    ]
+
+
+def test_a_day_that_a_month_lacks_is_its_last_day():
+    after = datetime(2026, 1, 1, tzinfo=UTC)
+
+    found = by_the_clock(monthly(1, 31), "Asia/Shanghai", after=after, count=5)
+    assert found == ["01-01 10:00", "01-31 10:00", "02-01 10:00", "02-28 10:00", "03-01 10:00"]
+
+
+def test_a_cron_line_goes_by_the_chains_clock_and_its_named_days():
+    found = by_the_clock(cron("30 18 * * MON,fri"), "Asia/Shanghai", after=NOON, count=4, form="%a %H:%M")
+
+    assert found == ["Fri 18:30", "Mon 18:30", "Fri 18:30", "Mon 18:30"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("0 18 * * 1", id="a weekday as a number"),
+        pytest.param("* 18 * * *", id="every minute"),
+        pytest.param("*/5 * * * *", id="every five minutes"),
+        pytest.param("0 18 * *", id="four fields"),
+        pytest.param("0 18 31 2 *", id="a day that never comes"),
+        pytest.param("0 25 * * *", id="an hour that is none"),
+        pytest.param("0 18 * * xyz", id="a day that is none"),
+        pytest.param("x" * 200, id="a word"),
+        pytest.param(None, id="nothing"),
+    ],
+)
+def test_a_cron_line_that_could_be_misread_is_refused(line):
+    with pytest.raises(ScheduleInvalid):
+        cron(line)
+
+
+@pytest.mark.parametrize("kind", ["weekly", "cron"])
+def test_every_day_has_one_occurrence_over_a_change_of_the_clocks(kind):
+    schedule = weekly(*WEEKDAYS, at="02:30") if kind == "weekly" else cron("30 2 * * *")
+
+    spring = occurrences(schedule, NEW_YORK, after=local("2026-03-07T12:00", NEW_YORK), count=3)
+    autumn = occurrences(schedule, NEW_YORK, after=local("2026-10-31T12:00", NEW_YORK), count=2)
+    assert [each.isoformat() for each in spring] == [
+        "2026-03-08T07:30:00+00:00", "2026-03-09T06:30:00+00:00", "2026-03-10T06:30:00+00:00",
+    ]  # fmt: skip
+    assert [each.isoformat() for each in autumn] == ["2026-11-01T07:30:00+00:00", "2026-11-02T07:30:00+00:00"]
+
+
+def test_by_the_members_clocks_a_run_begins_in_the_east_and_reaches_every_zone_at_the_same_hour():
+    schedule = weekly("sat", at="18:00", zone="member")
+    zones = ["Asia/Shanghai", "Pacific/Auckland", NEW_YORK]
+
+    due = first_due(schedule, "Asia/Shanghai", now=NOON, zones=zones)
+    times = instants(schedule, due, places(schedule, "Asia/Shanghai", zones))
+
+    assert due == local("2026-05-23T18:00", "Pacific/Auckland")
+    assert times == {zone: local("2026-05-23T18:00", zone) for zone in zones}
+
+
+def test_by_the_members_clocks_a_time_counts_while_it_lies_ahead_everywhere():
+    schedule = check_schedule({"kind": "at", "at": "2026-05-20T20:00", "zone": "member"})
+
+    assert first_due(schedule, "Asia/Shanghai", now=NOON) == local("2026-05-20T20:00", "Asia/Shanghai")
+    with pytest.raises(ScheduleInvalid):  # it is 2026-05-21 already in Auckland's afternoon of that hour
+        first_due(
+            schedule, "Asia/Shanghai", now=local("2026-05-20T20:30", "Pacific/Auckland"), zones=["Pacific/Auckland"]
+        )
+    with pytest.raises(ScheduleInvalid):
+        check_schedule({"kind": "at", "at": "2026-05-20T20:00Z", "zone": "member"})
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        {"kind": "event", "event": "moon"},
+        {"kind": "event", "event": "lapsed", "days": 0},
+        {"kind": "event", "event": "birthday", "days": 61},
+        {"kind": "event", "event": "joined", "days": True},
+        {"kind": "recurring", "weekdays": ["mon"], "monthdays": [1], "time": "10:00"},
+        {"kind": "recurring", "monthdays": [0], "time": "10:00"},
+        {"kind": "recurring", "monthdays": [], "time": "10:00"},
+        {"kind": "recurring", "weekdays": ["mon"], "time": "10:00", "zone": "moon"},
+    ],
+)
+def test_schedules_of_another_shape_are_refused(schedule):
+    with pytest.raises(ScheduleInvalid):
+        check_schedule(schedule)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)),
+    st.sampled_from([weekly("mon", "thu", at="02:30"), monthly(15, 31), cron("0 */6 * * *"), cron("15 2 1 * *")]),
+    st.sampled_from([NEW_YORK, "Asia/Shanghai", "Australia/Lord_Howe"]),
+)
+def test_the_next_occurrence_is_the_first_of_all_that_come_after(moment, schedule, zone):
+    after = moment.replace(tzinfo=UTC)
+    following = next_occurrence(schedule, zone, after=after)
+    from_before = occurrences(schedule, zone, after=after - timedelta(days=40), count=170)
+
+    assert following is not None
+    assert following == next(each for each in from_before if each > after)

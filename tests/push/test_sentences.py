@@ -26,6 +26,19 @@ from tests.factories import make_chain, make_store
             "每天 09:00，到2026年12月31日为止",
             "Every day at 09:00, until 31 December 2026",
         ),
+        (
+            {"kind": "recurring", "monthdays": [1, 15], "time": "10:00", "zone": "member"},
+            "每月 1、15 日 10:00（各会员当地时间）",
+            "Every month on day 1 and 15 at 10:00, by each member's own clock",
+        ),
+        ({"kind": "cron", "cron": "0 18 * * mon"}, "按 cron：0 18 * * mon", "By cron: 0 18 * * mon"),
+        ({"kind": "event", "event": "birthday", "days": 0}, "生日当天，10:00", "On the birthday, at 10:00"),
+        (
+            {"kind": "event", "event": "lapsed", "days": 30, "time": "11:00"},
+            "30 天没来，11:00",
+            "After 30 days without a visit, at 11:00",
+        ),
+        ({"kind": "event", "event": "joined", "days": 1}, "入会后 1 天", "One day after joining"),
     ],
 )  # fmt: skip
 def test_when(schedule, zh, en):
