@@ -13,7 +13,7 @@ from checkout.models import CheckoutState
 from coupons.models import CouponSource, CouponState, OfferKind, OfferState
 from push.models import CampaignState, DeliveryState, PushChannel, SkipReason
 from sharing.channels import words_of
-from sharing.models import OwnChannel, ShareChannel
+from sharing.models import Occasion, OwnChannel, ShareChannel
 from stores.models import Role
 from tests.factories import NOON, make_chain, save
 
@@ -29,6 +29,7 @@ SAID_BY = [
     ("role_word", Role),
     ("skip_word", SkipReason),
     ("channel_word", ShareChannel),
+    ("occasion_word", Occasion),
     ("channel_word", PushChannel),
 ]
 CHINESE = re.compile(r"[\u4e00-\u9fff]|^API$")

@@ -71,7 +71,9 @@ REFERRALS = Report(
             "已消费为 1",
             "1 when he has bought something, else 0",
         ),
-        cents("first_purchase_cents", f"COALESCE({NET}, 0)", "首次消费的净额", "what he paid for it, refunds taken off"),
+        cents(
+            "first_purchase_cents", f"COALESCE({NET}, 0)", "首次消费的净额", "what he paid for it, refunds taken off"
+        ),
         word(
             "referrer_rewards",
             _states("referrer"),
