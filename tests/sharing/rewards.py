@@ -210,6 +210,6 @@ def referral_of(card: Card) -> Referral:
     return db.session.scalars(select(Referral).where(Referral.member_id == card.member_id)).one()
 
 
-def differences() -> list[str]:
+def differences(chain_id: int | None = None) -> list[str]:
     """What ``ledger verify`` finds wrong."""
-    return [finding.check.name for finding in verify_books() if finding.problems]
+    return [finding.check.name for finding in verify_books(chain_id=chain_id) if finding.problems]
