@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable
 
 import click
 import qrcode
@@ -13,7 +14,7 @@ from flask_migrate import upgrade
 from app.cli.speaking import command
 from app.config import Settings
 from app.demo import chain as demo_chain
-from app.demo import pushes, story
+from app.demo import pushes, rewarding, story, tricks
 from app.demo.chain import DemoChain
 from app.processes import run_all
 from core.clock import utc_now
@@ -64,17 +65,25 @@ def _build() -> DemoChain:
     with click.progressbar(length=story.DAYS + 1, label="雪山冰品 snowpeak", file=sys.stderr) as bar:
         with transaction():
             demo = demo_chain.set_up(opened_at=story.opening(now), now=now)
+            rewarding.set_up(demo, at=story.opening(now))
         told = story.Story(demo, now)
         chapters = [(story.DAYS, SUMMER_AGO, pushes.send_summer), (SUMMER_AGO - 1, THANKS_AGO, pushes.send_thanks)]
         for first, last, send in chapters:
-            with transaction():
-                story.tell(told, range(first, last - 1, -1), told=lambda _ago: bar.update(1))
+            _tell(told, first, last, lambda _ago: bar.update(1))
             send(demo, at=story.evening(told, last))
-        with transaction():
-            story.tell(told, range(THANKS_AGO - 1, -1, -1), told=lambda _ago: bar.update(1))
+        _tell(told, THANKS_AGO - 1, 0, lambda _ago: bar.update(1))
         pushes.plan_ahead(demo, now=now)
     click.echo(f"{time.monotonic() - begun:.0f} s", err=True)
     return demo
+
+
+def _tell(told: story.Story, first: int, last: int, tell: Callable[[int], None]) -> None:
+    """Some days, the earliest first, each with what it earned."""
+    for ago in range(first, last - 1, -1):
+        tricks.plan(told, ago)
+        with transaction():
+            story.tell(told, [ago], told=tell)
+        rewarding.end_the_day(told, ago)
 
 
 def _introduce(settings: Settings, demo: DemoChain) -> None:

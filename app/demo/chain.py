@@ -243,6 +243,17 @@ def _make_offers(chain: Chain, program: Program, *, opened_at: datetime, now: da
         "winter": offers.Draft(
             "围炉冰品 7 折", "Fireside 30 % off", "percent", percent_bp=3000, cap_cents=3000, stock=800, valid_days=14
         ),
+        "friends": offers.Draft(
+            "荐友礼 满20减10",
+            "Thank you: ¥10 off ¥20",
+            "cash",
+            value_cents=1000,
+            min_cents=2000,
+            stock=2000,
+            per_member_limit=50,
+            valid_days=30,
+            is_public=False,
+        ),
     }
     made = {name: offers.create_offer(chain.id, draft, by=SYSTEM, now=opened_at) for name, draft in drafts.items()}
     for name in sorted(made.keys() - {"winter"}):

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from random import Random
 
+from sharing.traces import Trace
+
 SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕"
 GIVEN = (
     "小雪 子涵 雨桐 浩然 欣怡 一诺 思远 佳怡 梓萱 俊杰 晓明 静 磊 婷 敏 芳 洋 勇 艳 杰 娟 涛 明 超 霞 平 刚 桂英"
@@ -11,10 +13,18 @@ STORE_WEIGHTS = [18, 13, 12, 11, 10, 8, 8, 6, 5, 4, 3, 2]  # the first store is 
 HOURS = list(range(7, 22))  # the stores also sell breakfast
 HOUR_WEIGHTS = [2, 3, 3, 3, 4, 6, 6, 7, 9, 8, 7, 8, 10, 9, 5]
 WEEKDAY_WEIGHTS = [0.75, 0.75, 0.8, 0.9, 1.2, 1.55, 1.45]  # Monday first
-SHARE_CHANNELS = ["friend", "group", "moments", "poster", "copy"]
-SHARE_WEIGHTS = [42, 25, 18, 5, 10]
-CONVERSION = {"friend": 0.34, "group": 0.12, "moments": 0.07, "poster": 0.2, "copy": 0.18}
-OPENINGS = {"friend": 2, "group": 6, "moments": 5, "poster": 3, "copy": 3}
+SHARE_CHANNELS = ["friend", "group", "moments", "poster", "copy", "table_card", "courier_slip"]
+SHARE_WEIGHTS = [42, 25, 18, 5, 10, 4, 3]
+CONVERSION = {
+    "friend": 0.34,
+    "group": 0.12,
+    "moments": 0.07,
+    "poster": 0.2,
+    "copy": 0.18,
+    "table_card": 0.25,
+    "courier_slip": 0.1,
+}
+OPENINGS = {"friend": 2, "group": 6, "moments": 5, "poster": 3, "copy": 3, "table_card": 3, "courier_slip": 4}
 
 
 @dataclass
@@ -37,6 +47,7 @@ class Person:
     code_secret: bytes
     store: int
     habits: Habits
+    trace: Trace  # of his phone
 
 
 def draw_name(random: Random) -> str:

@@ -27,6 +27,8 @@ from core.hot import Hot, this_transaction
 from core.tokens import hashed
 from coupons.claiming import claim
 from sharing import joining, linking, visiting
+from sharing.models import Occasion, ShareChannel
+from sharing.traces import Trace
 from stores import scanning
 from stores.models import Role
 
@@ -90,7 +92,7 @@ def _live(story: Story, day: date, ago: int) -> None:
         act(at)
 
 
-def _then(story: Story, at: datetime, act: Callable[[datetime], None]) -> None:
+def then(story: Story, at: datetime, act: Callable[[datetime], None]) -> None:
     """Let something happen later, if that is not in the future of the person who looks at the demo."""
     if at <= story.now:
         story.planned += 1
@@ -104,12 +106,12 @@ def _plan(story: Story, day: date, ago: int) -> None:
     if ago == 0:
         crowd *= (story.now - day_start(day, story.demo.chain.timezone)) / timedelta(days=1)
     for _ in range(_about(story.random, crowd)):
-        _then(story, _moment(story, day), lambda at: _scan(story, at))
+        then(story, _moment(story, day), lambda at: _scan(story, at))
     for person in story.people:
         if story.random.random() < person.habits.visits_a_week / 7 * weekday:
-            _then(story, _moment(story, day), lambda at, person=person: _visit_store(story, person, at))  # type: ignore[misc]
+            then(story, _moment(story, day), lambda at, person=person: _visit_store(story, person, at))  # type: ignore[misc]
         if person.habits.likes_sharing and story.random.random() < 0.03:
-            _then(story, _moment(story, day), lambda at, person=person: _share(story, person, at))  # type: ignore[misc]
+            then(story, _moment(story, day), lambda at, person=person: _share(story, person, at))  # type: ignore[misc]
 
 
 def _about(random: Random, mean: float) -> int:
@@ -139,36 +141,44 @@ def _scan(story: Story, at: datetime) -> None:
     """A passer-by opens a store code; most take the card, most of those buy something."""
     store = story.random.choices(range(len(story.demo.stores)), people.STORE_WEIGHTS)[0]
     code = story.random.choice(story.demo.codes[store])
-    secret = _stranger(story)
+    secret = stranger(story)
     scanning.count_scan(this_transaction(), code.token, visitor=hashed(secret), now=at)
     if story.random.random() > TAKES_CARD:
         return
-    person = _join(story, secret, store, at, token=code.token)
+    person = join(story, secret, store, at, token=code.token)
     if story.random.random() < BUYS_AT_ONCE:
-        _then(story, at + timedelta(minutes=4), lambda at: _visit_store(story, person, at))
+        then(story, at + timedelta(minutes=4), lambda at: _visit_store(story, person, at))
     if person.habits.likes_sharing and story.random.random() < 0.6:
-        _then(story, at + timedelta(minutes=9), lambda at: _share(story, person, at))
+        then(story, at + timedelta(minutes=9), lambda at: _share(story, person, at))
 
 
-def _stranger(story: Story) -> str:
+def stranger(story: Story) -> str:
     story.strangers += 1
     return f"demo-phone-{story.demo.chain.id}-{story.strangers}"
 
 
-def _join(story: Story, secret: str, store: int, at: datetime, *, token: str = "", link: str = "") -> Person:
+def join(
+    story: Story, secret: str, store: int, at: datetime, *, token: str = "", link: str = "", trace: Trace | None = None
+) -> Person:
     """Take the card of a store code or of a friend's link, and perhaps say who one is."""
     hot: Hot = this_transaction()
+    trace = trace or _trace_of(secret)
     wallet_id = wallets.open_wallet(hot, hashed(secret), language="zh", now=at)
     take = joining.join_by_link if link else joining.join_by_code
-    joined = take(hot, link or token, wallet_id=wallet_id, visitor=hashed(secret), language="zh", now=at)
+    joined = take(hot, link or token, wallet_id=wallet_id, visitor=hashed(secret), language="zh", now=at, trace=trace)
     card = db.session.get_one(Card, joined.card_id)
-    person = Person(
-        card.id, card.member_id, wallet_id, card.number, card.code_secret, store, people.draw_habits(story.random)
-    )
+    habits = people.draw_habits(story.random)
+    person = Person(card.id, card.member_id, wallet_id, card.number, card.code_secret, store, habits, trace)
     story.people.append(person)
     if story.random.random() < 0.6:
         _introduce(story, person, at)
     return person
+
+
+def _trace_of(secret: str) -> Trace:
+    """Everybody has a phone of his own, at home."""
+    seen = hashed(secret)
+    return Trace(seen[:32], seen[-32:])
 
 
 def _introduce(story: Story, person: Person, at: datetime) -> None:
@@ -184,12 +194,13 @@ def _visit_store(story: Story, person: Person, at: datetime) -> None:
     random, demo = story.random, story.demo
     store = person.store if random.random() < 0.8 else random.randrange(len(demo.stores))
     _claim_something(story, person, at)
-    _buy(story, person, demo.stores[store].id, at)
+    buy(story, person, demo.stores[store].id, at)
 
 
-def _buy(story: Story, person: Person, store_id: int, at: datetime) -> None:
+def buy(story: Story, person: Person, store_id: int, at: datetime, *, amount: int = 0) -> None:
+    """What the basket comes to, unless an amount is said."""
     hot, chain = this_transaction(), story.demo.chain
-    amount = people.draw_amount(story.random, person.habits)
+    amount = amount or people.draw_amount(story.random, person.habits)
     shown = shown_code(person.number, person.code_secret, story.demo.program.code_mode, now=at)
     card = quoting.presented(shown.value)
     best = quoting.quote(hot, chain.id, store_id, card, amount, now=at).best
@@ -216,20 +227,35 @@ def _share(story: Story, person: Person, at: datetime) -> None:
     random = story.random
     channel = random.choices(people.SHARE_CHANNELS, people.SHARE_WEIGHTS)[0]
     try:
-        link = linking.create_link(this_transaction(), story.demo.chain.id, person.card_id, channel, now=at)
+        link = linking.create_link(
+            this_transaction(),
+            story.demo.chain.id,
+            person.card_id,
+            channel,
+            now=at,
+            occasion=_occasion(story, channel),
+            trace=person.trace,
+        )
     except DomainError:  # his card is no longer active
         return
     for _ in range(_about(random, people.OPENINGS[channel])):
         opened_at = _by_day(story, at + timedelta(minutes=random.randrange(1, 600)))
-        _then(story, opened_at, lambda at: _open_link(story, person, link.token, channel, at))
+        then(story, opened_at, lambda at: _open_link(story, person, link.token, channel, at))
+
+
+def _occasion(story: Story, channel: str) -> Occasion:
+    """Own channels are printed by staff; the rest members do by themselves."""
+    if channel not in list(ShareChannel):
+        return Occasion.STAFF
+    return story.random.choices([Occasion.WALLET, Occasion.JOINED, Occasion.RECEIPT], [5, 3, 2])[0]
 
 
 def _open_link(story: Story, sharer: Person, token: str, channel: str, at: datetime) -> None:
     """A friend looks; some take the card, and share in their turn."""
-    random, secret = story.random, _stranger(story)
+    random, secret = story.random, stranger(story)
     visiting.count_visit(this_transaction(), token, visitor=hashed(secret), now=at)
     if random.random() >= people.CONVERSION[channel]:
         return
-    friend = _join(story, secret, sharer.store, at, link=token)
+    friend = join(story, secret, sharer.store, at, link=token)
     if friend.habits.likes_sharing and random.random() < 0.5:
-        _then(story, at + timedelta(minutes=20), lambda at: _share(story, friend, at))
+        then(story, at + timedelta(minutes=20), lambda at: _share(story, friend, at))
