@@ -27,7 +27,8 @@ from coupons.expiring import expire_batch
 from coupons.giving import time_out_batch
 from coupons.stock_alarm import alarm_batch
 from coupons.welcome import give_missing_batch
-from push.runs import finish_batch, start_due_batch
+from push.occasions import enter_batch
+from push.runs import finish_batch, start_due_batch, start_entered_batch
 from push.sweeping import sweep_batch
 from push.watching import pause_failing_batch
 from sharing.forgetting import forget_traces_batch
@@ -99,12 +100,15 @@ class Clock:
                 return False
             while start_due_batch(now=now):
                 pass
+            while start_entered_batch(now=now):
+                pass
             sweep_batch(now=now)
             while time_out_batch(now=now):
                 pass
             release_batch(now=now)
             pause_failing_batch(now=now)
             finish_batch(now=now)
+            enter_batch(now=now)
             for chain_id in db.session.scalars(select(Chain.id).order_by(Chain.id)).all():
                 reward_friends(chain_id, now)
             return True

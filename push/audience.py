@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, null, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal, null, or_, select, update
 
 from cards.models import Card, Member
 from core.db import UtcDateTime, db, insert
+from push.audience_models import CampaignEntry
 from push.chance import of_campaign, of_chain
 from push.models import (
     Campaign,
@@ -36,16 +37,24 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def freeze(run: Run, campaign: Campaign, *, now: datetime, times: dict[str, datetime] | None = None) -> int:
+def freeze(
+    run: Run,
+    campaign: Campaign,
+    *,
+    now: datetime,
+    times: dict[str, datetime] | None = None,
+    is_entered: bool = False,
+) -> int:
     """Write a delivery for everybody meant; return how many there are. Needs an open transaction.
 
-    Done twice, it adds nothing. ``times`` says when the run reaches each time zone, where it goes by the members' own.
+    Done twice, it adds nothing. ``times`` says when the run reaches each time zone, where it goes by the members' own;
+    ``is_entered`` means only those whose entries the run took along (push/occasions.py).
     """
     chain = db.session.get_one(Chain, run.chain_id)
     channels = [PushChannel(name) for name in campaign.channels]
     together = [channels] if campaign.channel_mode == ChannelMode.FIRST else [[each] for each in channels]
     for choice in together:
-        db.session.execute(_freezing(run, campaign, chain, choice, times or {}, now))
+        db.session.execute(_freezing(run, campaign, chain, choice, times or {}, now, is_entered))
     count = db.session.scalar(select(func.count(Delivery.id)).where(Delivery.run_id == run.id)) or 0
     db.session.execute(update(Run).where(Run.id == run.id).values(audience_count=count))
     return count
@@ -61,11 +70,17 @@ def held_out(campaign: Campaign) -> ColumnElement[bool]:
 
 
 def _freezing(
-    run: Run, campaign: Campaign, chain: Chain, choice: Sequence[PushChannel], times: dict[str, datetime], now: datetime
+    run: Run,
+    campaign: Campaign,
+    chain: Chain,
+    choice: Sequence[PushChannel],
+    times: dict[str, datetime],
+    now: datetime,
+    is_entered: bool,
 ) -> Any:
     channel, against = _first_that_reaches(choice, Purpose(campaign.purpose))
     reason = case((and_(against.is_(None), held_out(campaign)), literal(SkipReason.HOLDOUT.value)), else_=against)
-    meant = narrowed(
+    who = narrowed(
         select(
             Member.id.label("member_id"),
             Card.id.label("card_id"),
@@ -77,7 +92,10 @@ def _freezing(
         chain,
         campaign.audience,
         now=now,
-    ).subquery("meant")
+    )
+    if is_entered:
+        who = who.where(exists().where(CampaignEntry.run_id == run.id, CampaignEntry.member_id == Member.id))
+    meant = who.subquery("meant")
     rows = select(
         literal(run.chain_id),
         literal(run.campaign_id),

@@ -150,7 +150,8 @@ def resume_campaign(chain_id: int, campaign_id: int, *, by: Author, now: datetim
     values: dict[str, Any] = {"next_run_at": due}
     if due is not None:
         values |= _window(seen.schedule, chain.timezone, due)
-    state = CampaignState.RUNNING if runs else CampaignState.SCHEDULED if due else CampaignState.FINISHED
+    is_going = bool(runs) or (seen.schedule["kind"] == "event" and due is None)
+    state = CampaignState.RUNNING if is_going else CampaignState.SCHEDULED if due else CampaignState.FINISHED
     campaign = _move(chain_id, campaign_id, (CampaignState.RUNNING,), state=state, **values)
     _note("campaign resumed", campaign, by, now, after={"state": campaign.state})
     return campaign
@@ -159,6 +160,8 @@ def resume_campaign(chain_id: int, campaign_id: int, *, by: Author, now: datetim
 def _due_after_pause(campaign: Campaign, chain: Chain, *, has_runs: bool, now: datetime) -> datetime | None:
     if campaign.next_run_at is not None and campaign.next_run_at > now:
         return campaign.next_run_at
+    if campaign.schedule["kind"] == "event" and campaign.next_run_at is None:
+        return None  # it had begun
     if campaign.schedule["kind"] in scheduling.REPEATING:
         return scheduling.next_occurrence(campaign.schedule, chain.timezone, after=now, zones=zones_of(chain))
     return None if has_runs or _has_run(campaign.id) else now + scheduling.UNDO
@@ -230,7 +233,9 @@ def _has_run(campaign_id: int) -> bool:
 
 def _window(schedule: dict[str, Any], timezone: str, due: datetime) -> dict[str, datetime | None]:
     """From when until when the campaign may send: its one run, or all its recurrences."""
-    if schedule["kind"] in (*scheduling.REPEATING, "event"):
+    if schedule["kind"] == "event":
+        return {"send_at": due, "send_until": scheduling.end_of(schedule, timezone)}
+    if schedule["kind"] in scheduling.REPEATING:
         return {"send_at": None, "send_until": scheduling.end_of(schedule, timezone)}
     return {"send_at": due, "send_until": scheduling.stale_after(schedule, due)}
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import and_, exists, func, or_, select, update
 
 from core import audit, events
 from core.audit import SYSTEM
 from core.db import db, insert, transaction
-from push import scheduling
+from push import occasions, scheduling
 from push.audience import freeze
 from push.models import Campaign, CampaignState, Delivery, DeliveryState, Run, RunState
 from push.zones import zones_of
@@ -73,7 +73,22 @@ def start_run(campaign_id: int, *, now: datetime) -> Run | None:
         what = {"due_at": due_at.isoformat()}
         _note("campaign missed", campaign, now, **what)
         return None
+    if campaign.schedule["kind"] == "event":
+        occasions.begin(campaign, now=now)
+        _note("campaign started", campaign, now, event=campaign.schedule["event"])
+        return None
     return _begin(campaign, chain, due_at, now=now)
+
+
+def start_entered_batch(*, now: datetime) -> int:
+    """Start a run for the members to whom something happened, each campaign in a transaction of its own."""
+    waiting = occasions.campaigns_with_due(now=now)
+    for campaign_id in waiting:
+        with transaction():
+            campaign = db.session.get_one(Campaign, campaign_id, populate_existing=True)
+            if campaign.state == CampaignState.RUNNING:
+                _begin(campaign, db.session.get_one(Chain, campaign.chain_id), now, now=now, is_entered=True)
+    return len(waiting)
 
 
 def _take(campaign: Campaign, due_at: datetime, **values: object) -> bool:
@@ -88,10 +103,11 @@ def _take(campaign: Campaign, due_at: datetime, **values: object) -> bool:
     return taken is not None
 
 
-def _begin(campaign: Campaign, chain: Chain, due_at: datetime, *, now: datetime) -> Run | None:
-    times = scheduling.instants(
-        campaign.schedule, due_at, scheduling.places(campaign.schedule, chain.timezone, zones_of(chain))
-    )
+def _begin(
+    campaign: Campaign, chain: Chain, due_at: datetime, *, now: datetime, is_entered: bool = False
+) -> Run | None:
+    where = [chain.timezone] if is_entered else scheduling.places(campaign.schedule, chain.timezone, zones_of(chain))
+    times = scheduling.instants(campaign.schedule, due_at, where)
     last = max(times.values())
     ends = [scheduling.stale_after(campaign.schedule, last), scheduling.end_of(campaign.schedule, chain.timezone)]
     run_id = db.session.scalar(
@@ -118,7 +134,9 @@ def _begin(campaign: Campaign, chain: Chain, due_at: datetime, *, now: datetime)
     if run_id is None:
         return None
     run = db.session.get_one(Run, run_id)
-    audience = freeze(run, campaign, now=now, times=times)
+    if is_entered:
+        occasions.take_along(campaign, run_id, now=now)
+    audience = freeze(run, campaign, now=now, times=times, is_entered=is_entered)
     what = {"run_id": run_id, "audience": audience}
     events.record("campaign.started", chain_id=campaign.chain_id, at=now, campaign_id=campaign.id, **what)
     _note("campaign started", campaign, now, **what)
@@ -148,6 +166,10 @@ def finish_batch(*, now: datetime) -> int:
                 "campaign.finished", chain_id=run.chain_id, at=now, campaign_id=run.campaign_id, run_id=run.id
             )
     with transaction():
+        waits = and_(
+            Campaign.schedule["kind"].as_string() == "event",
+            or_(Campaign.send_until.is_(None), Campaign.send_until > now),
+        )
         going = exists().where(Run.campaign_id == Campaign.id, Run.state.in_((RunState.RUNNING, RunState.PAUSED)))
         for next_time, state in (
             (Campaign.next_run_at.is_(None), CampaignState.FINISHED),
@@ -155,7 +177,7 @@ def finish_batch(*, now: datetime) -> int:
         ):
             db.session.execute(
                 update(Campaign)
-                .where(Campaign.state == CampaignState.RUNNING, next_time, ~going)
+                .where(Campaign.state == CampaignState.RUNNING, next_time, ~going, ~waits)
                 .values(state=state)
                 .execution_options(synchronize_session=False)
             )

@@ -1,0 +1,191 @@
+"""Campaigns that wait for something to happen to a member."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cards.models import Card, Member, Tier
+from core.audit import SYSTEM
+from core.db import db, transaction
+from push import campaigns, runs
+from push.models import Campaign
+from push.occasions import enter_batch
+from tests.factories import make_chain, make_coupon, make_offer, make_store, make_store_code
+from tests.push.pushing import deliveries, make_campaign, make_member, send_all, state_of
+from tests.push.pushing import schedule as schedule_campaign
+
+pytestmark = pytest.mark.usefixtures("app")
+MORNING = datetime(2026, 5, 20, 2, tzinfo=UTC)  # 10:00 in Shanghai
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def chain():
+    return make_chain()
+
+
+@pytest.fixture
+def code(chain):
+    return make_store_code(make_store(chain))
+
+
+def waiting(chain, event, days=0, *, audience=None, begun=MORNING, **more):
+    """An event campaign that has begun."""
+    campaign = make_campaign(chain, "inbox", audience=audience)
+    schedule_campaign(campaign, {"kind": "event", "event": event, "days": days} | more, now=begun - timedelta(hours=1))
+    runs.start_due_batch(now=begun)
+    assert state_of(campaign) == "running"
+    return campaign
+
+
+def tick(now):
+    """What the clock does; whom it told."""
+    enter_batch(now=now)
+    while runs.start_entered_batch(now=now):
+        pass
+    send_all(now=now)
+    runs.finish_batch(now=now)
+
+
+def told(campaign):
+    return sorted(row.member_id for row in deliveries(campaign))
+
+
+def test_who_joins_after_it_began_is_told_once(chain, code):
+    make_member(code, now=MORNING - DAY)
+    campaign = waiting(chain, "joined")
+    new = make_member(code, now=MORNING + timedelta(minutes=5))
+    for minutes in (6, 7, 8):
+        tick(MORNING + timedelta(minutes=minutes))
+
+    assert told(campaign) == [new.member_id]
+    assert state_of(campaign) == "running"
+
+
+def test_so_many_days_after_joining_means_those_days(chain, code):
+    campaign = waiting(chain, "joined", 3)
+    new = make_member(code, now=MORNING + timedelta(minutes=5))
+    tick(MORNING + 3 * DAY)
+    before = told(campaign)
+    tick(MORNING + 3 * DAY + timedelta(minutes=5))
+
+    assert (before, told(campaign)) == ([], [new.member_id])
+
+
+def test_a_birthday_comes_once_a_year_at_its_hour(chain, code):
+    member = make_member(code, birthday="05-21")
+    make_member(code, birthday="05-22")
+    make_member(code)
+    campaign = waiting(chain, "birthday")
+    tick(datetime(2026, 5, 21, 1, 59, tzinfo=UTC))
+    early = told(campaign)
+    for hour in (2, 3, 9):
+        tick(datetime(2026, 5, 21, hour, tzinfo=UTC))
+    this_year = told(campaign)
+    tick(datetime(2027, 5, 21, 3, tzinfo=UTC))
+
+    assert early == []
+    assert this_year == [member.member_id]
+    assert told(campaign) == [member.member_id] * 2
+
+
+def test_a_leap_day_is_kept_on_the_first_of_march(chain, code):
+    member = make_member(code, birthday="02-29")
+    campaign = waiting(chain, "birthday")
+    tick(datetime(2027, 3, 1, 3, tzinfo=UTC))
+    tick(datetime(2028, 2, 29, 3, tzinfo=UTC))
+    tick(datetime(2028, 3, 1, 3, tzinfo=UTC))
+
+    assert told(campaign) == [member.member_id] * 2
+
+
+def test_a_coupon_about_to_expire_is_told_of_once_and_a_used_one_never(chain, code):
+    offer = make_offer(chain, valid_days=5, per_member_limit=3)
+    holder, other = make_member(code), make_member(code)
+    make_coupon(holder, offer, now=MORNING)
+    campaign = waiting(chain, "coupon_expiring", 2)
+    for day in range(6):
+        tick(MORNING + day * DAY + timedelta(minutes=1))
+
+    assert told(campaign) == [holder.member_id]
+    assert other.member_id not in told(campaign)
+
+
+def test_only_who_crosses_the_line_after_it_began_has_lapsed_and_a_visit_begins_anew(chain, code):
+    make_member(code, now=MORNING - 90 * DAY, last_visit_at=MORNING - 80 * DAY)  # long gone
+    member = make_member(code, now=MORNING - 90 * DAY, last_visit_at=MORNING - 29 * DAY)
+    campaign = waiting(chain, "lapsed", 30)
+    tick(MORNING + timedelta(minutes=1))
+    at_first = told(campaign)
+    for day in (2, 3):
+        tick(MORNING + day * DAY)
+    once = told(campaign)
+    with transaction():
+        db.session.get_one(Member, member.member_id).last_visit_at = MORNING + 5 * DAY
+    tick(MORNING + 40 * DAY)
+
+    assert (at_first, once) == ([], [member.member_id])
+    assert told(campaign) == [member.member_id] * 2
+
+
+def test_a_tier_reached_before_it_began_is_no_news(chain, code):
+    gold = db.session.scalars(db.select(Tier).filter_by(chain_id=chain.id, rank=1)).one()
+    old, new = make_member(code), make_member(code)
+    with transaction():
+        db.session.get_one(Card, old.id).tier_id = gold.id
+    campaign = waiting(chain, "tier_reached")
+    tick(MORNING + timedelta(minutes=1))
+    with transaction():
+        db.session.get_one(Card, new.id).tier_id = gold.id
+    for minute in (2, 3):
+        tick(MORNING + timedelta(minutes=minute))
+
+    assert told(campaign) == [new.member_id]
+
+
+def test_the_audience_still_decides(chain, code):
+    english = {"all": [{"field": "language", "op": "in", "value": ["en"]}]}
+    campaign = waiting(chain, "joined", audience=english)
+    make_member(code, now=MORNING + timedelta(minutes=1))
+    meant = make_member(code, now=MORNING + timedelta(minutes=1), language="en")
+    tick(MORNING + timedelta(minutes=2))
+
+    assert told(campaign) == [meant.member_id]
+
+
+def test_by_the_members_clocks_the_hour_is_that_of_his_store(chain, code):
+    auckland = make_store_code(make_store(chain, timezone="Pacific/Auckland"))
+    here, there = make_member(code, birthday="05-21"), make_member(auckland, birthday="05-21")
+    campaign = waiting(chain, "birthday", zone="member")
+    tick(datetime(2026, 5, 20, 22, tzinfo=UTC))  # 10:00 of the 21st in Auckland
+    first = told(campaign)
+    tick(datetime(2026, 5, 21, 2, tzinfo=UTC))
+
+    assert first == [there.member_id]
+    assert told(campaign) == sorted([here.member_id, there.member_id])
+
+
+def test_paused_it_enters_nobody_and_resumed_it_goes_on(chain, code):
+    campaign = waiting(chain, "joined")
+    with transaction():
+        campaigns.pause_campaign(chain.id, campaign.id, by=SYSTEM, now=MORNING)
+    new = make_member(code, now=MORNING + timedelta(minutes=1))
+    tick(MORNING + timedelta(minutes=2))
+    while_paused = told(campaign)
+    with transaction():
+        campaigns.resume_campaign(chain.id, campaign.id, by=SYSTEM, now=MORNING + timedelta(minutes=3))
+    tick(MORNING + timedelta(minutes=4))
+
+    assert while_paused == []
+    assert told(campaign) == [new.member_id]
+
+
+def test_after_its_last_day_it_is_finished(chain, code):
+    campaign = waiting(chain, "joined", until="2026-05-20")
+    make_member(code, now=MORNING + timedelta(minutes=1))
+    tick(MORNING + timedelta(minutes=2))
+    going = state_of(campaign)
+    tick(MORNING + DAY)
+
+    assert (going, state_of(campaign)) == ("running", "finished")
+    assert db.session.get_one(Campaign, campaign.id).chain_id == chain.id
