@@ -1,7 +1,7 @@
 """What the database knows about a referral: the facts that the fraud rules weigh. Nothing here decides or writes.
 
-Every question is answered by an index and, but for the links of one card, looks at a bounded number of rows. The statements
-are made once: a referral is judged with a dozen of them, and to make them would take longer than to ask them.
+Every question is answered by an index and, but for the links of one card, looks at a bounded number of rows. The
+statements are made once: a referral is judged with a dozen of them, and to make them would take longer than to ask.
 """
 
 from collections.abc import Sequence
