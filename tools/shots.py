@@ -193,6 +193,7 @@ def head_office(walk: Walk) -> None:
     checked_import(walk)
     drafted_campaign(walk)
     coded_offer(walk)
+    rewarded(walk)
 
 
 def made_once(walk: Walk) -> None:
@@ -251,6 +252,27 @@ def coded_offer(walk: Walk) -> None:
     walk.page.click("main form button.button--primary")
     walk.page.wait_for_selector("#handed .tiles")
     walk.shoot("printed_codes.looked_at")
+
+
+def rewarded(walk: Walk) -> None:
+    """A reward rule as it is written, a case with who stands behind it, a member's poster."""
+    walk.page.goto(f"{walk.site.url}/dashboard/rewards/rules/new")
+    walk.page.fill("input[name=name]", "周年荐友")
+    walk.page.select_option("select[name=referrer_offer]", index=1)
+    walk.page.wait_for_timeout(900)
+    walk.shoot("rewards.written")
+    walk.press("main form.rule-form button[type=submit]")
+    walk.shoot("rewards.drafted")
+    walk.visit(f"{urlsplit(walk.page.url).path}/edit", "rewards.edit")
+    walk.page.goto(f"{walk.site.url}/dashboard/rewards/queue")
+    for fold in walk.page.query_selector_all(".case:first-child details.behind > summary"):
+        fold.click()
+        walk.page.wait_for_timeout(600)
+    walk.page.click(".case:first-child .decide > summary")
+    walk.shoot("rewards.deciding")
+    walk.visit("/dashboard/members/1/poster", "bringing.poster")
+    walk.press("main form button[type=submit]")
+    walk.shoot("bringing.made")
 
 
 def manager(walk: Walk) -> None:

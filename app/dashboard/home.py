@@ -213,6 +213,15 @@ def _decided(each: Decision) -> dict[str, object]:
             gettext("Look"),
             "bad",
         ),
+        Matter.REWARDS: (
+            ngettext(
+                "%(num)d reward for bringing a friend waits for you.",
+                "%(num)d rewards for bringing a friend wait for you.",
+                each.number,
+            ),
+            gettext("Decide"),
+            "warn",
+        ),
         Matter.LOW_STOCK: (_stock_words(each, name), gettext("Add stock"), "warn"),
         Matter.LOW_BUDGET: (_budget_words(each, name), gettext("Look"), "warn"),
         Matter.APPROVAL: (gettext("“%(name)s” waits for you to approve it.", name=name), gettext("Read it"), "warn"),
@@ -240,6 +249,8 @@ def _budget_words(each: Decision, name: str) -> str:
 def _page_of(each: Decision) -> str:
     if each.matter in (Matter.LOW_STOCK, Matter.LOW_BUDGET, Matter.ENDING, Matter.APPROVAL):
         return url_for("offers.show", offer_id=each.object_id)
+    if each.matter == Matter.REWARDS:
+        return url_for("rewards.queue")
     if each.matter == Matter.NO_CODE:
         return url_for("stores.show", store_id=each.object_id)
     return url_for("campaigns.show", campaign_id=each.object_id)

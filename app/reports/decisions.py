@@ -10,6 +10,7 @@ from core.db import db
 from coupons import approval, stock_alarm
 from coupons.models import Offer, OfferState
 from push.models import Campaign, CampaignState, Delivery, DeliveryState, Run
+from sharing.reward_review import count_waiting
 from stores.models import Store, StoreCode
 
 RECENT = timedelta(days=2)  # how long failed messages are worth a look
@@ -26,6 +27,7 @@ class Matter(StrEnum):
     FAILED = "failed"
     GOING_OUT = "going_out"
     NO_CODE = "no_code"
+    REWARDS = "rewards"
 
 
 class Decision(NamedTuple):
@@ -35,7 +37,7 @@ class Decision(NamedTuple):
     object_id: int
     name: str
     name_en: str
-    number: int = 0  # coupons or cents left, messages failed
+    number: int = 0  # coupons or cents left, messages failed, rewards that wait
     of: int = 0
     is_gone: bool = False  # nobody can claim it any more
     at: datetime | None = None
@@ -47,6 +49,7 @@ def list_decisions(chain_id: int, *, now: datetime, approver: str | None = None)
         *_missed(chain_id),
         *_failed(chain_id, now),
         *_low(chain_id, now),
+        *_flagged(chain_id),
         *_unread(chain_id, approver),
         *_going_out(chain_id, now),
         *_ending(chain_id, now),
@@ -75,6 +78,12 @@ def _failed(chain_id: int, now: datetime) -> list[Decision]:
         .limit(MOST)
     )
     return [Decision(Matter.FAILED, row[0], row[1], row[1], number=row[2]) for row in db.session.execute(query)]
+
+
+def _flagged(chain_id: int) -> list[Decision]:
+    """Rewards that a fraud rule wants a person to look at."""
+    waiting = count_waiting(chain_id)
+    return [Decision(Matter.REWARDS, 0, "", "", number=waiting)] if waiting else []
 
 
 def _low(chain_id: int, now: datetime) -> list[Decision]:

@@ -11,6 +11,7 @@ from app.api.document import METHODS, PROBLEM, document
 from cards.models import Card
 from core.clock import utc_now
 from core.db import db
+from sharing import rewarding
 from stores.models import Role
 from tests.factories import make_chain, make_coupon, make_key, make_offer, make_staff, make_store, make_store_code
 
@@ -157,6 +158,12 @@ def test_every_call_answers_as_it_is_described(api, capfd, monkeypatch):
     api.ask("POST /checkouts/{checkout_id}/refunds", status=409, by=till, checkout_id=paid, body=refund)
     api.ask("POST /checkouts/{checkout_id}/refunds", status=201, by=hq, checkout_id=paid, body=refund)
 
+    reward = {"name": "荐友有礼", "name_en": "Bring a friend", "trigger": "card_issued", "hold_days": 0}
+    reward |= {"referrer_points": 50, "friend_offer_id": welcome.id}
+    rule = api.ask("POST /reward-rules", status=201, by=hq, body=reward)["id"]
+    api.ask("PATCH /reward-rules/{rule_id}", by=hq, rule_id=rule, body={"per_day_cap": 5})
+    for change in ("start", "pause", "resume"):
+        api.ask(f"POST /reward-rules/{{rule_id}}/{change}", by=hq, rule_id=rule)
     link = api.ask("POST /cards/{number}/share-links", status=201, by=wallet, number=number, body={"channel": "friend"})
     friend = api.ask("POST /wallets", status=201)["token"]
     slip = {"card": number, "channel": "poster"}
@@ -166,6 +173,13 @@ def test_every_call_answers_as_it_is_described(api, capfd, monkeypatch):
     joined = api.ask("POST /share-links/{token}/cards", status=201, by=friend, token=link["token"])
     assert joined["referral"]["depth"] == 1
     api.ask("GET /referrals/tree", by=hq, card=number)
+    while rewarding.earn_batch(chain.id, now=utc_now()):
+        pass
+    earned = api.ask("GET /rewards", by=hq, card=number)["items"][0]["id"]
+    for decide in ("reject", "approve", "claw-back"):
+        api.ask(f"POST /rewards/{{reward_id}}/{decide}", by=hq, reward_id=earned, body={"reason": "弄错了"})
+    api.ask("POST /rewards/{reward_id}/claw-back", status=409, by=hq, reward_id=earned, body={"reason": "弄错了"})
+    api.ask("POST /reward-rules/{rule_id}/end", by=hq, rule_id=rule)
 
     given = make_coupon(db.session.get_one(Card, card["id"]), make_offer(chain), now=utc_now()).id
     message = {"message": "给你"}
