@@ -115,8 +115,13 @@ class News(NamedTuple):
         return News(self.after, self.events[:count], _of(self.events[count - 1]))
 
 
-def news_for(reader: str, chain_id: int, *, kinds: Collection[str], limit: int = 100) -> News | None:
-    """The next events of these kinds for a reader; None when nothing has happened since he last read."""
+def news_for(
+    reader: str, chain_id: int, *, kinds: Collection[str], since: datetime | None = None, limit: int = 100
+) -> News | None:
+    """The next events of these kinds for a reader; None when nothing has happened since he last read.
+
+    What happened before ``since`` is passed over in one go: the history of a chain that begins to need a reader.
+    """
     row = db.session.get(EventReader, (chain_id, reader), populate_existing=True)
     after = START if row is None else Position(row.transaction_no, row.event_id)
     of_chain = select(Event).where(Event.chain_id == chain_id, _place() > tuple_(*after), *_settled())
@@ -129,6 +134,8 @@ def news_for(reader: str, chain_id: int, *, kinds: Collection[str], limit: int =
         return None
     end = Position(*last)  # whatever commits meanwhile comes after it
     query = of_chain.where(Event.kind.in_(kinds), _place() <= tuple_(*end))
+    if since is not None:
+        query = query.where(Event.at >= since)
     events = db.session.scalars(query.order_by(Event.transaction_no, Event.id).limit(limit)).all()
     return News(after, events, end if len(events) < limit else _of(events[-1]))
 

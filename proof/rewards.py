@@ -21,6 +21,8 @@ from proof.shop import Person, count
 from proof.storm import CLIENTS, Request, post, shared
 from sharing import fraud_settings, reward_rules, rewarding
 from sharing.reward_models import FraudAction, RewardRule, RewardState, RewardTrigger
+from stores.models import Role
+from tests.factories import make_key
 
 CLOCKS = 3
 UNDOERS = 16
@@ -36,6 +38,7 @@ def all_of(stage: Stage) -> None:
     one_wallet(stage)
     within_budget(stage)
     undone_purchase(stage)
+    taken_back(stage)
 
 
 def many_wallets(stage: Stage) -> None:
@@ -96,6 +99,23 @@ def undone_purchase(stage: Stage) -> None:
         f"a rewarded first purchase, {UNDOERS} tills undo it",
         f"1 given, 1 taken back by 1 line, 0 left: 1 yes, {UNDOERS - 1} checkout_already_voided",
         f"{given} given, {taken} taken back by {booked} line, {points_of(sharer)} left: {told(answers)}",
+    )
+
+
+def taken_back(stage: Stage) -> None:
+    """Head office takes one reward back, from many desks at once."""
+    sharer, token = _sharer(stage)
+    (wallet,) = _wallets(1)
+    with _rule(stage, referrer_points=100) as rule, _clocks(stage):
+        stage.ask(_take(token, wallet))
+    reward_id = count("SELECT id FROM rewards WHERE rule_id = :id", id=rule.id)
+    given, key = points_of(sharer), make_key(stage.shop.chain, Role.HQ_ADMIN)
+    desks = [post(f"/rewards/{reward_id}/claw-back", key, {"reason": "proof"}) for _ in range(UNDOERS)]
+    answers = stage.storm(shared(desks))
+    stage.table.line(
+        f"one reward of 100 points, {UNDOERS} take it back",
+        f"100 given, 0 left: 1 yes, {UNDOERS - 1} reward_state_forbids",
+        f"{given} given, {points_of(sharer)} left: {told(answers)}",
     )
 
 

@@ -7,7 +7,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, select
+from sqlalchemy import func, select
 
 from cards import ledger
 from cards.models import Card, CardState
@@ -50,9 +50,10 @@ def earn_batch(chain_id: int, *, now: datetime) -> int:
 
     The reader's place moves in the transaction that acts, so that however many clocks read, each event counts once.
     """
-    if db.session.scalar(_ever_started(chain_id)) is None:
+    since = db.session.scalar(select(func.min(RewardRule.started_at)).where(RewardRule.chain_id == chain_id))
+    if since is None:
         return 0
-    news = events.news_for(READER, chain_id, kinds=EARNING | UNDOING, limit=BATCH)
+    news = events.news_for(READER, chain_id, kinds=EARNING | UNDOING, since=since, limit=BATCH)
     if news is None:
         return 0
     news = news.first(_how_many_together(news.events)) if news.events else news
@@ -137,10 +138,6 @@ def claw_back(chain_id: int, reward_id: int, *, reason: str, by: Author, now: da
     reward = claw_back_given(reward, reason=PERSON, words=reason, by=by, now=now)
     _note("clawed back", reward, before, reason, by, now)
     return reward
-
-
-def _ever_started(chain_id: int) -> Select[int]:
-    return select(RewardRule.id).where(RewardRule.chain_id == chain_id, RewardRule.started_at.is_not(None)).limit(1)
 
 
 def _how_many_together(read: Sequence[Event]) -> int:

@@ -7,7 +7,7 @@ from core.db import db, transaction
 from core.errors import Invalid
 from core.events import START, Event, Position, mark_read, news_for, read_events, record
 from tests.concurrency.racing import race
-from tests.factories import NOON, make_chain
+from tests.factories import NOON, in_days, make_chain
 
 
 @pytest.fixture
@@ -144,6 +144,18 @@ def test_a_reader_passes_what_it_did_not_ask_for_only_once(chain):
     assert news_for("rewards", chain.id, kinds=("never.happened",)) is None
     note(chain, n=3)
     assert read_once(chain) == [3]
+
+
+def test_a_reader_passes_over_what_happened_before_his_time(chain):
+    for n, day in enumerate((-2, -1, 0, 1)):
+        with transaction():
+            record("card.issued", chain_id=chain.id, at=in_days(day), n=n)
+
+    news = news_for("rewards", chain.id, kinds=("card.issued",), since=NOON, limit=1)
+    with transaction():
+        mark_read("rewards", chain.id, news)
+
+    assert (numbers(news.events), read_once(chain)) == ([2], [3])
 
 
 def test_a_reader_may_take_only_the_first_of_its_news(chain):

@@ -388,6 +388,17 @@ def test_a_chain_without_rules_reads_nothing(shop, count_queries):
     assert sum("SELECT" in sql for sql in count_queries) == 1
 
 
+def test_the_history_of_a_chain_is_passed_over_in_one_go(shop):
+    for n in range(5):
+        shop.friend(shop.referrer, now=NOON - DAY + n * HOUR)
+    shop.rule()
+    shop.friend(shop.referrer)
+
+    assert rewarding.earn_batch(shop.chain.id, now=NOON) == 1
+    assert len(rewards()) == 1
+    assert rewarding.earn_batch(shop.chain.id, now=NOON) == 0
+
+
 def test_with_nothing_new_the_clock_writes_nothing(shop, count_queries):
     shop.rule()
     shop.friend(shop.referrer)
