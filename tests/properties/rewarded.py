@@ -85,6 +85,7 @@ class Books:
             if kind == "joined":
                 edge = self.edges[number]
                 self._earn("card_issued", edge, edge.at, None)
+                self._earn_by_purchase(edge)
             elif kind == "settled":
                 edge_of = self._edge_of(self.purchases[number].card)
                 if edge_of is not None and self._first(edge_of) == number:
@@ -109,9 +110,12 @@ class Books:
                 self._end(due, "rejected", gone)
             touched.append(due.edge)
         for edge in touched[:1]:
-            first = self._first(edge)
-            if first is not None:
-                self._earn("first_purchase", edge, self.purchases[first].at, first)
+            self._earn_by_purchase(edge)
+
+    def _earn_by_purchase(self, edge: Edge) -> None:
+        first = self._first(edge)
+        if first is not None:
+            self._earn("first_purchase", edge, self.purchases[first].at, first)
 
     def _earn(self, trigger: str, edge: Edge, at: datetime, checkout: int | None) -> None:
         for promise in self.promises:
@@ -147,6 +151,10 @@ class Books:
     def approve(self, due: Due, now: datetime) -> str:
         if due.state not in ("rejected", "flagged"):
             return "reward_state_forbids"
+        gone = self.gone(due)
+        if gone and due.reason not in UNDONE:  # he may not know it: he is told, and may ask again
+            self._end(due, "rejected", gone)
+            return ""
         if self._is_capped(due):
             return "reward_cap_reached"
         if self._committed(due.promise) + due.cost > due.promise.budget:
