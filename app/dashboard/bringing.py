@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask_babel import ngettext
+from sqlalchemy import select
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.auth.guard import HQ_ADMIN, access, actor, author, require_staff
@@ -16,13 +17,13 @@ from app.reports.views import reader_of
 from app.wallet import invitations
 from cards.models import CardState
 from core.clock import utc_now
-from core.db import transaction
+from core.db import db, transaction
 from core.errors import DomainError, Invalid, NotFound
 from core.hot import this_transaction
 from core.text import Text
 from sharing import channels, linking, moving, queries
 from sharing.linking import LinkView
-from sharing.models import Occasion
+from sharing.models import Occasion, ShareLink
 from stores.models import Role
 
 bp = Blueprint("bringing", __name__, url_prefix="/dashboard/members/<int:member_id>", template_folder="templates")
@@ -136,39 +137,41 @@ def make_poster(member_id: int) -> AnyResponse | tuple[str, int]:
             )
     except DomainError as refusal:
         return _poster_page(person, problem=refusal.say(language())), 422
-    return redirect(url_for("bringing.made", member_id=member_id, token=link.token), 303)
+    return redirect(url_for("bringing.made", member_id=member_id, link_id=link.id), 303)
 
 
-@bp.get("/poster/<token>")
+@bp.get("/poster/<int:link_id>")
 @access(*PRINTERS)
-def made(member_id: int, token: str) -> str:
+def made(member_id: int, link_id: int) -> str:
     """The poster, to be printed or saved."""
-    person, shared = _person(member_id), _link(member_id, token)
+    person, shared = _person(member_id), _link(member_id, link_id)
     return render_template(
         "dashboard/members/poster_made.html",
         nav="members",
         person=person,
         name=_name(person),
         link=shared.link,
-        address=invitations.address_of(token),
+        address=invitations.address_of(shared.link.token),
     )
 
 
-@bp.get("/poster/<token>.png")
+@bp.get("/poster/<int:link_id>.png")
 @access(*PRINTERS)
-def picture(member_id: int, token: str) -> Response:
+def picture(member_id: int, link_id: int) -> Response:
     """The poster itself; ``?download=1`` saves it as a file."""
     _person(member_id)
     headers = {}
     if request.args.get("download"):
-        headers["Content-Disposition"] = f'attachment; filename="poster-{token[-4:].lower()}.png"'
-    return Response(invitations.poster(_link(member_id, token), language()), mimetype="image/png", headers=headers)
+        headers["Content-Disposition"] = f'attachment; filename="poster-{link_id}.png"'
+    return Response(invitations.poster(_link(member_id, link_id), language()), mimetype="image/png", headers=headers)
 
 
-def _link(member_id: int, token: str) -> LinkView:
+def _link(member_id: int, link_id: int) -> LinkView:
     """A link of this member. Raises NotFound."""
-    shared = linking.find_link(token, now=utc_now())
-    if shared is None or shared.link.member_id != member_id or shared.link.chain_id != actor().chain_id:
+    own = {"id": link_id, "member_id": member_id, "chain_id": actor().chain_id}
+    token = db.session.scalar(select(ShareLink.token).filter_by(**own))
+    shared = linking.find_link(token, now=utc_now()) if token else None
+    if shared is None:
         raise NotFound()
     return shared
 

@@ -286,6 +286,7 @@ def claw_back(reward_id: int) -> Response:
 
 
 def _act(act: Callable[..., Reward], reward_id: int) -> Response:
+    _line(reward_id)
     try:
         with transaction():
             reward = act(actor().chain_id, reward_id, reason=_reason_typed(), by=author(), now=utc_now())

@@ -62,6 +62,7 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
     "staff_id": lambda world: world.id("staff"),
     "key_id": lambda world: world.id("api_keys"),
     "member_id": lambda world: world.id("members"),
+    "referral_id": lambda world: world.id("referrals"),
     "reward_id": lambda world: world.id("rewards"),
     "rule_id": lambda world: world.id("reward_rules"),
     "channel_id": lambda world: world.id("share_channels"),
@@ -71,6 +72,7 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
     "/s/ token": lambda world: world["share_links.token"],
     "/api/v1/share-links/ token": lambda world: world["share_links.token"],
     "/wallet/cards/ token": lambda world: world["share_links.token"],
+    "link_id": lambda world: world.id("share_links"),
     "/g/ token": lambda world: world["coupon_gifts.token"],
     "/api/v1/coupon-gifts/ token": lambda world: world["coupon_gifts.token"],
     "/o/ token": lambda world: world["offers.token"],
@@ -89,7 +91,8 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
     "language": lambda _: "zh",
 }
 NEUTRAL = {"name", "colour", "kind", "language", "filename"}  # arguments that name nobody's thing
-CHAIN_WIDE_ARGUMENTS = {"program", "offer_id", "campaign_id", "run_id", "rule_id", "channel_id"}  # a chain's stores share these
+# A chain's stores share these.
+CHAIN_WIDE_ARGUMENTS = {"program", "offer_id", "campaign_id", "run_id", "rule_id", "channel_id"}
 
 # Questions after the "?": those that a route needs, and those that could ask for somebody else's things.
 NEEDED = {"sharing_api.tree": {"card"}, "sharing_tree.way": {"to"}}

@@ -443,9 +443,11 @@ def test_a_poster_is_printed_by_an_own_channel(desk, shop):
 
 
 def test_a_link_of_somebody_else_makes_no_poster(desk, shop):
-    token, other = shop.share(shop.referrer), shop.member()
+    shop.share(shop.referrer)
+    other, link_id = shop.member(), db.session.scalars(select(ShareLink.id)).one()
 
-    assert desk.get(f"/dashboard/members/{other.member_id}/poster/{token}").status_code == 404
+    assert desk.get(f"/dashboard/members/{shop.referrer.member_id}/poster/{link_id}").status_code == 200
+    assert desk.get(f"/dashboard/members/{other.member_id}/poster/{link_id}").status_code == 404
 
 
 def test_a_members_page_shows_his_rewards(desk, shop):
