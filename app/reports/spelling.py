@@ -204,7 +204,7 @@ def _stored(value: object) -> object:
 
 
 class _Joined:
-    """``string_agg`` of PostgreSQL."""
+    """``string_agg`` of PostgreSQL; in order, whatever order the rows come in."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []
@@ -216,7 +216,7 @@ class _Joined:
             self._between = between
 
     def finalize(self) -> str | None:
-        return self._between.join(self._parts) if self._parts else None
+        return self._between.join(sorted(self._parts)) if self._parts else None
 
 
 def add_functions(connection: sqlite3.Connection) -> None:

@@ -20,9 +20,32 @@ NET = "f.payable_cents - f.refunded_cents"
 
 
 def _states(side: str) -> str:
-    """The states of the rewards of one side of a referral, in the order they were earned."""
-    return f"""(SELECT string_agg(each.state, ' ') FROM (
-        SELECT w.state FROM rewards w WHERE w.referral_id = r.id AND w.side = '{side}' ORDER BY w.id) each)"""
+    """The states of one side's rewards: of the card, then of the first purchase. A referral has one rule for each."""
+    return f"NULLIF(TRIM(COALESCE(g.{side}_card, '') || ' ' || COALESCE(g.{side}_purchase, '')), '')"
+
+
+def _state(side: str, trigger: str, name: str) -> str:
+    return f"MAX(CASE WHEN w.side = '{side}' AND u.trigger = '{trigger}' THEN w.state END) AS {side}_{name}"
+
+
+def referral_parts(_: Spelling) -> str:
+    """What was given for each referral, and what of it looked dishonest."""
+    states = ", ".join(
+        _state(side, trigger, name)
+        for side in ("referrer", "friend")
+        for trigger, name in (("card_issued", "card"), ("first_purchase", "purchase"))
+    )
+    return f"""
+rewarded AS (
+    SELECT w.referral_id AS id, SUM({COST}) AS cents, {states}
+    FROM rewards w JOIN reward_rules u ON u.id = w.rule_id WHERE w.chain_id = :chain_id GROUP BY w.referral_id
+),
+suspected AS (
+    SELECT each.referral_id AS id, string_agg(each.rule, ' ') AS rules
+    FROM (SELECT x.referral_id, x.rule FROM fraud_findings x
+          WHERE x.chain_id = :chain_id AND x.dismissed_at IS NULL ORDER BY x.referral_id, x.rule) each
+    GROUP BY each.referral_id
+)"""
 
 
 CHANNEL = (
@@ -83,26 +106,27 @@ REFERRALS = Report(
         word("friend_rewards", _states("friend"), "新会员奖励的状态", "the states of the new member's rewards"),
         cents(
             "rewards_cents",
-            f"COALESCE((SELECT SUM({COST}) FROM rewards w WHERE w.referral_id = r.id), 0)",
+            "COALESCE(g.cents, 0)",
             "双方奖励的花费：已发的，以及没能收回的",
             "what the rewards of both cost: those given, and what could not be taken back",
         ),
         CURRENCY,
         word(
             "findings",
-            """(SELECT string_agg(each.rule, ' ') FROM (
-        SELECT x.rule FROM fraud_findings x
-        WHERE x.referral_id = r.id AND x.dismissed_at IS NULL ORDER BY x.rule) each)""",
+            "z.rules",
             "还没有人排除的风险提示",
             "what looked dishonest and nobody has dismissed",
         ),
     ),
+    parts=referral_parts,
     tables=f"""referrals r
     JOIN cards k ON k.id = r.card_id
     JOIN programs p ON p.id = k.program_id
     JOIN share_links l ON l.id = r.share_link_id
     {OF_LINK}
     LEFT JOIN checkouts f ON {FIRST_PURCHASE}
+    LEFT JOIN rewarded g ON g.id = r.id
+    LEFT JOIN suspected z ON z.id = r.id
     LEFT JOIN stores s ON s.id = r.store_id""",
     chain="r",
     store="r.store_id",
