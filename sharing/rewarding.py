@@ -85,9 +85,10 @@ def give_due_batch(chain_id: int, *, now: datetime) -> int:
 def approve(chain_id: int, reward_id: int, *, reason: str, by: Author, now: datetime) -> Reward:
     """A person lets a flagged or rejected reward through; what was found of the referral is dismissed with his reason.
 
-    It is given at once if it is due, else held on. The caps and the budget are asked again of a rejected one. Needs an
-    open transaction. Raises RewardNotFound, ReasonNeeded, RewardStateForbids, RewardReferrerChanged, RewardCapReached,
-    RewardBudgetSpent, RewardNotGiven.
+    It is given at once if it is due, else held on. The caps and the budget are asked again of a rejected one. Where the
+    purchase was undone or the friend left meanwhile, it is first rejected for that: whoever approves it then knows it.
+    Needs an open transaction. Raises RewardNotFound, ReasonNeeded, RewardStateForbids, RewardReferrerChanged,
+    RewardCapReached, RewardBudgetSpent, RewardNotGiven.
     """
     reason = _reason(reason)
     earning.keep_edges()
@@ -97,6 +98,11 @@ def approve(chain_id: int, reward_id: int, *, reason: str, by: Author, now: date
     if earning.is_of_another(reward):
         raise errors.RewardReferrerChanged()
     before = _seen(reward)
+    gone = earning.why_undone(rule, reward)
+    if gone is not None and reward.reason not in GONE_FOR_GOOD:
+        reward = books.change(reward, RewardState.REJECTED, by=books.BY_SYSTEM, now=now, reason=gone, committed_cents=0)
+        _note("rejected", reward, before, gone, by, now)
+        return reward
     if reward.state == RewardState.REJECTED:
         if books.is_capped(rule, reward.side, reward.member_id, reward.earned_on):
             raise errors.RewardCapReached()

@@ -5,7 +5,8 @@ from sqlalchemy import select, update
 
 from cards import ledger
 from cards.freezing import freeze, unfreeze
-from cards.models import Member, PointEntry
+from cards.holding import close_card
+from cards.models import Card, Member, PointEntry
 from checkout import quoting, reserving, settling
 from core.audit import AuditEntry
 from core.db import db, transaction
@@ -17,6 +18,7 @@ from coupons.models import Coupon
 from coupons.voiding import void_coupon
 from sharing import reward_errors as errors
 from sharing import reward_queries
+from sharing.models import Referral
 from sharing.reward_rules import change_budget
 from tests.factories import NOON, code_of, make_chain, make_offer
 from tests.sharing.rewards import (
@@ -221,6 +223,37 @@ def test_a_person_may_reward_though_the_purchase_was_voided(shop):
     shop.tick(NOON + 20 * DAY)
 
     assert standings() == APPROVED
+    assert differences() == []
+
+
+def test_a_reward_whose_purchase_was_undone_meanwhile_is_let_through_only_by_who_knows_it(shop):
+    shop.purchase_rule(lifetime_cap=1)
+    first, second = shop.friend(shop.referrer), shop.friend(shop.referrer)
+    bought = [shop.settle(friend, now=NOON + HOUR) for friend in (first, second)]
+    shop.earn(NOON + HOUR)
+    for checkout_id in bought:
+        shop.void(checkout_id, now=NOON + 2 * HOUR)
+    shop.tick(NOON + 2 * DAY)
+    assert standings() == {("rejected", "voided"): 1, ("rejected", "cap"): 1}
+
+    capped = next(reward for reward in rewards() if reward.reason == "cap")
+    unknowing = shop.approve(capped, now=NOON + 2 * DAY)
+
+    assert (unknowing.state, unknowing.reason, committed()) == ("rejected", "voided", 0)
+    assert coupons_of(shop.referrer) == []
+    assert shop.approve(capped, now=NOON + 2 * DAY).state == "approved"
+    assert differences() == []
+
+
+def test_a_flagged_reward_whose_friend_left_is_let_through_only_by_who_knows_it(shop, flagged):
+    friend = db.session.get_one(Card, db.session.get_one(Referral, flagged.referral_id).card_id)
+    with transaction():
+        close_card(friend.wallet_id, friend.id, by=HQ, now=NOON + HOUR)
+
+    unknowing = shop.approve(flagged, now=NOON + 2 * DAY)
+
+    assert (unknowing.state, unknowing.reason, committed()) == ("rejected", "card_closed", 0)
+    assert shop.approve(flagged, now=NOON + 2 * DAY).state == "approved"
     assert differences() == []
 
 
