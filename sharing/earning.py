@@ -73,6 +73,8 @@ def friend_joined(chain_id: int, referral_id: int, *, now: datetime) -> None:
         return
     for rule_id in _rules_of(referral, RewardTrigger.CARD_ISSUED):
         _earn(rule_id, referral, Trigger(referral.created_at), now)
+    for rule_id in _rules_of(referral, RewardTrigger.FIRST_PURCHASE):  # he bought before his referrer was corrected
+        _earn_by_purchase(rule_id, referral, now)
 
 
 def purchase_settled(chain_id: int, checkout_id: int, *, now: datetime) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from core.db import transaction
-from sharing import reward_rules
+from sharing import moving, reward_rules
 from tests.factories import NOON
 from tests.sharing.rewards import (
     DAY,
@@ -295,4 +295,20 @@ def test_both_sides_lose_it_together():
     assert earned == 47 + 30
     assert standings() == {("clawed_back", "voided"): 2}
     assert (coupons_of(shop.referrer), points_of(friend)) == (["void"], 0)
+    assert differences() == []
+
+
+def test_a_purchase_made_before_the_referrer_was_corrected_earns_with_the_correction(shop):
+    alone = shop.member(NOON)
+    shop.settle(alone, now=NOON + HOUR)
+    shop.earn(NOON + HOUR)
+    with transaction():
+        moving.move_subtree(
+            shop.chain.id, alone.member_id, shop.referrer.member_id, reason="他说的", by=HQ, now=NOON + 2 * HOUR
+        )
+
+    shop.tick(NOON + 2 * DAY)
+
+    assert standings() == APPROVED
+    assert only_reward().member_id == shop.referrer.member_id
     assert differences() == []
