@@ -25,12 +25,17 @@ class Choice(NamedTuple):
     nickname: str | None = None
 
     def of(self, name: str) -> str:
-        """What friends read of somebody of this name; "" where they read "a friend"."""
+        """What friends read of somebody of this name; "" where they read "a friend".
+
+        Whose name leads elsewhere is a friend too.
+        """
         if self.shown_as == ShownAs.NOBODY:
             return ""
         if self.shown_as == ShownAs.NICKNAME:
             return self.nickname or ""
-        return masked_name(name) if self.shown_as == ShownAs.MASKED else name
+        if self.shown_as == ShownAs.MASKED:
+            return masked_name(_printable(name))
+        return "" if CONTACT.search(name) else _printable(name)
 
 
 DEFAULT = Choice()
@@ -78,8 +83,12 @@ def choose(chain_id: int, member_id: int, shown_as: str, nickname: str = "", *, 
 
 
 def _nickname(text: str) -> str:
-    shown = "".join(letter if letter.isprintable() else " " for letter in text)
-    nickname = " ".join(shown.split())
+    nickname = _printable(text)
     if not 1 <= len(nickname) <= LONGEST_NICKNAME or CONTACT.search(nickname):
         raise NicknameInvalid()
     return nickname
+
+
+def _printable(text: str) -> str:
+    """Without what turns the direction of writing or cannot be seen."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())

@@ -241,6 +241,18 @@ def test_the_friend_reads_the_name_that_the_member_chose(code, shown_as, nicknam
     assert naming.shown_name(db.session.get_one(Member, card.member_id)) == said
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("加我 shop.cn 领钱", ""), ("小雪 13800000001", ""), ("小雪\u202e\u200b", "小雪"), ("{name} %s", "{name} %s")],
+)
+def test_a_name_that_leads_elsewhere_is_a_friends_and_one_that_hides_signs_is_shown_plain(code, name, said):
+    card = make_card(code)
+    with transaction():
+        db.session.get_one(Member, card.member_id).name = name
+
+    assert naming.shown_name(db.session.get_one(Member, card.member_id)) == said
+
+
 def test_a_choice_of_name_can_be_taken_back_and_is_in_the_audit_without_the_nickname(code):
     card = make_card(code)
     for shown_as in ("nickname", "name", "name"):
