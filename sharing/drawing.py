@@ -10,6 +10,7 @@ from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Date,
     Integer,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     column,
     exists,
     func,
+    literal,
     literal_column,
     or_,
     select,
@@ -253,7 +255,8 @@ def _branches(chain_id: int, at: int, path: str, most: int, after: tuple[int, in
 
 
 def _comes_after(size: Any, who: Any, last_size: int, last_one: Any) -> ColumnElement[bool]:
-    return or_(size < last_size, and_(size == last_size, who > last_one))
+    last = literal(last_size, BigInteger)  # any that somebody writes into an address
+    return or_(size < last, and_(size == last, who > last_one))
 
 
 def _trees(chain_id: int) -> Any:

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import BigInteger, and_, case, func, literal, or_, select
 
 from cards.models import Card, Member
 from core.db import db
@@ -55,7 +55,7 @@ def top_spreaders(
     brought = _brought(scope).subquery()
     query = select(brought.c.member_id, brought.c.direct)
     if after is not None:
-        direct, member_id = after
+        direct, member_id = literal(after[0], BigInteger), after[1]
         query = query.where(
             or_(brought.c.direct < direct, and_(brought.c.direct == direct, brought.c.member_id > member_id))
         )

@@ -344,3 +344,14 @@ def test_every_answer_takes_few_queries(hq, circle, family, count_queries, path,
 
     assert answer.status_code == 200
     assert len([each for each in count_queries[before:] if each != "BEGIN"]) <= most
+
+
+@pytest.mark.parametrize("after", ["999999999999-1", "1-999999999999", "2147483647-1"])
+def test_a_page_that_begins_behind_any_number_is_answered(hq, family, after):
+    for address in (
+        TREE,
+        f"{TREE}/branch.json",
+        f"{tree_of(family['root'])}/branch.json",
+        "/dashboard/sharing/spreaders",
+    ):
+        assert hq.get(f"{address}?after={after}").status_code == 200, address
