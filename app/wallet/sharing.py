@@ -110,7 +110,7 @@ class Sheet:
 
     occasion: Occasion
     offer_id: int | None
-    named: str  # as friends see the member
+    named: str  # as friends see the member; empty where they do not
     gifts: list[str]  # what a friend gets
     rewards: list[str]  # what the member gets for each
     own_channels: list[Channel]
@@ -122,7 +122,7 @@ def sheet_of(held: HeldCard, occasion: Occasion, offer: Offer | None = None, *, 
     return Sheet(
         occasion=occasion,
         offer_id=offer.id if offer else None,
-        named=say(invited.sharer),
+        named=naming.shown_name(held.member),
         gifts=[say(gift) for gift in invited.gifts],
         rewards=[say(reward) for reward in invitations.referrer_rewards(held.chain)],
         own_channels=[channel for channel in channels.channels_for_members(held.chain.id) if channel.is_own],
