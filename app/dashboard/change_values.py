@@ -38,6 +38,7 @@ NAMES = {
     "cap_per_day": Text("每天最多", "at most a day"),
     "cap_per_week": Text("每周最多", "at most a week"),
     "channel": Text("渠道", "channel"),
+    "channel_mode": Text("渠道怎么用", "channels used"),
     "channels": Text("怎么发", "how"),
     "city": Text("城市", "city"),
     "claim_word": Text("领取口令", "word to claim it"),
@@ -62,6 +63,7 @@ NAMES = {
     "friend_offer_id": Text("朋友得券", "coupon for the friend"),
     "friend_points": Text("朋友得积分", "points for the friend"),
     "hold_days": Text("保留天数", "days it is held"),
+    "holdout_bp": Text("对照组", "held out"),
     "hours": Text("可用时段", "hours"),
     "hq_share_bp": Text("总部承担", "head office bears"),
     "is_coupon_lost": Text("券已用掉", "coupon was used"),
@@ -101,6 +103,7 @@ NAMES = {
     "price_cents": Text("价格", "price"),
     "program_id": Text("会员卡方案", "kind of card"),
     "program_ids": Text("限会员卡", "only cards"),
+    "purpose": Text("用途", "purpose"),
     "quiet_from": Text("免打扰从", "quiet from"),
     "quiet_until": Text("免打扰到", "quiet until"),
     "reason": Text("原因", "reason"),
@@ -134,6 +137,7 @@ NAMES = {
     "stores": Text("门店", "stores"),
     "terms": Text("条款", "terms"),
     "terms_en": Text("条款（英文）", "terms in English"),
+    "texts": Text("各版本文案", "words of variants"),
     "threshold": Text("从多少起", "from how many"),
     "threshold_cents": Text("需要消费", "from a spend of"),
     "threshold_points": Text("需要积分", "from points"),
@@ -151,18 +155,21 @@ NAMES = {
     "valid_from": Text("可用从", "usable from"),
     "valid_until": Text("可用到", "usable until"),
     "value_cents": Text("减", "off"),
+    "variants": Text("版本", "variants"),
     "weekdays": Text("可用星期", "weekdays"),
     "window_days": Text("链接记住几天", "days a link is remembered"),
     "within_days": Text("首次消费期限（天）", "days for a first purchase"),
 }
 PERSONAL = {"name": Text("称呼", "name"), "phone": Text("手机", "phone")}  # of a member
 VALUES = {
+    "channel_mode": {"every": Text("每个都发", "every one"), "first": Text("第一个能到的", "the first that reaches")},
     "code_mode": {
         "rotating": Text("每 30 秒更新", "changes every 30 seconds"),
         "static": Text("不变", "stays the same"),
     },
     "language": {"zh": Text("中文", "中文"), "en": Text("English", "English")},
     "member_price": {"on_top": Text("一起用", "together"), "instead": Text("二选一", "one or the other")},
+    "purpose": {"promotion": Text("促销", "promotion"), "service": Text("服务", "service")},
     "shown_as": {
         "name": Text("姓名", "the name"),
         "masked": Text("姓氏和星号", "the name, masked"),
@@ -262,6 +269,19 @@ def _channels(value: Any, chain: Chain) -> str:
     return _listed([_word("channel_word", each) for each in value])
 
 
+def _variants(value: Any, chain: Chain) -> str:
+    return _listed([f"{each['label']} {_share(each['share_bp'], chain)}" for each in value])
+
+
+def _texts(value: Any, chain: Chain) -> str:
+    """The titles of each variant, whatever channel and language they are for."""
+    titles = {
+        label: [words["title"] for by_language in by_channel.values() for words in by_language.values()]
+        for label, by_channel in value.items()
+    }
+    return _listed([f"{label}: {_listed(said)}" for label, said in titles.items()])
+
+
 def _fields(value: Any, chain: Chain) -> str:
     return _listed([PERSONAL[each].say(language()) if each in PERSONAL else name_words(each) for each in value])
 
@@ -336,6 +356,8 @@ _SAYERS: dict[str, Callable[[Any, Chain], str]] = {
     "schedule": _schedule,
     "points_multiplier_bp": _times,
     "channels": _channels,
+    "variants": _variants,
+    "texts": _texts,
     "fields": _fields,
     "store_id": _stores,
     "store_ids": _stores,
