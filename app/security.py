@@ -43,6 +43,8 @@ NOWHERE = "unknown"  # the address of a request without one
 ONE_CUSTOMER = 64  # bits that the addresses of one connection to the net have in common
 GUESSES = parse("20/minute")  # wrong codes from one address
 LOGINS = parse("30/minute")  # log-in attempts from one address
+POSTERS = parse("60/minute")  # drawn for one address; a picture that was kept does not count
+PREVIEWS = parse("300/minute")  # one chat app asks for those of many
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 LARGEST = 2**63 - 1  # a row's number in either database
 
@@ -165,6 +167,21 @@ def count_public_call(kind: str) -> None:
     Call where a row would be written for whoever asks.
     """
     limit = current_app.extensions["public_calls"]
+    if not current_app.extensions["limiter"].hit(limit, kind, address()):
+        raise _too_many(limit, kind, address())
+
+
+def count_poster() -> None:
+    """Count a poster that has to be drawn, which takes long; refuse an address that wants too many."""
+    _count_drawing(POSTERS, "poster")
+
+
+def count_preview() -> None:
+    """The same for the picture that chat apps show."""
+    _count_drawing(PREVIEWS, "preview")
+
+
+def _count_drawing(limit: RateLimitItem, kind: str) -> None:
     if not current_app.extensions["limiter"].hit(limit, kind, address()):
         raise _too_many(limit, kind, address())
 

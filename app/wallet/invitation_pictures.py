@@ -1,6 +1,6 @@
 """An invitation as a picture: a poster for the phone's album with a code to scan, and a preview for chat apps."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -34,8 +34,10 @@ class Words:
 
 
 @lru_cache(maxsize=64)
-def poster_picture(words: Words, font_path: str = "") -> bytes:
-    """A PNG of 1080 x 1760 with the code of the link."""
+def poster_picture(words: Words, font_path: str = "", before: Callable[[], None] | None = None) -> bytes:
+    """A PNG of 1080 x 1760 with the code of the link. ``before`` is called where it has to be drawn, and may refuse."""
+    if before is not None:
+        before()
     sheet = sheet_of(Image.new("RGB", POSTER, PAPER), font_path)
     _paste_card(sheet, words, font_path)
     room, accent = POSTER[0] - 2 * MARGIN, readable(rgb(words.colour))
@@ -53,8 +55,10 @@ def poster_picture(words: Words, font_path: str = "") -> bytes:
 
 
 @lru_cache(maxsize=256)
-def preview_picture(words: Words, font_path: str = "") -> bytes:
-    """A PNG of 1200 x 630. Chat apps that crop to a square keep all that is said."""
+def preview_picture(words: Words, font_path: str = "", before: Callable[[], None] | None = None) -> bytes:
+    """A PNG of 1200 x 630. Chat apps that crop to a square keep all that is said. ``before`` as of the poster."""
+    if before is not None:
+        before()
     art = face(words.colour, words.pattern, PREVIEW[0])
     sheet = sheet_of(art.crop((0, art.height - PREVIEW[1], *art.size)), font_path)
     left, top = (PREVIEW[0] - SQUARE) / 2, 55

@@ -11,6 +11,7 @@ from typing import Any
 from flask import current_app, url_for
 
 from app.languages import language, say
+from app.security import count_poster, count_preview
 from app.wallet.invitation_pictures import Words, poster_picture, preview_picture
 from app.wallet.showing import lines, program_shown, public_url
 from cards.models import Program
@@ -133,15 +134,18 @@ def referrer_rewards(chain: Chain) -> list[Text]:
 
 
 def poster(shared: LinkView, reader: str) -> bytes:
-    """The PNG of a link with its code, for an album or a printer; ``reader`` is its language."""
+    """The PNG of a link with its code, for an album or a printer; ``reader`` is its language. Raises TooMany."""
     words = invitation_of(shared).words(reader, url=address_of(shared.link.token))
-    return poster_picture(words, _font())
+    return poster_picture(words, _font(), count_poster)
 
 
 def preview(shared: LinkView | None, reader: str) -> bytes:
-    """The PNG that chat apps show beside the link; of a link that opens nothing one that says nothing."""
+    """The PNG that chat apps show beside the link; of a link that opens nothing one that says nothing.
+
+    Raises TooMany.
+    """
     words = invitation_of(shared).words(reader) if shared else _nothing(reader)
-    return preview_picture(words, _font())
+    return preview_picture(words, _font(), count_preview)
 
 
 def address_of(token: str) -> str:

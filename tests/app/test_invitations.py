@@ -5,10 +5,13 @@ import re
 
 import pytest
 import zxingcpp
+from limits import parse
 from PIL import Image
 from sqlalchemy import func, select
 
+from app import security
 from app.models import metadata
+from app.wallet import invitation_pictures
 from cards.models import Card, Member
 from core.audit import SYSTEM
 from core.clock import utc_now
@@ -238,3 +241,22 @@ def test_the_poster_carries_the_members_own_link_and_is_for_him_alone(client, sh
     other = take(friend, code)
     assert friend.get(path).status_code == 404
     assert friend.get(f"/wallet/cards/{other.id}/share/{link.token}/poster.png").status_code == 404
+
+
+@pytest.mark.parametrize("picture", ["poster", "preview"])
+def test_an_address_has_only_so_many_pictures_drawn_but_gets_those_that_are_kept(client, sharer, picture, monkeypatch):
+    monkeypatch.setattr(security, f"{picture.upper()}S", parse("1/minute"))
+    getattr(invitation_pictures, f"{picture}_picture").cache_clear()
+    choose(sharer, "nickname", f"画{picture[1]}")
+    kept, other = link_of(sharer), link_of(sharer)
+
+    def drawn(link):
+        poster = f"/wallet/cards/{sharer.id}/share/{link.token}/poster.png"
+        return client.get(poster if picture == "poster" else f"/s/{link.token}/preview-zh.png").status_code
+
+    first = drawn(kept)
+    choose(sharer, "nickname", f"描{picture[1]}")
+    another = drawn(other)
+    choose(sharer, "nickname", f"画{picture[1]}")
+
+    assert (first, another, drawn(kept)) == (200, 429, 200)
