@@ -208,7 +208,7 @@ def test_the_page_shows_the_figures_of_the_api(client, told):
     assert shown["Visits per link"] == f"{answer['visits_per_link']:.2f}"
     assert shown["K-factor"] == f"{answer['k_factor']['value']:.2f}"
     interval = answer["k_factor"]["interval"]
-    assert f"95 %: {interval['low']:.2f}–{interval['high']:.2f}" in page
+    assert f"{interval['low']:.2f}–{interval['high']:.2f}" in page
     assert [int(row[1]) for row in cells(page, "generations-table")] == [
         each["members"] for each in answer["generations"]
     ]
