@@ -60,7 +60,6 @@ referral_told AS (
 )"""
 
 
-
 class Edge(NamedTuple):
     """Through whom a member came."""
 
