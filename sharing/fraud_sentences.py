@@ -13,14 +13,14 @@ NAMES = {
     FraudRule.DEVICE_CLUSTER: Text("一台手机多人入会", "Many on one phone"),
     FraudRule.NETWORK_CLUSTER: Text("一个网络多位好友", "Many from one network"),
     FraudRule.VELOCITY: Text("短时间内太多", "Too many within an hour"),
-    FraudRule.CLOSED_LOOP: Text("推荐转回上级", "A closed loop"),
+    FraudRule.CLOSED_LOOP: Text("推荐绕了一圈", "A closed loop"),
     FraudRule.FARM: Text("只领卡不消费", "Cards, but no purchases"),
     FraudRule.PERSON: Text("人工判定", "Found by a person"),
 }
 MEANINGS = {
     FraudRule.OWN_PHONE: Text(
         "好友和推荐人的手机号相同。只有双方都验证过这个号码才会拒绝，否则转人工核对。",
-        "Friend and referrer have the same phone number. Rejected only when both have proved it, else a person looks.",
+        "Friend and referrer have the same phone number. Rejected only when both have proved it, else a person decides.",
     ),
     FraudRule.EXISTING_MEMBER: Text(
         "好友的手机号在入会之前已经属于另一位会员。只有双方都验证过这个号码才会拒绝，否则转人工核对。",
@@ -46,8 +46,8 @@ MEANINGS = {
         "One referrer brought many friends within an hour. So does a post that many people read.",
     ),
     FraudRule.CLOSED_LOOP: Text(
-        "好友的手机号或手机出现在推荐人的上级里。",
-        "The friend's phone number or phone stands above the referrer in the tree.",
+        "好友的手机号或手机，属于当初带来这位推荐人的人，或更早带来他们的人。",
+        "The friend's phone number or phone belongs to somebody through whom the referrer came.",
     ),
     FraudRule.FARM: Text(
         "推荐人有许多入会满 14 天的好友从未消费，消费的不到十分之一，这位好友也没有消费。",
@@ -56,15 +56,15 @@ MEANINGS = {
     FraudRule.PERSON: Text("工作人员认定这次推荐不真实。", "Somebody of the staff found this referral to be untrue."),
 }
 THRESHOLDS = {
-    FraudRule.DEVICE_CLUSTER: Text("7 天内达到多少人", "From so many joins in 7 days on"),
-    FraudRule.NETWORK_CLUSTER: Text("24 小时内达到多少人", "From so many friends in 24 hours on"),
-    FraudRule.VELOCITY: Text("一小时内达到多少人", "From so many friends in an hour on"),
-    FraudRule.FARM: Text("达到多少位未消费的好友", "From so many friends without a purchase on"),
+    FraudRule.DEVICE_CLUSTER: Text("7 天内达到多少人", "How many joins in 7 days"),
+    FraudRule.NETWORK_CLUSTER: Text("24 小时内达到多少人", "How many friends in 24 hours"),
+    FraudRule.VELOCITY: Text("一小时内达到多少人", "How many friends in an hour"),
+    FraudRule.FARM: Text("达到多少位未消费的好友", "How many friends without a purchase"),
 }
 ACTIONS = {
     FraudAction.OFF: Text("关闭", "Off"),
-    FraudAction.FLAG: Text("转人工核对", "A person looks"),
-    FraudAction.REJECT: Text("拒绝", "Rejected"),
+    FraudAction.FLAG: Text("转人工核对", "A person decides"),
+    FraudAction.REJECT: Text("拒绝", "Reject"),
 }
 PROVED = Text("双方都验证过。", "Both have proved it.")
 NOT_PROVED = Text("至少一方没有验证过。", "At least one of them has not proved it.")

@@ -145,5 +145,5 @@ def test_one_is_not_several(hq, store):
         visiting.count_visit(this_transaction(), link.token, visitor="a", now=utc_now())
     page = hq.get(f"{SHARING}?lang=en").text
 
-    for words in ("of 1 new member<", "people, 1 visit<", "1 person opened them<"):
+    for words in ("of 1 new member<", "people opened it or joined, 1 visit<", "1 person opened them<"):
         assert words in page

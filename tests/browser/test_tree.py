@@ -144,7 +144,7 @@ def test_the_picture_is_saved_as_png_and_as_svg(
     assert png.read_bytes().startswith(b"\x89PNG")
     drawn = ElementTree.parse(svg).getroot()
     assert drawn.tag == "{http://www.w3.org/2000/svg}svg"
-    assert drawn[0].text == "林小雪的传播树"
+    assert drawn[0].text == "林小雪 的传播树"
     words = {each.text for each in drawn.iter("{http://www.w3.org/2000/svg}text")}
     assert {"林小雪", "周大海", "吴静", "赵一", "钱三"} <= words
 
