@@ -20,7 +20,7 @@ NAMES = {
 MEANINGS = {
     FraudRule.OWN_PHONE: Text(
         "好友和推荐人的手机号相同。只有双方都验证过这个号码才会拒绝，否则转人工核对。",
-        "Friend and referrer have the same phone number. Rejected only when both have proved it, else a person decides.",
+        "Friend and referrer have the same phone number. Rejected only when both proved it, else a person decides.",
     ),
     FraudRule.EXISTING_MEMBER: Text(
         "好友的手机号在入会之前已经属于另一位会员。只有双方都验证过这个号码才会拒绝，否则转人工核对。",
