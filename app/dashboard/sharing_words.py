@@ -82,7 +82,7 @@ def difference(found: Comparison) -> str:
 def verdict(found: Comparison) -> str:
     """What the interval says of the difference."""
     if not (found.referred.number or found.others.number):
-        return _("nobody has been a member that long")
+        return _("too early to say")
     if found.interval is None:
         return _("too few to say")
     low, high = (_signed(round(end)) for end in found.interval)

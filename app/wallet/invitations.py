@@ -25,9 +25,9 @@ from stores.models import DEFAULT_ACCENT, Chain
 LOCALES = {"zh": "zh_CN", "en": "en_US"}  # as Open Graph calls them
 
 FRIEND = Text("朋友", "A friend")
-SENDS_CARD = Text("{name} 送你一张会员卡", "{name} sends you a membership card")
-SENDS_CARD_OF = Text("{name} 送你一张{chain}会员卡", "{name} sends you a membership card of {chain}")
-SENDS_COUPON = Text("{name} 请你领券：{offer}", "{name} has a coupon for you: {offer}")
+SENDS_CARD = Text("{name}送你一张会员卡", "{name} sends you a membership card")
+SENDS_CARD_OF = Text("{name}送你一张{chain}会员卡", "{name} sends you a membership card of {chain}")
+SENDS_COUPON = Text("{name}请你领券：{offer}", "{name} has a coupon for you: {offer}")
 WITH_CARD = Text("领卡即得：{gift}", "With the card: {gift}")
 CALL = Text("扫码或长按领取", "Scan it, or press and hold")
 HOW = Text("点一下就能领，不用下载", "One tap, no app needed")
@@ -108,8 +108,8 @@ def invitation_of(shared: LinkView) -> Invitation:
 
 
 def named(name: str) -> Text:
-    """A sharer's name; nameless he is a friend."""
-    return Text(name, name) if name else FRIEND
+    """A sharer's name, in Chinese set off from the sentence; nameless he is a friend."""
+    return Text(f"{name} ", name) if name else FRIEND
 
 
 def sends_card(chain: Chain, name: str) -> Text:

@@ -134,7 +134,7 @@ def test_looking_writes_and_counts_nothing(sharer, friend):
         ("name", "", "王小雪 送你"),
         ("masked", "", "王** 送你"),
         ("nickname", "雪糕控", "雪糕控 送你"),
-        ("nobody", "", "朋友 送你"),
+        ("nobody", "", "朋友送你"),
     ],
 )
 def test_a_link_that_was_sent_before_names_the_sharer_as_he_chose_since(sharer, friend, shown_as, nickname, said):

@@ -58,7 +58,7 @@ def test_the_answer_holds_text_link_picture_and_the_page_without_scripts(client,
     answer = share(client, card, occasion="receipt").json
 
     token = answer["url"].removeprefix("http://localhost/s/")
-    assert answer["text"].startswith("朋友 送你一张雪山冰品会员卡 · ") or "A friend sends you" in answer["text"]
+    assert answer["text"].startswith("朋友送你一张雪山冰品会员卡 · ") or "A friend sends you" in answer["text"]
     assert client.get(answer["picture"]).mimetype == "image/png"
     assert answer["page"] == f"/wallet/cards/{card.id}/share/{token}"
     assert answer["url"] in client.get(answer["page"]).text
