@@ -9,7 +9,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -108,9 +108,7 @@ class Clock:
             release_batch(now=now)
             pause_failing_batch(now=now)
             finish_batch(now=now)
-            enter_batch(now=now)
-            for chain_id in db.session.scalars(select(Chain.id).order_by(Chain.id)).all():
-                reward_friends(chain_id, now)
+            _for_each_chain([reward_friends], now)
             return True
 
     def minute(self, now: datetime | None = None) -> bool:
@@ -119,9 +117,8 @@ class Clock:
             now = now or utc_now()
             if not self._holds(now):
                 return False
-            for chain_id in db.session.scalars(select(Chain.id).order_by(Chain.id)).all():
-                for job in MINUTELY:
-                    job(chain_id, now)
+            enter_batch(now=now)
+            _for_each_chain(MINUTELY, now)
             return True
 
     def night(self, now: datetime | None = None) -> list[int]:
@@ -157,6 +154,21 @@ class Clock:
                 take_lease(name, tonight, now=now, until=now)  # to be tried again
             raise
         return True
+
+
+def _for_each_chain(jobs: Sequence[Callable[[int, datetime], None]], now: datetime) -> None:
+    """Do the jobs of every chain; one that fails in one chain holds up no other, and is told at the end."""
+    problems: list[Exception] = []
+    for chain_id in db.session.scalars(select(Chain.id).order_by(Chain.id)).all():
+        for job in jobs:
+            try:
+                job(chain_id, now)
+            except Exception as problem:
+                db.session.rollback()
+                log.exception("%s failed in chain %s", job.__name__, chain_id)
+                problems.append(problem)
+    if problems:
+        raise problems[0]
 
 
 def next_night(timezone: str, now: datetime) -> datetime:

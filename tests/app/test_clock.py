@@ -185,3 +185,20 @@ def test_the_commands_look_once(app):
     db.session.commit()
 
     assert state_of(campaign) == "finished"
+
+
+def test_a_job_that_fails_in_one_chain_holds_up_no_other(app, monkeypatch):
+    first, second = make_chain("first"), make_chain("second")
+    done = []
+
+    def job(chain_id, now):
+        if chain_id == first.id:
+            raise RuntimeError("broken")
+        done.append(chain_id)
+
+    monkeypatch.setattr(clock_module, "MINUTELY", [job])
+
+    with pytest.raises(RuntimeError):
+        clock_module.Clock(app).minute(NOON)
+
+    assert done == [second.id]
