@@ -10,8 +10,9 @@ from sqlalchemy import select
 
 from cards.models import Member
 from core.db import db
-from push.errors import ChannelUnknown, MemberUnknown
+from push.errors import ChannelUnknown
 from push.models import Consent, ConsentPurpose, Purpose, PushChannel
+from sharing.errors import MemberNotFound
 
 # A message about the member's own card needs no yes where he gave the address himself; a browser or WeChat asks anyway.
 WITHOUT_A_WORD = {
@@ -39,14 +40,14 @@ def current_consents(member_id: int, purpose: Purpose = Purpose.PROMOTION) -> di
 def grant(
     member_id: int, channel: str, source: str, now: datetime, purpose: ConsentPurpose = ConsentPurpose.PROMOTION
 ) -> None:
-    """The member says yes. Needs an open transaction; repeats are harmless. Raises ChannelUnknown, MemberUnknown."""
+    """The member says yes. Needs an open transaction; repeats are harmless. Raises ChannelUnknown, MemberNotFound."""
     _say(member_id, channel, True, source, now, purpose)
 
 
 def withdraw(
     member_id: int, channel: str, source: str, now: datetime, purpose: ConsentPurpose = ConsentPurpose.PROMOTION
 ) -> None:
-    """The member says no. Needs an open transaction; repeats are harmless. Raises ChannelUnknown, MemberUnknown."""
+    """The member says no. Needs an open transaction; repeats are harmless. Raises ChannelUnknown, MemberNotFound."""
     _say(member_id, channel, False, source, now, purpose)
 
 
@@ -71,7 +72,7 @@ def _say(member_id: int, channel: str, is_granted: bool, source: str, now: datet
         raise ChannelUnknown()
     chain_id = db.session.scalar(select(Member.chain_id).where(Member.id == member_id))
     if chain_id is None:
-        raise MemberUnknown()
+        raise MemberNotFound()
     last = db.session.scalar(
         select(Consent.is_granted)
         .where(Consent.member_id == member_id, Consent.channel == channel, Consent.purpose == purpose.value)

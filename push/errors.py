@@ -76,10 +76,3 @@ class ChannelUnknown(Invalid):
 
     code = "push_channel_unknown"
     sentence = Text("没有这个渠道。", "There is no such channel.")
-
-
-class MemberUnknown(NotFound):
-    """There is no such member."""
-
-    code = "member_not_found"
-    sentence = Text("没有这位会员。", "There is no such member.")

@@ -176,7 +176,7 @@ def test_nobody_came_so_the_clock_gives_it_back(app, client, friend, coupon):
 
     assert fresh(coupon).state == "claimed"
     with time_machine.travel(tomorrow):
-        assert "又回到你这里" in client.get(path_of(coupon)).text
+        assert "又回到您这里" in client.get(path_of(coupon)).text
         assert pages.post(friend, f"/g/{token}").status_code == 404
     assert count(Card) == 1  # nobody gets a card by a gift that is over
 

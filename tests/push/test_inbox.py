@@ -7,9 +7,10 @@ import pytest
 from core.db import db, transaction
 from core.text import Text
 from push import consents, inbox
-from push.errors import ChannelUnknown, MemberUnknown
+from push.errors import ChannelUnknown
 from push.models import Consent
 from push.unsubscribing import Links, Way, read_token
+from sharing.errors import MemberNotFound
 from tests.factories import NOON, make_chain, make_offer, make_store, make_store_code, make_wallet
 from tests.push.pushing import make_campaign, make_member, send_all, start
 
@@ -143,7 +144,7 @@ def test_what_is_no_channel_or_no_member_is_refused():
 
     with pytest.raises(ChannelUnknown), transaction():
         consents.grant(card.member_id, "pigeon", "test", NOON)
-    with pytest.raises(MemberUnknown), transaction():
+    with pytest.raises(MemberNotFound), transaction():
         consents.grant(987654, "email", "test", NOON)
 
 
