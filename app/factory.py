@@ -42,6 +42,7 @@ PAGES = [
     "app.dashboard.offers",
     "app.dashboard.printed_codes",
     "app.dashboard.campaigns",
+    "app.dashboard.campaign_editor",
     "app.dashboard.sharing",
     "app.dashboard.tree",
     "app.dashboard.rewards",
