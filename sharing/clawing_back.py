@@ -47,11 +47,33 @@ def claw_back_given(reward: Reward, *, reason: str, words: str, by: Author, now:
     )
 
 
+def collect_short(chain_id: int, card_id: int, returned: int, *, now: datetime) -> None:
+    """Take what clawbacks of a card found spent out of points that came back to it, oldest first.
+
+    A till had them reserved, or a checkout that spent them was undone. Needs an open transaction.
+    """
+    is_short = (
+        Reward.card_id == card_id,
+        Reward.chain_id == chain_id,
+        Reward.state == RewardState.CLAWED_BACK,
+        Reward.points_short > 0,
+    )
+    for reward_id in db.session.scalars(select(Reward.id).where(*is_short).order_by(Reward.id)).all():
+        reward = books.hold(chain_id, reward_id).reward
+        ledger.hold(card_id)
+        owed = min(reward.points_short, returned)
+        taken = ledger.take_back(card_id, owed, cause=f"clawback:{reward.id}", now=now).points
+        if taken:
+            returned -= taken
+            kept = Kept(points_short=reward.points_short - taken)
+            books.correct_kept(reward, kept.points_short, committed_cents=kept_cents(reward, kept))
+
+
 def kept_cents(reward: Reward, kept: Kept) -> int:
     """What a reward that was taken back still costs."""
     if reward.points is not None:
-        return -(-reward.committed_cents * kept.points_short // reward.points)
-    return reward.committed_cents if kept.is_coupon_lost else 0
+        return -(-reward.cost_cents * kept.points_short // reward.points)
+    return reward.cost_cents if kept.is_coupon_lost else 0
 
 
 def _take_points(reward: Reward, now: datetime) -> Kept:

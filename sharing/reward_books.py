@@ -109,6 +109,13 @@ def change(reward: Reward, state: RewardState, *, by: str, now: datetime, **valu
     return moved
 
 
+def correct_kept(reward: Reward, points_short: int, *, committed_cents: int) -> None:
+    """Write down that less of a held reward that was taken back is with the member now; the budget gets its part."""
+    freed = reward.committed_cents - committed_cents
+    reward.points_short, reward.committed_cents = points_short, committed_cents
+    free_budget(reward.rule_id, freed)
+
+
 def forbids(state: str) -> errors.RewardStateForbids:
     """The refusal that names the state a reward is in."""
     return errors.RewardStateForbids(state=STATE_WORDS[RewardState(state)])

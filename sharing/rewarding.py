@@ -24,7 +24,7 @@ from coupons.models import CouponSource
 from sharing import earning
 from sharing import reward_books as books
 from sharing import reward_errors as errors
-from sharing.clawing_back import claw_back_given
+from sharing.clawing_back import claw_back_given, collect_short
 from sharing.fraud import dismiss_all, judge
 from sharing.models import Referral
 from sharing.reward_models import FraudAction, Reward, RewardRule, RewardState
@@ -39,9 +39,23 @@ EARNING: dict[str, Callable[[Event, datetime], None]] = {
     "member.referred": lambda e, now: earning.friend_joined(e.chain_id, e.payload["referral_id"], now=now),
     "checkout.settled": lambda e, now: earning.purchase_settled(e.chain_id, e.payload["checkout_id"], now=now),
 }
+
+
+def _undone(event: Event, now: datetime) -> None:
+    """A purchase was voided or refunded: what it earned goes, then points that came back settle what was short."""
+    earning.purchase_undone(event.chain_id, event.payload["checkout_id"], now=now)
+    _given_back(event, now)
+
+
+def _given_back(event: Event, now: datetime) -> None:
+    if returned := event.payload.get("points_returned", 0):
+        collect_short(event.chain_id, event.payload["card_id"], returned, now=now)
+
+
 UNDOING: dict[str, Callable[[Event, datetime], None]] = {
-    "checkout.voided": lambda e, now: earning.purchase_undone(e.chain_id, e.payload["checkout_id"], now=now),
-    "checkout.refunded": lambda e, now: earning.purchase_undone(e.chain_id, e.payload["checkout_id"], now=now),
+    "checkout.voided": _undone,
+    "checkout.refunded": _undone,
+    "checkout.released": _given_back,
 }
 
 

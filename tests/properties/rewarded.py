@@ -75,6 +75,7 @@ class Books:
     purchases: dict[int, Bought] = field(default_factory=dict)
     rewards: dict[tuple[str, int, str], Due] = field(default_factory=dict)
     unread: list[tuple[str, int]] = field(default_factory=list)
+    returned: dict[int, int] = field(default_factory=dict)  # points that undoing a purchase gave back, till it is read
     balance: dict[int, int] = field(default_factory=dict)
     used: set[tuple[str, int, str]] = field(default_factory=set)
 
@@ -92,6 +93,7 @@ class Books:
                     self._earn("first_purchase", edge_of, self.purchases[number].at, number)
             else:
                 self._undo(number)
+                self._settle_short(self.purchases[number].card, self.returned.pop(number, 0))
         self.unread.clear()
         waiting = [due for due in self.rewards.values() if due.state == "pending" and due.due_at and due.due_at <= now]
         for due in sorted(waiting, key=lambda each: (each.due_at, each.number)):
@@ -111,6 +113,16 @@ class Books:
             touched.append(due.edge)
         for edge in touched[:1]:
             self._earn_by_purchase(edge)
+
+    def _settle_short(self, card: int, returned: int) -> None:
+        """What a clawback found spent is taken from points that come back."""
+        short = [due for due in self.rewards.values() if due.card == card and due.state == "clawed_back" and due.short]
+        for due in sorted(short, key=lambda each: each.number):
+            taken = min(due.short, returned, self.balance.get(card, 0))
+            returned -= taken
+            self.balance[card] = self.balance.get(card, 0) - taken
+            due.short -= taken
+            due.committed = -(-due.cost * due.short // (due.points or 1))
 
     def _earn_by_purchase(self, edge: Edge) -> None:
         first = self._first(edge)

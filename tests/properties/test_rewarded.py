@@ -10,9 +10,9 @@ from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from cards.models import Card
+from cards.models import Card, PointEntry
 from checkout.models import Checkout
 from core.db import db, transaction
 from core.errors import DomainError
@@ -106,7 +106,7 @@ class Life:
         if not numbers:
             return
         number, part = self.any.choice(numbers), self.any.choice([100, 900, None, None])
-        bought = self.books.purchases[number]
+        bought, last = self.books.purchases[number], db.session.scalar(select(func.max(PointEntry.id))) or 0
         try:
             if part is None:
                 self.shop.void(number, now=self.now)
@@ -117,6 +117,9 @@ class Life:
         except DomainError:
             db.session.rollback()
             return
+        back = select(func.sum(PointEntry.delta)).where(PointEntry.id > last, PointEntry.delta > 0)
+        returned = int(db.session.scalar(back.where(PointEntry.card_id == bought.card)) or 0)
+        self.books.returned[number] = self.books.returned.get(number, 0) + returned
         self.books.unread.append(("undone", number))
 
     def wait(self) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 
 from app.verifying import verify_books
 from cards.models import Card, Member, PointEntry, Program
-from checkout import quoting, refunding, settling, voiding
+from checkout import quoting, refunding, reserving, settling, voiding
 from core.audit import Author
 from core.db import db, transaction
 from core.hot import one_action
@@ -108,7 +108,19 @@ class Rewarding:
 
     def settle(self, card: Card, cents: int = 5000, *, now: datetime, **more: Any) -> int:
         """A purchase at the till; 5 % go off for the tier."""
-        sale = settling.Sale(
+        return book(self._sale(card, cents, now=now, **more), now=now).id
+
+    def reserve(self, card: Card, cents: int = 5000, *, now: datetime, **more: Any) -> int:
+        """A purchase that a till prices and holds."""
+        with one_action(durable=True) as hot:
+            return settling.reserve(hot, self._sale(card, cents, now=now, **more), until=now + HOUR, now=now).id
+
+    def release(self, checkout_id: int, *, now: datetime) -> None:
+        with transaction():
+            reserving.release(self.chain.id, checkout_id, store_ids=None, by=HQ, now=now)
+
+    def _sale(self, card: Card, cents: int, *, now: datetime, **more: Any) -> settling.Sale:
+        return settling.Sale(
             chain_id=self.chain.id,
             store_id=self.store.id,
             card=quoting.presented(code_of(card, now=now)),
@@ -118,7 +130,6 @@ class Rewarding:
             settled_by="key:1",
             **more,
         )
-        return book(sale, now=now).id
 
     def void(self, checkout_id: int, *, now: datetime) -> None:
         with transaction():

@@ -400,6 +400,23 @@ def _pay_with(shop, points):
     assert balance == 400 - points
 
 
+def test_points_that_a_till_held_at_the_clawback_are_taken_when_they_come_back(shop):
+    shop.points_are_worth_money()
+    shop.rule(referrer_points=200)
+    shop.friend(shop.referrer)
+    shop.tick(NOON + DAY)
+    held = shop.reserve(shop.referrer, 500, use_points=100, now=NOON + DAY + HOUR)
+    kept = shop.claw_back(only_reward(), now=NOON + DAY + HOUR).points_short
+    budget = committed()
+
+    shop.release(held, now=NOON + DAY + 2 * HOUR)
+    shop.earn(NOON + DAY + 2 * HOUR)
+
+    assert (kept, budget) == (100, 100)
+    assert (only_reward().points_short, committed(), points_of(shop.referrer)) == (0, 0, 0)
+    assert differences() == []
+
+
 def test_what_was_kept_of_points_is_rounded_against_the_chain(shop):
     shop.rule(referrer_points=300, referrer_cost_cents=100)
     shop.friend(shop.referrer)
