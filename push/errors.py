@@ -71,6 +71,41 @@ class ScheduleInvalid(WithProblem):
     sentence = Text("发送时间有误：{problem}", "The schedule is not valid: {problem}")
 
 
+class SuppressionNotFound(NotFound):
+    """No such address in this chain's list."""
+
+    code = "suppression_not_found"
+    sentence = Text("名单里没有这个地址。", "There is no such address on the list.")
+
+
+class VendorTemplateNotFound(NotFound):
+    """No such template in this chain."""
+
+    code = "vendor_template_not_found"
+    sentence = Text("没有这个模板。", "There is no such template.")
+
+
+class VendorTemplateInvalid(WithProblem):
+    """A template lacks something, or its fields contradict one another."""
+
+    code = "vendor_template_invalid"
+    sentence = Text("模板还差一点：{problem}", "The template is not ready: {problem}")
+
+
+class WechatUserTaken(Conflict):
+    """Another member of the chain is this WeChat user."""
+
+    code = "wechat_user_taken"
+    sentence = Text("这个微信用户已经是另一位会员。", "This WeChat user is another member already.")
+
+
+class WechatUserUnknown(Conflict):
+    """Nobody has said who the member is in WeChat."""
+
+    code = "wechat_user_unknown"
+    sentence = Text("还不知道这位会员的微信。", "The member is not known in WeChat yet.")
+
+
 class ChannelUnknown(Invalid):
     """There is no such channel."""
 

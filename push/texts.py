@@ -2,7 +2,8 @@
 
 ``texts`` is ``{"A": {"email": {"zh": {"title": …, "body": …, "html": …}}}, "B": {"any": {…}}}``. Where nothing is said
 for a channel, what is said for ``any`` counts; for variant A that is the campaign's own title and body; where a
-language is missing, the other one is sent.
+language is missing, the other one is sent. For SMS and WeChat, ``template`` is the code of a vendor's template (see
+push/vendor_templates.py): ``{"A": {"gateway": {"zh": {"template": "SMS_1"}}}}``, alone or beside title and body.
 """
 
 import re
@@ -21,7 +22,9 @@ ANY = "any"
 VARIABLES = ("name", "chain", "store", "tier", "points", "coupon", "coupon_until", "link")
 VARIABLE = re.compile(r"\{(\w*)\}")
 LANGUAGES = ("zh", "en")
-LONGEST = {"title": 120, "body": 1000, "html": 50_000}
+LONGEST = {"title": 120, "body": 1000, "html": 50_000, "template": 80}
+TEMPLATE = "template"
+WITH_TEMPLATES = (PushChannel.GATEWAY, PushChannel.WECHAT_TEMPLATE, PushChannel.WECHAT_SUBSCRIPTION)
 TAGS = {
     "a", "b", "blockquote", "br", "div", "em", "h1", "h2", "h3", "hr", "i", "img", "li", "ol", "p", "span", "strong",
     "table", "tbody", "td", "th", "thead", "tr", "u", "ul",
@@ -82,6 +85,8 @@ def _of_language(channel: str, words: Any) -> dict[str, str]:
         raise _invalid("文案的格式不对。", "the texts have another shape.")
     if not all(isinstance(each, str) for each in words.values()):
         raise _invalid("文案的格式不对。", "the texts have another shape.")
+    if any("\0" in each for each in words.values()):
+        raise _invalid("文案里有不能用的字符。", "a text has a character that no text can have.")
     said = {part: text.strip() for part, text in words.items() if text.strip()}
     for part, text in said.items():
         if len(text) > LONGEST[part]:
@@ -91,7 +96,9 @@ def _of_language(channel: str, words: Any) -> dict[str, str]:
         if channel != PushChannel.EMAIL:
             raise _invalid("只有邮件可以用 HTML。", "only e-mail takes HTML.")
         said["html"] = clean_html(said["html"])
-    if said and not {"title", "body"} <= set(said):
+    if TEMPLATE in said and channel not in WITH_TEMPLATES:
+        raise _invalid("只有短信和微信用模板。", "only SMS and WeChat take a vendor's template.")
+    if said.keys() - {TEMPLATE} and not {"title", "body"} <= said.keys():
         raise _invalid("标题和内容都要写。", "both a title and a text are needed.")
     return said
 
@@ -122,10 +129,21 @@ def choose(run: Any, variant: str, channel: str, language: str) -> Words:
     """What a run says to readers of a language; ``run`` has title, title_en, body, body_en and texts."""
     said = run.texts.get(variant, {})
     for by_language in (said.get(channel), said.get(ANY), _own(run), run.texts.get(LABELS[0], {}).get(ANY)):
-        if by_language:
-            words = by_language.get(language) or next(iter(by_language.values()))
+        written = {each: words for each, words in (by_language or {}).items() if "title" in words}
+        if written:
+            words = written.get(language) or next(iter(written.values()))
             return Words(words["title"], words["body"], words.get("html", ""))
     return Words("", "")
+
+
+def choose_template(texts: Mapping[str, Any], variant: str, channel: str, language: str) -> str | None:
+    """The code of the vendor's template for readers of a language; where a variant names none, A's."""
+    for label in (variant, LABELS[0]):
+        by_language = texts.get(label, {}).get(channel, {})
+        named = {each: words[TEMPLATE] for each, words in by_language.items() if TEMPLATE in words}
+        if named:
+            return str(named.get(language) or next(iter(named.values())))
+    return None
 
 
 def _own(run: Any) -> dict[str, dict[str, str]]:
@@ -137,13 +155,14 @@ def _own(run: Any) -> dict[str, dict[str, str]]:
 def filled(words: Words, values: Mapping[str, str]) -> Words:
     """The words with the variables of one member in them; in HTML his own text is escaped."""
     return Words(
-        _filled(words.title, values),
-        _filled(words.body, values),
-        _filled(words.html, {name: escape(value) for name, value in values.items()}),
+        fill_in(words.title, values),
+        fill_in(words.body, values),
+        fill_in(words.html, {name: escape(value) for name, value in values.items()}),
     )
 
 
-def _filled(text: str, values: Mapping[str, str]) -> str:
+def fill_in(text: str, values: Mapping[str, str]) -> str:
+    """A text with the variables of one member in it."""
     return VARIABLE.sub(lambda found: values.get(found[1], ""), text) if "{" in text else text
 
 

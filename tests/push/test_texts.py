@@ -8,7 +8,7 @@ from core.db import db, transaction
 from push.errors import CampaignInvalid
 from push.inbox import inbox_of
 from push.models import Run
-from push.texts import Words, check_texts, check_variables, choose, clean_html, filled
+from push.texts import Words, check_texts, check_variables, choose, choose_template, clean_html, filled
 from tests.factories import make_chain, make_offer, make_store, make_store_code
 from tests.push.pushing import make_campaign, make_member, send_all, start
 
@@ -33,6 +33,29 @@ def test_a_missing_language_is_replaced_by_the_other():
     assert choose(run(title_en="", body_en=""), "A", "inbox", "en").title == "标题"
     assert choose(run(texts={"B": {"any": {"zh": words("乙")}}}), "B", "inbox", "en").title == "乙"
     assert choose(run(), "A", "inbox", "en").title == "Title"
+
+
+def test_a_template_may_stand_alone_and_the_words_then_are_those_for_any():
+    texts = {
+        "A": {"gateway": {"zh": {"template": "SMS_1"}, "en": {"template": "SMS_2"}}},
+        "B": {"any": {"zh": words("乙")}},
+    }
+
+    assert check_texts(texts, {"A", "B"}, "zh") == texts
+    assert choose(run(texts=texts), "A", "gateway", "zh").title == "标题"
+    assert choose(run(texts=texts), "B", "gateway", "zh").title == "乙"
+
+
+def test_the_template_of_a_variant_is_its_own_or_else_that_of_the_first():
+    texts = {
+        "A": {"gateway": {"zh": {"template": "SMS_1"}, "en": {"template": "SMS_2"}}},
+        "B": {"wechat_template": {"zh": {"template": "wx"}}},
+    }
+
+    assert choose_template(texts, "A", "gateway", "en") == "SMS_2"
+    assert choose_template(texts, "B", "gateway", "zh") == "SMS_1"
+    assert choose_template(texts, "B", "wechat_template", "en") == "wx"
+    assert choose_template(texts, "A", "wechat_template", "zh") is None
 
 
 def test_variables_are_filled_and_a_members_name_is_escaped_in_html():
@@ -78,6 +101,11 @@ def test_html_keeps_what_mail_needs_and_nothing_that_acts():
         pytest.param({"A": {"any": {"zh": words("x" * 121)}}}, id="a title too long"),
         pytest.param({"A": {"inbox": {"zh": words("x", html="<p>x</p>")}}}, id="html in the inbox"),
         pytest.param({"A": {"any": {"zh": words("{oops}")}}}, id="an unknown variable"),
+        pytest.param({"A": {"any": {"zh": words("x\0")}}}, id="a NUL, which no database can hold"),
+        pytest.param({"A": {"gateway": {"zh": {"template": "SMS\0"}}}}, id="a NUL in a template"),
+        pytest.param({"A": {"any": {"zh": words("x", template="SMS_1")}}}, id="a template for any channel"),
+        pytest.param({"A": {"email": {"zh": words("x", template="SMS_1")}}}, id="a template for e-mail"),
+        pytest.param({"A": {"gateway": {"zh": {"template": "x" * 81}}}}, id="a template with too long a code"),
     ],
 )
 def test_texts_of_another_shape_are_refused(texts):
