@@ -1,12 +1,36 @@
 """Whom campaigns mean: saved segments, and who came into an event campaign for what."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.db import Model
+from core.db import Model, one_of
+
+
+class ReadyMade(StrEnum):
+    """The segments by recency, frequency and money that are worked out for a chain (see push/rfm.py)."""
+
+    CHAMPIONS = "champions"
+    LOYAL = "loyal"
+    PROMISING = "promising"
+    NEW = "new"
+    AT_RISK = "at_risk"
+    LOST = "lost"
+
+
+def _one_standing(column: str) -> Index:
+    """Of those that are not archived, one in a chain."""
+    return Index(
+        f"uq_segments_standing_{column}",
+        "chain_id",
+        column,
+        unique=True,
+        sqlite_where=text("archived_at IS NULL"),
+        postgresql_where=text("archived_at IS NULL"),
+    )
 
 
 class Segment(Model):
@@ -14,8 +38,10 @@ class Segment(Model):
 
     __tablename__ = "segments"
     __table_args__ = (
-        UniqueConstraint("chain_id", "name"),
+        one_of("ready_made", ReadyMade),
         CheckConstraint("length(name) > 0", name="has_name"),
+        _one_standing("name"),
+        _one_standing("ready_made"),
         Index(None, "chain_id", "id"),
     )
 
@@ -23,6 +49,7 @@ class Segment(Model):
     chain_id: Mapped[int] = mapped_column(ForeignKey("chains.id"))
     name: Mapped[str] = mapped_column(String(60))
     rules: Mapped[dict[str, Any]]
+    ready_made: Mapped[str | None] = mapped_column(String(10))  # none once somebody changed its rules
     created_by: Mapped[str] = mapped_column(String(40))
     created_at: Mapped[datetime]
     archived_at: Mapped[datetime | None]
