@@ -9,6 +9,7 @@ from flask import Flask, current_app, g
 from sqlalchemy import select
 
 from app.auth.guard import Actor, allowed_roles
+from app.dashboard.push_tabs import push_tabs
 from app.languages import LANGUAGES, language
 from core.clock import utc_now
 from core.db import db
@@ -28,6 +29,7 @@ ENTRIES = {
 
 def init_app(app: Flask) -> None:
     app.context_processor(surroundings)
+    app.jinja_env.globals.update(push_tabs=push_tabs)
     app.jinja_env.filters.update(local_time=local_time, local_day=local_day, day_said=day_said)
 
 
