@@ -169,6 +169,8 @@ def _overrides(world: World, now: datetime) -> dict[str, dict[str, Any]]:
         "vendor_templates": {"channel": "gateway"} | zh,
         "suppressions": {"channel": "email", "reason": "bounced", "lifted_by": None},
         "channel_states": {"channel": _channel_without_a_row()},
+        "webhook_endpoints": {"disabled_at": None, "disabled_because": None, "kinds": []}
+        | {"secret": "whsec_" + "AAAA" * 11, "previous_secret": None, "previous_until": None, "resting_until": None},
         "webhook_messages": {"state": "sent", "sent_at": now, "leased_until": None},
         "campaigns": {
             "submitted_at": now,
