@@ -18,7 +18,7 @@ from core.errors import Conflict
 from core.idempotency import Answer, earlier_answer, forget_answer, keep_answer
 from core.text import Text
 from push.channels import ChannelError, CodeMessage, UnansweredError
-from push.channels.gateway import GatewayChannel
+from push.channels.gateway import GatewayCodes
 from stores.models import Chain
 
 SEND_SECONDS = 6.0  # so long a person looks at a page that does not come
@@ -137,7 +137,7 @@ def _sender() -> Sender | None:
     settings: Settings = app.extensions["settings"]
     if settings.gateway_url:
         if "phone_gateway" not in app.extensions:
-            app.extensions["phone_gateway"] = GatewayChannel(
+            app.extensions["phone_gateway"] = GatewayCodes(
                 settings.gateway_url, settings.gateway_secret, timeout=SEND_SECONDS
             )
         return app.extensions["phone_gateway"]  # type: ignore[no-any-return]

@@ -14,6 +14,7 @@ from push.channels import Channel
 from push.channels.console import ConsoleChannel
 from push.channels.email import EmailChannel
 from push.channels.gateway import GatewayChannel
+from push.looping import close_here, run_here
 from push.models import PushChannel
 from push.sending import deliver_inbox_batch, drain, send_batch
 from push.unsubscribing import Links
@@ -60,19 +61,21 @@ class Worker:
 
     def run(self) -> None:
         """Work until ``stop``; what is being sent is finished, what is not is given back."""
-        threads = [Thread(target=self._loop, args=(step,), name=name) for name, step in self._steps().items()]
+        threads = [Thread(target=self._loop, args=(name, step), name=name) for name, step in self._steps().items()]
         for thread in threads:
             thread.start()
         for thread in threads:
             while thread.is_alive():  # with a timeout, so that signals are heard
                 thread.join(timeout=0.5)
-        self._close()
 
     def run_once(self) -> int:
         """Send everything that is due now, and return; how many rows were looked at."""
+        steps = self._steps()
         with self._app.app_context():
-            looked_at = sum(drain(list(self._steps().values())))
-        self._close()
+            looked_at = sum(drain(list(steps.values())))
+        for name in steps:
+            self._close(name)
+        close_here()
         return looked_at
 
     def stop(self, *_signal: object) -> None:
@@ -89,7 +92,14 @@ class Worker:
             name, channel, self._links, now=utc_now(), lease=self._lease, is_stopping=self._stopping.is_set
         )
 
-    def _loop(self, step: Callable[[], int]) -> None:
+    def _loop(self, name: str, step: Callable[[], int]) -> None:
+        try:
+            self._work(step)
+        finally:
+            self._close(name)
+            close_here()
+
+    def _work(self, step: Callable[[], int]) -> None:
         pause = POLL_SECONDS
         while not self._stopping.is_set():
             try:
@@ -102,9 +112,10 @@ class Worker:
             if not looked_at:
                 self._stopping.wait(pause)
 
-    def _close(self) -> None:
-        for channel in self._channels.values():
-            channel.close()
+    def _close(self, name: str) -> None:
+        """Give the connections of a channel back, in the thread that used them."""
+        for channel in (each for each_name, each in self._channels.items() if each_name == name):
+            run_here(channel.close())
 
 
 def run(app: Flask) -> None:

@@ -194,11 +194,16 @@ def _write_verdicts(verdicts: list[tuple[int, Verdict]], *, now: datetime) -> No
         alike[verdict].append(delivery_id)
     for verdict, ids in alike.items():
         if verdict.reason is not None:
-            change_leased(ids, state=DeliveryState.SKIPPED, reason=verdict.reason, leased_until=None)
-            if verdict.reason in UNREACHED:
-                fall_back(ids, now=now)
+            skip_leased(ids, verdict.reason, now=now)
         else:
             change_leased(ids, state=DeliveryState.PENDING, due_at=verdict.wait_until, leased_until=None)
+
+
+def skip_leased(ids: Sequence[int], reason: SkipReason, *, now: datetime) -> None:
+    """End leased rows that do not go; where the next channel is to be tried, it is written down."""
+    change_leased(ids, state=DeliveryState.SKIPPED, reason=reason, leased_until=None)
+    if reason in UNREACHED:
+        fall_back(ids, now=now)
 
 
 def change_leased(ids: Sequence[int], **values: Any) -> None:

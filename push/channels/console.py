@@ -3,7 +3,7 @@
 import sys
 from typing import TextIO
 
-from push.channels import Message
+from push.channels import Handed, Message
 
 
 class ConsoleChannel:
@@ -15,8 +15,9 @@ class ConsoleChannel:
         self._name = name
         self._out = out or sys.stderr
 
-    def send(self, message: Message) -> None:
+    async def send(self, message: Message) -> Handed:
         self._out.write(f"[{self._name}] {message.key} {message.chain}: {message.title}\n")
+        return Handed()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self._out.flush()

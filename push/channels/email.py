@@ -1,5 +1,6 @@
 """E-mail by SMTP, with the headers by which mail programs offer one-click unsubscribing (RFC 2369, RFC 8058)."""
 
+import asyncio
 import smtplib
 import ssl
 from email.errors import MessageError
@@ -9,7 +10,7 @@ from email.utils import formatdate, parseaddr
 from html import escape
 from urllib.parse import unquote, urlsplit
 
-from push.channels import Message, PermanentError, RetryError
+from push.channels import Handed, Message, PermanentError, RetryError
 
 TIMEOUT = 20  # seconds
 UNSUBSCRIBE = {"zh": "不想再收到这样的邮件？点这里退订", "en": "No more of these? Unsubscribe here"}
@@ -30,7 +31,14 @@ class EmailChannel:
         self._from = parseaddr(mail_from)[1] or mail_from
         self._connection: smtplib.SMTP | None = None
 
-    def send(self, message: Message) -> None:
+    async def send(self, message: Message) -> Handed:
+        await asyncio.to_thread(self._send, message)
+        return Handed()
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._hang_up)
+
+    def _send(self, message: Message) -> None:
         mail = compose(message, self._from)
         try:
             self._hand_over(mail, message.to)
@@ -41,13 +49,13 @@ class EmailChannel:
         except smtplib.SMTPDataError as refusal:
             raise _answered(refusal.smtp_code) from None
         except smtplib.SMTPResponseException as refusal:  # our log-in or our own address: not the member's fault
-            self.close()
+            self._hang_up()
             raise RetryError(f"smtp {refusal.smtp_code}") from None
         except (smtplib.SMTPException, OSError) as problem:
-            self.close()
+            self._hang_up()
             raise RetryError(f"smtp: {type(problem).__name__}") from None
 
-    def close(self) -> None:
+    def _hang_up(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             try:
@@ -63,7 +71,7 @@ class EmailChannel:
         except smtplib.SMTPServerDisconnected:
             if not is_kept:
                 raise
-            self.close()
+            self._hang_up()
             self._connected().send_message(mail, self._from, [to])
 
     def _connected(self) -> smtplib.SMTP:

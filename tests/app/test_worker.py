@@ -14,6 +14,7 @@ from push.channels import Message
 from push.channels.console import ConsoleChannel
 from push.channels.email import EmailChannel
 from push.channels.gateway import GatewayChannel
+from push.looping import run_here
 
 MESSAGE = Message(
     "kq-1-7", "雪山冰品", "lin@example.com", "zh", "周五冰淇淋", "第二份半价", None, "https://w", "https://u"
@@ -49,7 +50,7 @@ def test_for_looking_the_terminal_stands_in_for_what_is_not_set_up(settings):
 def test_the_terminal_shows_no_address():
     out = io.StringIO()
 
-    ConsoleChannel("email", out).send(MESSAGE)
+    run_here(ConsoleChannel("email", out).send(MESSAGE))
 
     assert out.getvalue() == "[email] kq-1-7 雪山冰品: 周五冰淇淋\n"
 

@@ -2,7 +2,7 @@
 
 from threading import Lock
 
-from push.channels import Message
+from push.channels import Handed, Message
 
 
 class MemoryChannel:
@@ -13,9 +13,10 @@ class MemoryChannel:
         self.sent: list[Message] = []
         self._lock = Lock()
 
-    def send(self, message: Message) -> None:
+    async def send(self, message: Message) -> Handed:
         with self._lock:
             self.sent.append(message)
+        return Handed()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Nothing to give back."""

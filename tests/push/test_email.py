@@ -7,6 +7,7 @@ import pytest
 
 from push.channels import Message, PermanentError, RetryError
 from push.channels.email import EmailChannel, compose
+from push.looping import run_here
 from tests.push.servers import mail_server
 
 MESSAGE = Message(
@@ -31,13 +32,13 @@ def server():
     with mail_server() as (handler, url):
         channel = EmailChannel(url, "cards@snowpeak.example")
         yield handler, channel
-        channel.close()
+        run_here(channel.close())
 
 
 def test_a_mail_arrives_with_its_text_in_both_forms(server):
     handler, channel = server
 
-    channel.send(MESSAGE)
+    run_here(channel.send(MESSAGE))
 
     (mail,) = handler.mails
     assert (mail["Subject"], mail["To"]) == ("周五冰淇淋 <b>", "lin@example.com")
@@ -51,7 +52,7 @@ def test_a_mail_arrives_with_its_text_in_both_forms(server):
 def test_it_can_be_unsubscribed_by_one_click(server):
     handler, channel = server
 
-    channel.send(MESSAGE)
+    run_here(channel.send(MESSAGE))
 
     assert handler.mails[0]["List-Unsubscribe"] == "<https://cards.example/u/token>"
     assert handler.mails[0]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
@@ -60,8 +61,8 @@ def test_it_can_be_unsubscribed_by_one_click(server):
 def test_its_id_is_the_same_at_every_attempt(server):
     handler, channel = server
 
-    channel.send(MESSAGE)
-    channel.send(MESSAGE)
+    run_here(channel.send(MESSAGE))
+    run_here(channel.send(MESSAGE))
 
     assert {mail["Message-ID"] for mail in handler.mails} == {"<kq-1-7@snowpeak.example>"}
 
@@ -70,7 +71,7 @@ def test_one_connection_carries_many_mails(server):
     handler, channel = server
 
     for _ in range(5):
-        channel.send(MESSAGE)
+        run_here(channel.send(MESSAGE))
 
     assert (len(handler.mails), handler.connections) == (5, 1)
 
@@ -84,19 +85,19 @@ def test_the_servers_answer_decides_whether_to_try_again(server, answer, error):
     handler.answers["lin@example.com"] = answer
 
     with pytest.raises(error) as refusal:
-        channel.send(MESSAGE)
+        run_here(channel.send(MESSAGE))
 
     assert str(refusal.value) == f"smtp {answer[:3]}"
-    channel.send(with_to("wang@example.com"))
+    run_here(channel.send(with_to("wang@example.com")))
     assert [mail["To"] for mail in handler.mails] == ["wang@example.com"]
 
 
 def test_a_server_that_hung_up_is_called_again(server):
     handler, channel = server
-    channel.send(MESSAGE)
+    run_here(channel.send(MESSAGE))
     channel._connection.sock.shutdown(socket.SHUT_RDWR)
 
-    channel.send(MESSAGE)
+    run_here(channel.send(MESSAGE))
 
     assert (len(handler.mails), handler.connections) == (2, 2)
 
@@ -107,7 +108,7 @@ def test_no_server_at_all_is_tried_again_later():
         channel = EmailChannel(f"smtp://127.0.0.1:{unused.getsockname()[1]}", "cards@snowpeak.example")
 
         with pytest.raises(RetryError, match="ConnectionRefusedError"):
-            channel.send(MESSAGE)
+            run_here(channel.send(MESSAGE))
 
 
 @pytest.mark.parametrize("address", ["nobody", "", "a@b@c", "lin@example.com\nBcc: all@example.com", "林@例子.中国"])
@@ -115,7 +116,7 @@ def test_what_is_no_address_is_refused_for_good(server, address):
     handler, channel = server
 
     with pytest.raises(PermanentError):
-        channel.send(with_to(address))
+        run_here(channel.send(with_to(address)))
 
     assert handler.mails == []
 

@@ -8,6 +8,7 @@ import pytest
 
 from push.channels import Message, PermanentError, RetryError
 from push.channels.gateway import GatewayChannel, retry_after, signature
+from push.looping import run_here
 from push.runs import count_states
 from tests.factories import NOON, make_chain, make_store, make_store_code
 from tests.push.pushing import deliveries, make_campaign, make_member, send, start
@@ -36,11 +37,11 @@ def server():
 def channel(server):
     made = GatewayChannel(server.url, SECRET, timeout=0.5)
     yield made
-    made.close()
+    run_here(made.close())
 
 
 def test_a_message_arrives_signed_and_with_its_key(server, channel):
-    channel.send(MESSAGE)
+    run_here(channel.send(MESSAGE))
 
     assert server.acted["kq-1-7"] == {
         "message_key": "kq-1-7",
@@ -67,9 +68,9 @@ def test_a_wrong_secret_is_our_fault_and_tried_again(server):
     wrong = GatewayChannel(server.url, "another secret")
 
     with pytest.raises(RetryError, match="gateway 401"):
-        wrong.send(MESSAGE)
+        run_here(wrong.send(MESSAGE))
 
-    wrong.close()
+    run_here(wrong.close())
     assert server.acted == {}
 
 
@@ -82,14 +83,14 @@ def test_the_answer_decides_whether_to_try_again(server, channel, status, error)
     server.answer = lambda _body: (status, {})
 
     with pytest.raises(error, match=f"gateway {status}"):
-        channel.send(MESSAGE)
+        run_here(channel.send(MESSAGE))
 
 
 def test_the_gateway_may_say_when_to_come_back(server, channel):
     server.answer = lambda _body: (429, {"Retry-After": "90"})
 
     with pytest.raises(RetryError) as busy:
-        channel.send(MESSAGE)
+        run_here(channel.send(MESSAGE))
 
     assert busy.value.after == timedelta(seconds=90)
 
@@ -113,14 +114,14 @@ def test_a_connection_that_breaks_before_the_answer_is_tried_again(server, chann
     server.answer = lambda _body: None
 
     with pytest.raises(RetryError):
-        channel.send(MESSAGE)
+        run_here(channel.send(MESSAGE))
 
 
 def test_a_gateway_that_hangs_is_not_waited_for(server, channel):
     server.answer = lambda _body: sleep(1.5) or (202, {})
 
     with pytest.raises(RetryError, match="Timeout"):
-        channel.send(MESSAGE)
+        run_here(channel.send(MESSAGE))
 
 
 @pytest.mark.usefixtures("app")

@@ -16,8 +16,9 @@ from push.audience import freeze
 from push.channels import PermanentError, RetryError
 from push.deciding import MAX_ATTEMPTS
 from push.models import Campaign, Delivery, Run
+from push.noting import wait_before
 from push.policies import Policy, set_policy
-from push.sending import deliver_inbox_batch, wait_before
+from push.sending import deliver_inbox_batch
 from push.sweeping import sweep_batch
 from tests.concurrency.racing import race
 from tests.factories import NOON, make_chain, make_offer, make_store, make_store_code
@@ -38,10 +39,10 @@ class Failing(MemoryChannel):
         super().__init__()
         self.problems = list(problems)
 
-    def send(self, message):
+    async def send(self, message):
         if self.problems:
             raise self.problems.pop(0)
-        super().send(message)
+        return await super().send(message)
 
 
 def make_code(chain, **more):
@@ -410,7 +411,7 @@ def test_a_passing_refusal_is_tried_again_later_and_later_under_the_same_key():
     keys, now = [], NOON
 
     class Busy(MemoryChannel):
-        def send(self, message):
+        async def send(self, message):
             keys.append(message.key)
             raise RetryError("busy")
 
@@ -472,14 +473,9 @@ def test_a_dead_workers_rows_are_taken_again_when_its_lease_ends():
     make_member(make_code(chain), email="a@example.com")
     start(make_campaign(chain, "email"))
 
-    class Killed(MemoryChannel):
-        def send(self, message):
-            super().send(message)
-            raise SystemExit  # the process is gone before it could note anything
-
-    dead = Killed()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("push.sending._note", lambda *_, **__: None)
+    dead = MemoryChannel()
+    with pytest.MonkeyPatch.context() as patch:  # the process is gone before it could note anything
+        patch.setattr("push.handing_over.note_batch", lambda *_, **__: None)
         send("email", dead)
     assert only().state == "sending"
     assert send("email", MemoryChannel(), now=NOON + MINUTE) == 0
@@ -514,11 +510,11 @@ def test_a_late_success_beats_the_retry_that_came_between(app):
             send("email", Failing(RetryError("busy")), now=NOON + 3 * MINUTE)
 
     class Slow(MemoryChannel):
-        def send(self, message):
+        async def send(self, message):
             second_worker = threading.Thread(target=other)
             second_worker.start()
             second_worker.join()
-            super().send(message)
+            return await super().send(message)
 
     send("email", Slow())
 

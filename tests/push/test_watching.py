@@ -24,7 +24,7 @@ class Broken(MemoryChannel):
         super().__init__()
         self.problem = problem
 
-    def send(self, message):
+    async def send(self, message):
         raise self.problem
 
 

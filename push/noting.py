@@ -1,0 +1,141 @@
+"""Noting what became of messages: many results by two statements, in one short transaction."""
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import update
+
+from core.db import db, transaction
+from core.hot import STORED_MOMENT, Hot, Sql, this_transaction
+from push import needs
+from push.address_models import WebPushSubscription
+from push.channels import ChannelError, PermanentError, RetryError
+from push.deciding import MAX_ATTEMPTS
+from push.falling_back import fall_back
+from push.models import ChannelMode, DeliveryState, PushChannel
+from push.needs import Result
+from push.suppressing import suppress
+
+FIRST_WAIT = timedelta(seconds=30)  # then four times as long each time: 30 s, 2 min, 8 min, 32 min, 2 h
+SPREAD = 0.2  # so that what failed together does not come back together
+
+logger = logging.getLogger(__name__)
+
+
+class NotTried(Exception):
+    """The worker is stopping, or the lease may end before the provider answers."""
+
+
+# A newer result by somebody who took the row after us stands; only that it went is news at any time.
+WENT = """
+    UPDATE deliveries SET state = 'sent', sent_at = :now, leased_until = NULL, error = NULL,
+        provider_ref = coalesce(went.ref, provider_ref)
+    FROM {went} WHERE deliveries.id = went.id AND state IN ('sending', 'pending')
+"""
+WENT_ON_POSTGRESQL = Sql(WENT.format(went="unnest(:ids::bigint[], :refs::text[]) AS went (id, ref)"))
+WENT_ON_SQLITE = Sql(WENT.format(went="(SELECT value ->> 0 AS id, value ->> 1 AS ref FROM json_each(:rows)) AS went"))
+DID_NOT = """
+    UPDATE deliveries SET state = did.state, attempts = did.attempts, due_at = did.due_at, error = did.error,
+        leased_until = NULL
+    FROM {did} WHERE deliveries.id = did.id AND deliveries.state = 'sending' AND deliveries.attempts = did.attempt
+"""
+DID_NOT_ON_POSTGRESQL = Sql(
+    DID_NOT.format(
+        did="""unnest(:ids::bigint[], :tries::int[], :states::text[], :attempts::int[], :dues::timestamptz[],
+            :errors::text[]) AS did (id, attempt, state, attempts, due_at, error)"""
+    )
+)
+DID_NOT_ON_SQLITE = Sql(
+    DID_NOT.format(
+        did="""(SELECT value ->> 0 AS id, value ->> 1 AS attempt, value ->> 2 AS state, value ->> 3 AS attempts,
+            value ->> 4 AS due_at, value ->> 5 AS error FROM json_each(:rows)) AS did"""
+    )
+)
+
+
+def note_batch(name: PushChannel, results: Sequence[Result], *, now: datetime) -> None:
+    """Write the results of attempts down, with all that follows from them, in one transaction."""
+    if not results:
+        return
+    with transaction():
+        hot = this_transaction()
+        _note_went(hot, [result for result in results if result.problem is None], now=now)
+        changes = [_change(result, now=now) for result in results if result.problem is not None]
+        _note_did_not(hot, changes)
+        over = {change[0] for change in changes if change[2] == DeliveryState.FAILED}
+        fall_back([r.row.id for r in results if r.row.id in over and r.row.channel_mode == ChannelMode.FIRST], now=now)
+        _note_addresses(name, results, now=now)
+        needs.tell(name, results, now=now)
+
+
+def _note_went(hot: Hot, results: Sequence[Result], *, now: datetime) -> None:
+    went = sorted((result.row.id, result.handed.ref) for result in results)
+    if not went:
+        return
+    if hot.is_postgresql:
+        hot.run(WENT_ON_POSTGRESQL, now=now, ids=[row[0] for row in went], refs=[row[1] for row in went])
+    else:
+        hot.run(WENT_ON_SQLITE, now=now, rows=json.dumps(went))
+
+
+def _note_did_not(hot: Hot, changes: Sequence[tuple[Any, ...]]) -> None:
+    if not changes:
+        return
+    changes = sorted(changes, key=lambda change: change[0])
+    if hot.is_postgresql:
+        names = ("ids", "tries", "states", "attempts", "dues", "errors")
+        hot.run(DID_NOT_ON_POSTGRESQL, **dict(zip(names, map(list, zip(*changes, strict=True)), strict=True)))
+    else:
+        stored = [(*change[:4], change[4].astimezone(UTC).strftime(STORED_MOMENT), change[5]) for change in changes]
+        hot.run(DID_NOT_ON_SQLITE, rows=json.dumps(stored))
+
+
+def _change(result: Result, *, now: datetime) -> tuple[int, int, str, int, datetime, str | None]:
+    """What becomes of a row that did not go: id, attempt, state, attempts, when next, error."""
+    row, problem, attempt = result.row, result.problem, result.row.attempts + 1
+    if isinstance(problem, NotTried):
+        return row.id, attempt, str(DeliveryState.PENDING), row.attempts, now, None
+    words = _words(problem, row.id)
+    if isinstance(problem, PermanentError) or attempt >= MAX_ATTEMPTS:
+        return row.id, attempt, str(DeliveryState.FAILED), attempt, now, words
+    after = problem.after if isinstance(problem, RetryError) else None
+    due_at = min(now + max(wait_before(attempt, row.id), after or timedelta()), row.send_until)
+    return row.id, attempt, str(DeliveryState.PENDING), attempt, due_at, words
+
+
+def _words(problem: BaseException | None, delivery_id: int) -> str:
+    if isinstance(problem, (PermanentError, RetryError)):
+        return str(problem)[:200]
+    logger.error("delivery %s broke its channel", delivery_id, exc_info=problem)
+    return f"internal: {type(problem).__name__}"
+
+
+def wait_before(attempt: int, delivery_id: int) -> timedelta:
+    """How long after a failed attempt the next one comes; rows differ by up to a fifth."""
+    share = (delivery_id * 2654435761 % 1000) / 1000
+    return FIRST_WAIT * (4.0 ** (attempt - 1) * (1 + SPREAD * share))
+
+
+def _note_addresses(name: PushChannel, results: Sequence[Result], *, now: datetime) -> None:
+    """Keep in mind which addresses and browsers are no more."""
+    for result in results:
+        if isinstance(result.problem, PermanentError) and result.problem.address_is_dead:
+            address = result.needed.to or result.row.address
+            suppress(result.row.chain_id, result.row.member_id, name, address, now=now)
+    gone = [endpoint for result in results for endpoint in _gone(result)]
+    if gone:
+        db.session.execute(
+            update(WebPushSubscription)
+            .where(WebPushSubscription.endpoint.in_(gone), WebPushSubscription.gone_at.is_(None))
+            .values(gone_at=now)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _gone(result: Result) -> Iterator[str]:
+    yield from result.handed.gone
+    if isinstance(result.problem, ChannelError):
+        yield from result.problem.gone
