@@ -21,7 +21,7 @@ from cards.phones import forget_codes
 from cards.tiering import recompute_tiers
 from checkout.reserving import release_batch
 from core.clock import utc_now
-from core.db import db, transaction
+from core.db import db, refresh_statistics, transaction
 from core.leases import take_lease
 from coupons.expiring import expire_batch
 from coupons.giving import time_out_batch
@@ -65,6 +65,10 @@ def forget_traces(chain_id: int, now: datetime) -> None:
         pass
 
 
+def count_anew(_chain_id: int, _now: datetime) -> None:
+    refresh_statistics()
+
+
 def tell_stock(chain_id: int, now: datetime) -> None:
     alarm_batch(chain_id, now=now)
 
@@ -82,7 +86,13 @@ def reward_friends(chain_id: int, now: datetime) -> None:
 
 # In this order, for each chain.
 MINUTELY: list[Callable[[int, datetime], None]] = [give_missing_welcomes, tell_stock]
-NIGHTLY: list[Callable[[int, datetime], None]] = [fit_tiers, expire_coupons, forget_phone_codes, forget_traces]
+NIGHTLY: list[Callable[[int, datetime], None]] = [
+    fit_tiers,
+    expire_coupons,
+    forget_phone_codes,
+    forget_traces,
+    count_anew,
+]
 
 
 class Clock:

@@ -24,7 +24,8 @@ class CodeUnknown(NotFound):
 
     code = "code_unknown"
     sentence = Text(
-        "这个码现在不能用。请向店员要一张新的。", "This code is not in use. Please ask the staff for a new one."
+        "这个码或链接现在不能用。店里的码，请向店员要新的；朋友的链接，请朋友再发一次。",
+        "This code or link is not in use. Ask the store's staff for a new code, or your friend for a new link.",
     )
 
 

@@ -55,6 +55,7 @@ def test_a_voided_or_refunded_purchase_is_no_moment_to_share(client, shop, card)
 
     assert all(NUDGE not in page for page in pages.values())
     assert "这笔消费已撤销。" in pages[voided]
+    assert ("原实付" in pages[voided], "原实付" in pages[partly]) == (True, False)
     assert "−¥10.00" in pages[partly]
     assert "退款后" in pages[partly]
     assert "这笔消费已全额退款。" in pages[wholly]
