@@ -1,18 +1,21 @@
-"""Campaigns: written as drafts, scheduled, stopped, paused, resumed, cancelled. push/runs.py lets them go out."""
+"""Campaigns: written as drafts, scheduled, stopped, paused, resumed, cancelled. push/runs.py lets them go out.
 
-from collections.abc import Iterable, Sequence
+push/approving.py has a second person read them first, push/rewording.py changes what has not gone.
+"""
+
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, update
 
-from core import audit
 from core.audit import Author
 from core.db import db
 from core.text import Text
 from coupons.models import Offer, OfferState
 from push import errors, scheduling
+from push.approving import UNSUBMITTED, may_go
 from push.models import (
     Campaign,
     CampaignState,
@@ -25,6 +28,8 @@ from push.models import (
     RunState,
     SkipReason,
 )
+from push.moving import get_campaign, move, move_runs, note
+from push.policies import get_oversight
 from push.segments import check_audience
 from push.texts import check_texts, check_variables
 from push.variants import LABELS, check_variants
@@ -66,20 +71,23 @@ class Draft:
 
 def create_campaign(chain_id: int, draft: Draft, *, by: Author, now: datetime) -> Campaign:
     """Write a draft down. Needs an open transaction; raises CampaignInvalid, AudienceInvalid, ScheduleInvalid."""
-    values = _checked(chain_id, draft)
+    values = checked(chain_id, draft)
     campaign = Campaign(chain_id=chain_id, state=CampaignState.DRAFT, created_by=by.name, created_at=now, **values)
     db.session.add(campaign)
     db.session.flush()
-    _note("campaign created", campaign, by, now, after=_plain(values))
+    note("campaign created", campaign, by, now, after=_plain(values))
     return campaign
 
 
 def edit_campaign(chain_id: int, campaign_id: int, draft: Draft, *, by: Author, now: datetime) -> Campaign:
-    """Write a draft anew. Needs an open transaction; a campaign that is out or scheduled must be stopped first."""
-    values = _checked(chain_id, draft)
+    """Write a draft anew. Needs an open transaction; a campaign that is out or scheduled must be stopped first.
+
+    What was approved is not, any more.
+    """
+    values = checked(chain_id, draft)
     before = _plain({name: getattr(get_campaign(chain_id, campaign_id), name) for name in values})
-    campaign = _move(chain_id, campaign_id, EDITABLE, **values)
-    _note("campaign edited", campaign, by, now, before=before, after=_plain(values))
+    campaign = move(chain_id, campaign_id, EDITABLE, **values, **UNSUBMITTED)
+    note("campaign edited", campaign, by, now, before=before, after=_plain(values))
     return campaign
 
 
@@ -88,29 +96,57 @@ def schedule_campaign(
 ) -> Campaign:
     """Let a draft, or one that was missed, go out by its schedule or by another. Needs an open transaction.
 
-    What goes out at once waits ten minutes, in which ``stop_campaign`` takes it back.
+    What goes out at once waits ten minutes, in which ``stop_campaign`` takes it back. Where the chain wants a second
+    person, CampaignNeedsApproval without his word; another schedule than the one he read is another campaign.
     """
+    seen = get_campaign(chain_id, campaign_id)
+    checked_schedule = scheduling.check_schedule(schedule or seen.schedule)
+    is_another = checked_schedule != seen.schedule and seen.state != CampaignState.MISSED
+    if is_another and get_oversight(chain_id).needs_approval:
+        raise errors.CampaignNeedsApproval()
     chain = db.session.get_one(Chain, chain_id)
-    checked = scheduling.check_schedule(schedule or get_campaign(chain_id, campaign_id).schedule)
-    due = scheduling.first_due(checked, chain.timezone, now=now, zones=zones_of(chain))
-    campaign = _move(
-        chain_id,
-        campaign_id,
-        EDITABLE,
-        state=CampaignState.SCHEDULED,
-        schedule=checked,
-        next_run_at=due,
-        **_window(checked, chain.timezone, due),
-    )
-    _check_offer(chain_id, campaign.offer_id)
-    _note("campaign scheduled", campaign, by, now, after={"schedule": checked, "next_run_at": due.isoformat()})
+    due = scheduling.first_due(checked_schedule, chain.timezone, now=now, zones=zones_of(chain))
+    return _schedule(chain, campaign_id, EDITABLE, checked_schedule, due, by=by, now=now)
+
+
+def send_missed(chain_id: int, campaign_id: int, *, by: Author, now: datetime) -> Campaign:
+    """Let a campaign that was missed go out after all, in ten minutes; one that recurs keeps its times.
+
+    Needs an open transaction; raises CampaignStateConflict, ScheduleInvalid when its last day is over.
+    """
+    seen = get_campaign(chain_id, campaign_id)
+    schedule, due = seen.schedule, now + scheduling.UNDO
+    if schedule["kind"] == "at":
+        schedule = {"kind": "now", "fresh_hours": schedule.get("fresh_hours", scheduling.FRESH_HOURS)}
+    chain = db.session.get_one(Chain, chain_id)
+    end = scheduling.end_of(schedule, chain.timezone)
+    if end is not None and end <= due:
+        raise errors.ScheduleInvalid(Text("结束日期已经过了。", "its last day is over."))
+    return _schedule(chain, campaign_id, (CampaignState.MISSED,), schedule, due, by=by, now=now)
+
+
+def _schedule(
+    chain: Chain,
+    campaign_id: int,
+    states: Sequence[CampaignState],
+    schedule: dict[str, Any],
+    due: datetime,
+    *,
+    by: Author,
+    now: datetime,
+) -> Campaign:
+    window = _window(schedule, chain.timezone, due)
+    values = {"state": CampaignState.SCHEDULED, "schedule": schedule, "next_run_at": due} | window
+    campaign = move(chain.id, campaign_id, states, may_go(chain.id), **values)
+    _check_offer(chain.id, campaign.offer_id)
+    note("campaign scheduled", campaign, by, now, after={"schedule": schedule, "next_run_at": due.isoformat()})
     return campaign
 
 
 def stop_campaign(chain_id: int, campaign_id: int, *, by: Author, now: datetime) -> Campaign:
     """Take a scheduled campaign back to a draft, before it goes out. Needs an open transaction; raises UndoOver."""
     try:
-        campaign = _move(
+        campaign = move(
             chain_id,
             campaign_id,
             (CampaignState.SCHEDULED,),
@@ -123,15 +159,15 @@ def stop_campaign(chain_id: int, campaign_id: int, *, by: Author, now: datetime)
         if get_campaign(chain_id, campaign_id).state in (CampaignState.RUNNING, CampaignState.FINISHED):
             raise errors.UndoOver() from None
         raise
-    _note("campaign stopped", campaign, by, now, after={"state": campaign.state})
+    note("campaign stopped", campaign, by, now, after={"state": campaign.state})
     return campaign
 
 
 def pause_campaign(chain_id: int, campaign_id: int, *, by: Author, now: datetime) -> Campaign:
     """Hold everything that has not gone. Needs an open transaction."""
-    campaign = _move(chain_id, campaign_id, PAUSABLE, state=CampaignState.PAUSED)
-    _move_runs(campaign_id, (RunState.RUNNING,), RunState.PAUSED)
-    _note("campaign paused", campaign, by, now, after={"state": campaign.state})
+    campaign = move(chain_id, campaign_id, PAUSABLE, state=CampaignState.PAUSED)
+    move_runs(campaign_id, (RunState.RUNNING,), RunState.PAUSED)
+    note("campaign paused", campaign, by, now, after={"state": campaign.state})
     return campaign
 
 
@@ -143,8 +179,9 @@ def resume_campaign(chain_id: int, campaign_id: int, *, by: Author, now: datetim
     seen = get_campaign(chain_id, campaign_id)
     if seen.state not in (CampaignState.PAUSED, CampaignState.MISSED):
         raise errors.CampaignStateConflict()
-    _move(chain_id, campaign_id, (seen.state,), state=CampaignState.RUNNING)  # first, as pausing and cancelling do
-    runs = _move_runs(campaign_id, (RunState.PAUSED,), RunState.RUNNING)  # errors seen so far pause it no second time
+    # First, as pausing and cancelling do.
+    move(chain_id, campaign_id, (seen.state,), may_go(chain_id), state=CampaignState.RUNNING)
+    runs = move_runs(campaign_id, (RunState.PAUSED,), RunState.RUNNING)  # errors seen so far pause it no second time
     chain = db.session.get_one(Chain, chain_id)
     due = _due_after_pause(seen, chain, has_runs=bool(runs), now=now)
     values: dict[str, Any] = {"next_run_at": due}
@@ -152,8 +189,8 @@ def resume_campaign(chain_id: int, campaign_id: int, *, by: Author, now: datetim
         values |= _window(seen.schedule, chain.timezone, due)
     is_going = bool(runs) or (seen.schedule["kind"] == "event" and due is None)
     state = CampaignState.RUNNING if is_going else CampaignState.SCHEDULED if due else CampaignState.FINISHED
-    campaign = _move(chain_id, campaign_id, (CampaignState.RUNNING,), state=state, **values)
-    _note("campaign resumed", campaign, by, now, after={"state": campaign.state})
+    campaign = move(chain_id, campaign_id, (CampaignState.RUNNING,), state=state, **values)
+    note("campaign resumed", campaign, by, now, after={"state": campaign.state})
     return campaign
 
 
@@ -169,8 +206,8 @@ def _due_after_pause(campaign: Campaign, chain: Chain, *, has_runs: bool, now: d
 
 def cancel_campaign(chain_id: int, campaign_id: int, *, by: Author, now: datetime) -> Campaign:
     """End it for good; what has not gone is stale. Needs an open transaction."""
-    campaign = _move(chain_id, campaign_id, CANCELLABLE, state=CampaignState.CANCELLED, next_run_at=None)
-    runs = _move_runs(campaign_id, (RunState.RUNNING, RunState.PAUSED), RunState.CANCELLED)
+    campaign = move(chain_id, campaign_id, CANCELLABLE, state=CampaignState.CANCELLED, next_run_at=None)
+    runs = move_runs(campaign_id, (RunState.RUNNING, RunState.PAUSED), RunState.CANCELLED)
     dropped = 0
     if runs:
         dropped = len(
@@ -181,17 +218,7 @@ def cancel_campaign(chain_id: int, campaign_id: int, *, by: Author, now: datetim
                 .returning(Delivery.id)
             ).all()
         )
-    _note("campaign cancelled", campaign, by, now, after={"state": campaign.state, "not_sent": dropped})
-    return campaign
-
-
-def get_campaign(chain_id: int, campaign_id: int) -> Campaign:
-    """The campaign as it is now, or CampaignNotFound."""
-    campaign = db.session.scalar(
-        select(Campaign).filter_by(id=campaign_id, chain_id=chain_id).execution_options(populate_existing=True)
-    )
-    if campaign is None:
-        raise errors.CampaignNotFound()
+    note("campaign cancelled", campaign, by, now, after={"state": campaign.state, "not_sent": dropped})
     return campaign
 
 
@@ -201,30 +228,6 @@ def list_campaigns(chain_id: int, *, after: int | None = None, limit: int = 50) 
     if after is not None:
         query = query.where(Campaign.id < after)
     return db.session.scalars(query.order_by(Campaign.id.desc()).limit(limit)).all()
-
-
-def _move(chain_id: int, campaign_id: int, states: Iterable[CampaignState | str], **values: Any) -> Campaign:
-    """Change the campaign if it is in one of the states: the database decides."""
-    campaign: Campaign | None = db.session.scalar(
-        update(Campaign)
-        .where(Campaign.id == campaign_id, Campaign.chain_id == chain_id, Campaign.state.in_(tuple(states)))
-        .values(**values)
-        .returning(Campaign)
-        .execution_options(populate_existing=True)
-    )
-    if campaign is None:
-        get_campaign(chain_id, campaign_id)
-        raise errors.CampaignStateConflict()
-    return campaign
-
-
-def _move_runs(campaign_id: int, states: Iterable[RunState], state: RunState) -> Sequence[int]:
-    return db.session.scalars(
-        update(Run)
-        .where(Run.campaign_id == campaign_id, Run.state.in_(tuple(states)))
-        .values(state=state)
-        .returning(Run.id)
-    ).all()
 
 
 def _has_run(campaign_id: int) -> bool:
@@ -240,7 +243,7 @@ def _window(schedule: dict[str, Any], timezone: str, due: datetime) -> dict[str,
     return {"send_at": due, "send_until": scheduling.stale_after(schedule, due)}
 
 
-def _checked(chain_id: int, draft: Draft) -> dict[str, Any]:
+def checked(chain_id: int, draft: Draft) -> dict[str, Any]:
     chain = db.session.get_one(Chain, chain_id)
     values = asdict(draft) | {
         "name": _one_line(draft.name),
@@ -314,9 +317,3 @@ def _check_offer(chain_id: int, offer_id: int | None) -> None:
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
     return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in values.items() if v is not None}
-
-
-def _note(action: str, campaign: Campaign, by: Author, now: datetime, **change: dict[str, Any]) -> None:
-    audit.note(
-        action, chain_id=campaign.chain_id, object_kind="campaign", object_id=campaign.id, by=by, at=now, **change
-    )

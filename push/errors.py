@@ -1,6 +1,6 @@
 """What can stand in the way of a campaign."""
 
-from core.errors import Conflict, Invalid, NotFound
+from core.errors import Conflict, Invalid, NotFound, NotPermitted
 from core.text import Text
 
 
@@ -31,6 +31,36 @@ class UndoOver(Conflict):
     )
 
 
+class CampaignNeedsApproval(Conflict):
+    """A second person approves a campaign before it goes out."""
+
+    code = "campaign_needs_approval"
+    sentence = Text(
+        "发送前要先提交，由另一个人批准。", "Submit it first: a second person approves it before it goes out."
+    )
+
+
+class CampaignNotSubmitted(Conflict):
+    """Only what waits for approval can be approved or sent back."""
+
+    code = "campaign_not_submitted"
+    sentence = Text("这个推送没有在等待批准。", "This push does not wait for approval.")
+
+
+class CampaignSecondPersonNeeded(NotPermitted):
+    """Whoever submitted or wrote a campaign does not approve it."""
+
+    code = "campaign_second_person_needed"
+    sentence = Text("要由提交人以外的另一个人批准。", "Somebody other than who submitted it must approve it.")
+
+
+class CampaignChanged(Conflict):
+    """It was submitted anew after it was read."""
+
+    code = "campaign_changed"
+    sentence = Text("您看过之后它又改了。请再看一遍。", "It was changed after you read it. Please read it again.")
+
+
 class RunOver(Conflict):
     """The time in which its messages were worth sending is over, or it was cancelled."""
 
@@ -46,6 +76,7 @@ class WithProblem(Invalid):
 
     def __init__(self, problem: Text) -> None:
         super().__init__()
+        self.problem = problem
         whole = type(self).sentence
         self.sentence = Text(whole.zh.format(problem=problem.zh), whole.en.format(problem=problem.en))
 
@@ -62,6 +93,36 @@ class AudienceInvalid(WithProblem):
 
     code = "audience_invalid"
     sentence = Text("发给谁的条件有误：{problem}", "The audience is not valid: {problem}")
+
+
+class SegmentNotFound(NotFound):
+    """No such segment in this chain."""
+
+    code = "segment_not_found"
+    sentence = Text("没有这个人群。", "There is no such segment.")
+
+
+class SegmentNameTaken(Conflict):
+    """Another segment that is in use has this name."""
+
+    code = "segment_name_taken"
+    sentence = Text("已经有一个叫这个名字的人群。", "There is another segment with this name.")
+
+
+class SegmentNameInvalid(Invalid):
+    """A segment needs a name that fits into a line."""
+
+    code = "segment_name_invalid"
+    sentence = Text("给人群起个名字，最多 60 个字。", "Give the segment a name of at most 60 characters.")
+
+
+class SegmentInUse(Conflict):
+    """A campaign that may still go out, or another segment, is made of it."""
+
+    code = "segment_in_use"
+    sentence = Text(
+        "{names}还在用这个人群，先在那里换掉它。", "It is still used by {names}. Choose another one there first."
+    )
 
 
 class ScheduleInvalid(WithProblem):
@@ -111,3 +172,38 @@ class ChannelUnknown(Invalid):
 
     code = "push_channel_unknown"
     sentence = Text("没有这个渠道。", "There is no such channel.")
+
+
+class TemplateNotFound(NotFound):
+    """No such saved message in this chain."""
+
+    code = "message_template_not_found"
+    sentence = Text("没有这个消息模板。", "There is no such message template.")
+
+
+class TemplateNameTaken(Conflict):
+    """Another saved message, perhaps an archived one, has the name."""
+
+    code = "message_template_name_taken"
+    sentence = Text("已经有同名的模板，请换个名字。", "A template has this name already. Choose another one.")
+
+
+class ReaderUnknown(NotFound):
+    """No such member to look at the message with."""
+
+    code = "reader_not_found"
+    sentence = Text("没有找到这位会员。", "There is no such member.")
+
+
+class TrialAddressMissing(Invalid):
+    """Nobody said where the test message is to go."""
+
+    code = "test_address_missing"
+    sentence = Text("请先填上自己的地址。", "Say first where it is to go.")
+
+
+class TrialNotSent(Conflict):
+    """The provider did not take the test message."""
+
+    code = "test_not_sent"
+    sentence = Text("没有发出去：{problem}", "It did not go: {problem}")

@@ -146,6 +146,7 @@ class Run(Model):
     chain_id: Mapped[int] = mapped_column(ForeignKey("chains.id"))
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
     offer_id: Mapped[int | None] = mapped_column(ForeignKey("offers.id"))
+    continues_run_id: Mapped[int | None] = mapped_column(ForeignKey("campaign_runs.id"))  # with other words
     title: Mapped[str] = mapped_column(String(80))
     title_en: Mapped[str] = mapped_column(String(120))
     body: Mapped[str] = mapped_column(Text)

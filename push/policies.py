@@ -1,7 +1,7 @@
 """A chain's manners: when it keeps quiet, and how often it speaks at most."""
 
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from core import audit
@@ -10,6 +10,8 @@ from core.db import db, insert
 from core.text import Text
 from push.errors import WithProblem
 from push.models import PushPolicy
+
+MOST_HOLDOUT_BP = 2000
 
 
 class PolicyInvalid(WithProblem):
@@ -31,17 +33,40 @@ class Policy(NamedTuple):
 DEFAULT = Policy()
 
 
+class Oversight(NamedTuple):
+    """Who looks before a push goes out, who gets none to compare with, and what stops a run that goes wrong."""
+
+    needs_approval: bool = False  # by a second person
+    global_holdout_bp: int = 0  # of the members, who get no promotion
+    error_pause_bp: int = 2000  # of what was tried in a run …
+    error_pause_after: int = 50  # … once so many were
+
+
 def get_policy(chain_id: int) -> Policy:
     """The chain's own rules, or the ones every chain begins with."""
     row = db.session.get(PushPolicy, chain_id)
     return DEFAULT if row is None else Policy(*(getattr(row, name) for name in Policy._fields))
 
 
+def get_oversight(chain_id: int) -> Oversight:
+    """What the chain wants, or what every chain begins with."""
+    row = db.session.get(PushPolicy, chain_id, populate_existing=True)
+    return Oversight() if row is None else Oversight(*(getattr(row, name) for name in Oversight._fields))
+
+
 def set_policy(chain_id: int, policy: Policy, *, by: Author, now: datetime) -> None:
     """Write the chain's rules down. Needs an open transaction; raises PolicyInvalid."""
     _check(policy)
-    before = get_policy(chain_id)
-    values = policy._asdict()
+    _set(chain_id, get_policy(chain_id)._asdict(), policy._asdict(), by=by, now=now)
+
+
+def set_oversight(chain_id: int, oversight: Oversight, *, by: Author, now: datetime) -> None:
+    """Write down who looks and what stops. Needs an open transaction; raises PolicyInvalid."""
+    _check_oversight(oversight)
+    _set(chain_id, get_oversight(chain_id)._asdict(), oversight._asdict(), by=by, now=now)
+
+
+def _set(chain_id: int, before: dict[str, Any], values: dict[str, Any], *, by: Author, now: datetime) -> None:
     db.session.execute(
         insert(PushPolicy)
         .values(chain_id=chain_id, **values)
@@ -54,7 +79,7 @@ def set_policy(chain_id: int, policy: Policy, *, by: Author, now: datetime) -> N
         object_id=chain_id,
         by=by,
         at=now,
-        before=before._asdict(),
+        before=before,
         after=values,
     )
 
@@ -65,6 +90,18 @@ def _check(policy: Policy) -> None:
     if not 1 <= policy.cap_per_day <= policy.cap_per_week <= 100:
         raise PolicyInvalid(
             Text("每天至少 1 条，每周不少于每天。", "at least one a day, and no fewer a week than a day.")
+        )
+
+
+def _check_oversight(oversight: Oversight) -> None:
+    if not 0 <= oversight.global_holdout_bp <= MOST_HOLDOUT_BP:
+        raise PolicyInvalid(Text("长期对照组最多 20%。", "at most 20 % of the members are held out for good."))
+    if not (1 <= oversight.error_pause_bp <= 10_000 and 1 <= oversight.error_pause_after <= 1_000_000):
+        raise PolicyInvalid(
+            Text(
+                "出错暂停：1% 到 100%，至少试过 1 条。",
+                "it pauses at 1 to 100 % of at least one message that was tried.",
+            )
         )
 
 

@@ -1,0 +1,206 @@
+"""A second person reads a push before it goes out."""
+
+import pytest
+
+from core.audit import Author
+from core.db import db, transaction
+from push import approving, campaigns, errors
+from push.campaigns import Draft
+from push.models import Campaign, CampaignState
+from push.policies import Oversight, PolicyInvalid, get_oversight, set_oversight
+from tests.factories import NOON, make_chain
+from tests.push.pushing import TEXT, start
+
+pytestmark = pytest.mark.usefixtures("app")
+ANN, BEN = Author("staff:1"), Author("staff:2")
+NOW = {"kind": "now"}
+
+
+@pytest.fixture
+def chain():
+    chain = make_chain()
+    with transaction():
+        set_oversight(chain.id, Oversight(needs_approval=True), by=ANN, now=NOON)
+    return chain
+
+
+@pytest.fixture
+def campaign(chain):
+    draft = Draft(name="周五", audience={}, channels=["inbox"], **TEXT)
+    with transaction():
+        return campaigns.create_campaign(chain.id, draft, by=ANN, now=NOON)
+
+
+def do(verb, campaign, *, by=ANN, **more):
+    with transaction():
+        return verb(campaign.chain_id, campaign.id, by=by, now=NOON, **more)
+
+
+def let_go(campaign, schedule=None, *, by=ANN):
+    with transaction():
+        return campaigns.schedule_campaign(campaign.chain_id, campaign.id, schedule, by=by, now=NOON)
+
+
+def test_nothing_goes_out_that_nobody_else_has_read(campaign):
+    with pytest.raises(errors.CampaignNeedsApproval):
+        let_go(campaign)
+    do(approving.submit_campaign, campaign)
+    with pytest.raises(errors.CampaignNeedsApproval):
+        let_go(campaign)
+
+    do(approving.approve_campaign, campaign, by=BEN)
+
+    assert let_go(campaign).state == CampaignState.SCHEDULED
+
+
+def test_where_the_chain_wants_no_second_person_nobody_waits():
+    chain = make_chain()
+    draft = Draft(name="周五", audience={}, channels=["inbox"], **TEXT)
+    with transaction():
+        campaign = campaigns.create_campaign(chain.id, draft, by=ANN, now=NOON)
+
+    assert let_go(campaign).state == CampaignState.SCHEDULED
+
+
+def test_nobody_approves_what_he_submitted(campaign):
+    do(approving.submit_campaign, campaign, by=BEN)
+
+    with pytest.raises(errors.CampaignSecondPersonNeeded):
+        do(approving.approve_campaign, campaign, by=BEN)
+
+
+def test_nobody_approves_what_he_wrote_though_another_submitted_it(campaign):
+    do(approving.submit_campaign, campaign, by=BEN)
+
+    with pytest.raises(errors.CampaignSecondPersonNeeded):
+        do(approving.approve_campaign, campaign, by=ANN)
+
+
+def test_what_is_changed_after_the_approval_needs_it_anew(campaign):
+    do(approving.submit_campaign, campaign)
+    do(approving.approve_campaign, campaign, by=BEN)
+    draft = Draft(name="周五", audience={}, channels=["inbox"], **TEXT | {"title": "别的"})
+
+    do(campaigns.edit_campaign, campaign, draft=draft)
+
+    with pytest.raises(errors.CampaignNeedsApproval):
+        let_go(campaign)
+
+
+def test_another_time_than_the_one_that_was_read_is_another_campaign(campaign):
+    do(approving.submit_campaign, campaign)
+    do(approving.approve_campaign, campaign, by=BEN)
+
+    with pytest.raises(errors.CampaignNeedsApproval):
+        let_go(campaign, {"kind": "at", "at": "2030-01-01T10:00"})
+
+
+def test_taken_back_and_unchanged_it_stays_approved(campaign):
+    do(approving.submit_campaign, campaign)
+    do(approving.approve_campaign, campaign, by=BEN)
+    let_go(campaign)
+    do(campaigns.stop_campaign, campaign)
+
+    assert let_go(campaign).state == CampaignState.SCHEDULED
+
+
+def test_what_was_submitted_anew_has_not_been_read(campaign):
+    read = do(approving.submit_campaign, campaign).submitted_at
+    do(approving.send_back_campaign, campaign, by=BEN, reason="太长")
+    with transaction():
+        approving.submit_campaign(campaign.chain_id, campaign.id, by=ANN, now=NOON.replace(minute=1))
+
+    with pytest.raises(errors.CampaignChanged):
+        do(approving.approve_campaign, campaign, by=BEN, submitted_at=read)
+
+
+def test_it_is_sent_back_with_a_word_that_stands_until_it_is_submitted_again(campaign):
+    do(approving.submit_campaign, campaign)
+
+    sent_back = do(approving.send_back_campaign, campaign, by=BEN, reason="  少一个价格 ")
+    assert approving.find_reason(sent_back) == "少一个价格"
+    assert sent_back.submitted_by is None
+
+    again = do(approving.submit_campaign, campaign)
+    assert approving.find_reason(again) is None
+
+
+def test_sending_back_without_a_word_is_refused(campaign):
+    do(approving.submit_campaign, campaign)
+
+    with pytest.raises(errors.CampaignInvalid):
+        do(approving.send_back_campaign, campaign, by=BEN, reason=" ")
+
+
+def test_what_nobody_submitted_is_neither_approved_nor_sent_back(campaign):
+    with pytest.raises(errors.CampaignNotSubmitted):
+        do(approving.approve_campaign, campaign, by=BEN)
+    with pytest.raises(errors.CampaignNotSubmitted):
+        do(approving.send_back_campaign, campaign, by=BEN, reason="?")
+
+
+def test_submitting_and_approving_twice_is_harmless(campaign):
+    first = do(approving.submit_campaign, campaign).submitted_at
+    assert do(approving.submit_campaign, campaign, by=BEN).submitted_by == ANN.name
+    do(approving.approve_campaign, campaign, by=BEN)
+
+    assert do(approving.approve_campaign, campaign, by=BEN, submitted_at=first).approved_by == BEN.name
+
+
+def test_a_paused_campaign_resumes_only_with_approval(campaign):
+    do(approving.submit_campaign, campaign)
+    do(approving.approve_campaign, campaign, by=BEN)
+    let_go(campaign)
+    do(campaigns.pause_campaign, campaign)
+    with transaction():
+        db.session.execute(db.update(Campaign).values(approving.UNSUBMITTED))
+
+    with pytest.raises(errors.CampaignNeedsApproval):
+        do(campaigns.resume_campaign, campaign)
+    do(approving.submit_campaign, campaign)
+    do(approving.approve_campaign, campaign, by=BEN)
+
+    assert do(campaigns.resume_campaign, campaign).state == CampaignState.SCHEDULED
+
+
+def test_what_runs_is_not_submitted(chain):
+    with transaction():
+        set_oversight(chain.id, Oversight(), by=ANN, now=NOON)
+    draft = Draft(name="周五", audience={}, channels=["inbox"], **TEXT)
+    with transaction():
+        campaign = campaigns.create_campaign(chain.id, draft, by=ANN, now=NOON)
+    start(campaign)
+
+    with pytest.raises(errors.CampaignStateConflict):
+        do(approving.submit_campaign, campaign)
+
+
+def test_those_who_could_approve_are_told_what_waits(chain, campaign):
+    assert approving.waiting(chain.id, reader=BEN.name, limit=5) == []
+    do(approving.submit_campaign, campaign)
+
+    assert [each.id for each in approving.waiting(chain.id, reader=BEN.name, limit=5)] == [campaign.id]
+    assert approving.waiting(chain.id, reader=ANN.name, limit=5) == []
+    assert approving.may_approve(campaigns.get_campaign(chain.id, campaign.id), BEN.name)
+    assert not approving.may_approve(campaigns.get_campaign(chain.id, campaign.id), ANN.name)
+
+
+def test_another_chains_campaign_is_not_there(campaign):
+    other = make_chain("other")
+
+    for verb in (approving.submit_campaign, approving.approve_campaign):
+        with pytest.raises(errors.CampaignNotFound), transaction():
+            verb(other.id, campaign.id, by=BEN, now=NOON)
+    with pytest.raises(errors.CampaignNotFound), transaction():
+        approving.send_back_campaign(other.id, campaign.id, reason="x", by=BEN, now=NOON)
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [{"global_holdout_bp": 2001}, {"error_pause_bp": 0}, {"error_pause_after": 0}, {"error_pause_bp": 10001}],
+)
+def test_oversight_that_makes_no_sense_is_refused(chain, nonsense):
+    with pytest.raises(PolicyInvalid), transaction():
+        set_oversight(chain.id, Oversight(**nonsense), by=ANN, now=NOON)
+
+    assert get_oversight(chain.id) == Oversight(needs_approval=True)
