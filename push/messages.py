@@ -33,7 +33,8 @@ class Writer:
             values = self._values(row, chain, coupon)
             words = texts.filled(words, values)
             if template is not None:
-                fields = {name: texts.fill_in(text, values) for name, text in template.fields.items()}
+                said = values | {"title": words.title, "body": words.body}
+                fields = {name: texts.fill_in(text, said) for name, text in template.fields.items()}
                 template = Filled(template.code, fields)
         return Message(
             key=message_key(row.due_at, row.id),

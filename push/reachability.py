@@ -9,8 +9,19 @@ from push.address_models import Suppression, WebPushSubscription, WechatConsent,
 from push.consents import granted_without_a_word
 from push.models import Consent, Purpose, PushChannel, SkipReason
 
-# A column of the member, or something that is there or not.
-ADDRESS_OF: dict[PushChannel, Any] = {PushChannel.EMAIL: Member.email, PushChannel.GATEWAY: Member.phone}
+OPENID = (
+    select(WechatUser.openid)
+    .where(WechatUser.member_id == Member.id, WechatUser.chain_id == Member.chain_id)
+    .correlate(Member)
+    .scalar_subquery()
+)
+# Where to: a column of the member, or what is kept for him elsewhere. A browser is none, see push/browsers.py.
+ADDRESS_OF: dict[PushChannel, Any] = {
+    PushChannel.EMAIL: Member.email,
+    PushChannel.GATEWAY: Member.phone,
+    PushChannel.WECHAT_TEMPLATE: OPENID,
+    PushChannel.WECHAT_SUBSCRIPTION: OPENID,
+}
 HAS_ONE: dict[PushChannel, ColumnElement[bool]] = {
     PushChannel.EMAIL: and_(Member.email.is_not(None), Member.email != ""),
     PushChannel.GATEWAY: and_(Member.phone.is_not(None), Member.phone != ""),

@@ -13,6 +13,7 @@ from time import monotonic
 from core.db import transaction
 from core.errors import DomainError
 from coupons.errors import CardNeeded, OfferLimitReached, OfferPhoneLimitReached
+from push import providing as _providing  # noqa: F401  # says what SMS and WeChat need
 from push.channels import Channel
 from push.deciding import Facts, change_leased, skip_leased, take_batch
 from push.handing_out import Carrier, hand_out

@@ -96,7 +96,7 @@ def retry_failed(chain_id: int, run_id: int, *, error: str | None = None, by: Au
         .execution_options(synchronize_session=False)
     ).all()
     if again:
-        _go_on(run)
+        go_on(run.id)
         audit.note(
             "failed deliveries retried",
             chain_id=chain_id,
@@ -109,17 +109,17 @@ def retry_failed(chain_id: int, run_id: int, *, error: str | None = None, by: Au
     return len(again)
 
 
-def _go_on(run: Run) -> None:
+def go_on(run_id: int) -> None:
     """A run that was over has work again; one that somebody paused stays paused."""
     reopened = db.session.scalar(
         update(Run)
-        .where(Run.id == run.id, Run.state == RunState.FINISHED)
+        .where(Run.id == run_id, Run.state == RunState.FINISHED)
         .values(state=RunState.RUNNING, finished_at=None)
-        .returning(Run.id)
+        .returning(Run.campaign_id)
     )
     if reopened is not None:
         db.session.execute(
             update(Campaign)
-            .where(Campaign.id == run.campaign_id, Campaign.state == CampaignState.FINISHED)
+            .where(Campaign.id == reopened, Campaign.state == CampaignState.FINISHED)
             .values(state=CampaignState.RUNNING)
         )

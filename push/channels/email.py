@@ -1,8 +1,10 @@
 """E-mail by SMTP, with the headers by which mail programs offer one-click unsubscribing (RFC 2369, RFC 8058)."""
 
 import asyncio
+import re
 import smtplib
 import ssl
+from collections.abc import Sequence
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -18,6 +20,10 @@ WITH_COUPON = {
     "zh": "附上优惠券：{coupon}，已经放进您的卡包。",
     "en": "With it comes a coupon, now in your wallet: {coupon}",
 }
+# Nobody has this mailbox (RFC 3463). Other refusals are about this one mail: too large, full, unwanted.
+NOBODY_THERE = {"5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1", "5.4.4"}
+ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
+NOT_PLAIN = re.compile(r"[^!-*,-<>-~]")  # what an envelope writes as "+2B"
 OPEN = {"zh": "打开卡包", "en": "Open the wallet"}
 
 
@@ -45,9 +51,9 @@ class EmailChannel:
         except smtplib.SMTPNotSupportedError:
             raise PermanentError("smtp: address not supported") from None
         except smtplib.SMTPRecipientsRefused as refusal:
-            raise _answered(next(iter(refusal.recipients.values()))[0]) from None
+            raise _answered(*next(iter(refusal.recipients.values()))) from None
         except smtplib.SMTPDataError as refusal:
-            raise _answered(refusal.smtp_code) from None
+            raise _answered(refusal.smtp_code, b"") from None
         except smtplib.SMTPResponseException as refusal:  # our log-in or our own address: not the member's fault
             self._hang_up()
             raise RetryError(f"smtp {refusal.smtp_code}") from None
@@ -67,12 +73,22 @@ class EmailChannel:
         """Send on the kept connection; when the server has hung up meanwhile, on a new one."""
         is_kept = self._connection is not None
         try:
-            self._connected().send_message(mail, self._from, [to])
+            self._put(self._connected(), mail, to)
         except smtplib.SMTPServerDisconnected:
             if not is_kept:
                 raise
             self._hang_up()
-            self._connected().send_message(mail, self._from, [to])
+            self._put(self._connected(), mail, to)
+
+    def _put(self, connection: smtplib.SMTP, mail: EmailMessage, to: str) -> None:
+        """Where the server reports what it cannot deliver (RFC 3461), the report is to name our key and his address."""
+        connection.ehlo_or_helo_if_needed()
+        of_mail: Sequence[str] = ()
+        of_recipient: Sequence[str] = ()
+        if connection.has_extn("dsn") and to.isascii():
+            of_mail = (f"ENVID={_spelled(mail['X-Message-Key'])}", "RET=HDRS")
+            of_recipient = ("NOTIFY=FAILURE", f"ORCPT=rfc822;{_spelled(to)}")
+        connection.send_message(mail, self._from, [to], mail_options=of_mail, rcpt_options=of_recipient)
 
     def _connected(self) -> smtplib.SMTP:
         if self._connection is None:
@@ -142,5 +158,13 @@ def _as_html(message: Message) -> str:
     )
 
 
-def _answered(code: int) -> PermanentError | RetryError:
-    return PermanentError(f"smtp {code}") if 500 <= code < 600 else RetryError(f"smtp {code}")
+def _answered(code: int, said: bytes) -> PermanentError | RetryError:
+    if not 500 <= code < 600:
+        return RetryError(f"smtp {code}")
+    found = ENHANCED.search(said.decode(errors="replace"))
+    return PermanentError(f"smtp {code}", address_is_dead=found is not None and found[0] in NOBODY_THERE)
+
+
+def _spelled(text: str) -> str:
+    """As an envelope writes it (RFC 3461, xtext)."""
+    return NOT_PLAIN.sub(lambda found: f"+{ord(found[0]):02X}", text)

@@ -24,6 +24,9 @@ TIMEOUT = 10.0  # seconds
 PARALLEL = 64
 # 401, 403 and 404 speak of our set-up, not of this member; the rest may pass.
 TRY_AGAIN = {401, 403, 404, 405, 408, 425, 429}
+NUMBER_IS_DEAD = 410
+LONGEST_ANSWER = 4096  # bytes, in which a reference is looked for
+LONGEST_REFERENCE = 100
 LONGEST_WAIT = timedelta(hours=6)
 NOT_REACHED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
@@ -44,7 +47,7 @@ class GatewayChannel:
         try:
             async with session.post(self._url, data=body, headers=headers, allow_redirects=False) as answer:
                 _check(answer.status, answer.headers)
-                return Handed()
+                return Handed(await _reference(answer))
         except aiohttp.ClientConnectorError as problem:
             raise RetryError(f"gateway: {type(problem).__name__}") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
@@ -105,7 +108,19 @@ def _check(status: int, headers: Mapping[str, str]) -> None:
         return
     if status in TRY_AGAIN or not 400 <= status < 500:
         raise RetryError(f"gateway {status}", retry_after(headers.get("Retry-After")))
-    raise PermanentError(f"gateway {status}")
+    raise PermanentError(f"gateway {status}", address_is_dead=status == NUMBER_IS_DEAD)
+
+
+async def _reference(answer: aiohttp.ClientResponse) -> str | None:
+    """What the gateway calls the message, where it says so; nothing else of what it says is of interest."""
+    if answer.content_type != "application/json" or (answer.content_length or LONGEST_ANSWER) >= LONGEST_ANSWER:
+        return None
+    try:
+        said = await answer.json()
+    except ValueError:
+        return None
+    reference = said.get("ref") if isinstance(said, dict) else None
+    return reference if isinstance(reference, str) and 0 < len(reference) <= LONGEST_REFERENCE else None
 
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:
