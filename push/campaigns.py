@@ -33,6 +33,7 @@ from push.policies import get_oversight
 from push.segments import check_audience
 from push.texts import check_texts, check_variables
 from push.variants import LABELS, check_variants
+from push.vendor_templates import check_chosen
 from push.zones import zones_of
 from stores.models import Chain
 
@@ -259,6 +260,7 @@ def checked(chain_id: int, draft: Draft) -> dict[str, Any]:
         raise errors.CampaignInvalid(problem)
     labels = {each["label"] for each in values["variants"]} or {LABELS[0]}
     values["texts"] = check_texts(draft.texts, labels, chain.language)
+    check_chosen(chain_id, values["channels"], labels, values["texts"])
     for part in ("title", "title_en", "body", "body_en"):
         check_variables(values[part])
     _check_offer(chain_id, draft.offer_id)
