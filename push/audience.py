@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, literal, null, o
 
 from cards.models import Card, Member
 from core.db import UtcDateTime, db, insert
+from core.hot import this_transaction
 from push.audience_models import CampaignEntry
 from push.chance import of_campaign, of_chain
 from push.models import (
@@ -28,6 +29,7 @@ from push.models import (
 )
 from push.reachability import reason_against
 from push.segments import narrowed
+from push.telling import tell_frozen
 from push.variants import variant_sql
 from stores.models import Chain, Store
 
@@ -57,6 +59,7 @@ def freeze(
         db.session.execute(_freezing(run, campaign, chain, choice, times or {}, now, is_entered))
     count = db.session.scalar(select(func.count(Delivery.id)).where(Delivery.run_id == run.id)) or 0
     db.session.execute(update(Run).where(Run.id == run.id).values(audience_count=count))
+    tell_frozen(this_transaction(), run.id, now=now)
     return count
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 
 from core.audit import Author
 from core.db import db
+from core.hot import this_transaction
 from core.text import Text
 from coupons.models import Offer, OfferState
 from push import errors, scheduling
@@ -31,6 +32,7 @@ from push.models import (
 from push.moving import get_campaign, move, move_runs, note
 from push.policies import get_oversight
 from push.segments import check_audience
+from push.telling import tell
 from push.texts import check_texts, check_variables
 from push.variants import LABELS, check_variants
 from push.vendor_templates import check_chosen
@@ -209,17 +211,16 @@ def cancel_campaign(chain_id: int, campaign_id: int, *, by: Author, now: datetim
     """End it for good; what has not gone is stale. Needs an open transaction."""
     campaign = move(chain_id, campaign_id, CANCELLABLE, state=CampaignState.CANCELLED, next_run_at=None)
     runs = move_runs(campaign_id, (RunState.RUNNING, RunState.PAUSED), RunState.CANCELLED)
-    dropped = 0
+    dropped: Sequence[int] = ()
     if runs:
-        dropped = len(
-            db.session.scalars(
-                update(Delivery)
-                .where(Delivery.run_id.in_(runs), Delivery.state == DeliveryState.PENDING)
-                .values(state=DeliveryState.SKIPPED, reason=SkipReason.STALE)
-                .returning(Delivery.id)
-            ).all()
-        )
-    note("campaign cancelled", campaign, by, now, after={"state": campaign.state, "not_sent": dropped})
+        dropped = db.session.scalars(
+            update(Delivery)
+            .where(Delivery.run_id.in_(runs), Delivery.state == DeliveryState.PENDING)
+            .values(state=DeliveryState.SKIPPED, reason=SkipReason.STALE)
+            .returning(Delivery.id)
+        ).all()
+    tell(this_transaction(), dropped, now=now)
+    note("campaign cancelled", campaign, by, now, after={"state": campaign.state, "not_sent": len(dropped)})
     return campaign
 
 

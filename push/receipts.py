@@ -14,12 +14,14 @@ from sqlalchemy import ColumnElement, Row, func, null, select, update
 
 from cards.models import Member
 from core.db import db
+from core.hot import this_transaction
 from push.address_models import SuppressionReason
 from push.consents import withdraw
 from push.falling_back import fall_back
 from push.models import Delivery, DeliveryState, PushChannel, Run, RunState
 from push.reachability import ADDRESS_OF
 from push.suppressing import suppress, was_lifted_since
+from push.telling import tell
 from push.watching import go_on
 
 LONGEST_ERROR = 200
@@ -108,7 +110,7 @@ def _is_meant(receipt: Receipt, named: Named) -> bool:
 
 def _take(receipt: Receipt, named: Named, *, source: str, now: datetime) -> None:
     if receipt.status == ReceiptStatus.DELIVERED:
-        _arrived(named.id, min(receipt.at or now, now))
+        _arrived(named.id, min(receipt.at or now, now), now=now)
     elif receipt.status in (ReceiptStatus.FAILED, ReceiptStatus.BOUNCED):
         is_news = _failed(named, receipt.error or str(receipt.status), now=now)
         if is_news and receipt.status == ReceiptStatus.BOUNCED:
@@ -120,9 +122,9 @@ def _take(receipt: Receipt, named: Named, *, source: str, now: datetime) -> None
         withdraw(named.member_id, named.channel, source, now)
 
 
-def _arrived(delivery_id: int, at: datetime) -> None:
+def _arrived(delivery_id: int, at: datetime, *, now: datetime) -> None:
     """Also when our own note that it went is still to come, or when we had given it up."""
-    db.session.execute(
+    arrived = db.session.scalars(
         update(Delivery)
         .where(Delivery.id == delivery_id, Delivery.state.in_((*UNENDED, DeliveryState.FAILED)), Delivery.attempts > 0)
         .values(
@@ -132,8 +134,10 @@ def _arrived(delivery_id: int, at: datetime) -> None:
             leased_until=None,
             error=None,
         )
+        .returning(Delivery.id)
         .execution_options(synchronize_session=False)
-    )
+    ).all()
+    tell(this_transaction(), arrived, now=now)
 
 
 def _failed(named: Named, error: str, *, now: datetime) -> bool:
@@ -147,6 +151,7 @@ def _failed(named: Named, error: str, *, now: datetime) -> bool:
     )
     if ended is None:
         return False
+    tell(this_transaction(), [ended], now=now)
     if _still_going(named.run_id, now) and fall_back([named.id], now=now):
         go_on(named.run_id)
     return True
