@@ -11,7 +11,7 @@ from push.models import PushChannel
 
 
 class MessageTemplate(Model):
-    """A saved message: texts by channel and language, with variables (see push/templates.py)."""
+    """A saved message: texts by channel and language, with variables (see push/message_templates.py)."""
 
     __tablename__ = "message_templates"
     __table_args__ = (
@@ -79,3 +79,16 @@ class Click(Model):
     first_at: Mapped[datetime]
     last_at: Mapped[datetime]
     count: Mapped[int]
+
+
+class TrialAddress(Model):
+    """Where a person of head office has messages sent to look at them: his own phone, his own mailbox."""
+
+    __tablename__ = "trial_addresses"
+    __table_args__ = (one_of("channel", PushChannel), Index(None, "chain_id"))
+
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"), primary_key=True, autoincrement=False)
+    channel: Mapped[str] = mapped_column(String(20), primary_key=True)
+    chain_id: Mapped[int] = mapped_column(ForeignKey("chains.id"))
+    address: Mapped[str] = mapped_column(String(254))
+    at: Mapped[datetime]

@@ -167,6 +167,7 @@ def _overrides(world: World, now: datetime) -> dict[str, dict[str, Any]]:
         | {"evidence": {"joins": 12, "minutes": 30, "threshold": 10}},
         "fraud_settings": {"rule": "velocity", "action": "flag", "threshold": 10},
         "vendor_templates": {"channel": "gateway"} | zh,
+        "trial_addresses": {"channel": "email"},
         "suppressions": {"channel": "email", "reason": "bounced", "lifted_by": None},
         "channel_states": {"channel": _channel_without_a_row()},
         "webhook_endpoints": {"disabled_at": None, "disabled_because": None, "kinds": []}

@@ -78,6 +78,11 @@ ACTIONS = {
     "campaign cancelled": Text("取消推送", "Push cancelled"),
     "campaign stopped": Text("停止推送", "Push stopped"),
     "campaign missed": Text("错过推送", "Push missed"),
+    "message template created": Text("新建消息模板", "Message template made"),
+    "message template changed": Text("修改消息模板", "Message template changed"),
+    "message template archived": Text("收起消息模板", "Message template put away"),
+    "message template restored": Text("恢复消息模板", "Message template taken out again"),
+    "test message sent": Text("给自己发测试消息", "Test message sent to oneself"),
     "member imported": Text("导入一位会员", "Member imported"),
     "members imported": Text("导入会员", "Members imported"),
     "member phone verified": Text("会员验证手机", "Member's phone verified"),
@@ -103,6 +108,7 @@ AUTHORS = {
 
 OBJECTS = {
     "campaign": Text("推送", "push"),
+    "message template": Text("消息模板", "message template"),
     "card": Text("会员卡", "card"),
     "chain": Text("品牌", "brand"),
     "checkout": Text("结账", "checkout"),
