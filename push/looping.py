@@ -33,7 +33,9 @@ def run_here(doing: Coroutine[Any, Any, Answer]) -> Answer:
 
 def close_here() -> None:
     """End the loop of this thread; whoever keeps connections on it gives them back before."""
-    _of_thread.__dict__.pop("loop", None)
+    loop: _Loop | None = _of_thread.__dict__.pop("loop", None)
+    if loop is not None:
+        loop.runner.close()  # now: a traceback may hold it until another loop runs
 
 
 atexit.register(close_here)
