@@ -32,6 +32,7 @@ PAGES = [
     "app.wallet.inbox",
     "app.wallet.settings",
     "app.wallet.unsubscribing",
+    "app.wallet.short_links",
     "app.till.views",
     "app.till.receipts",
     "app.till.day",

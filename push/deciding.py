@@ -109,7 +109,7 @@ def _facts(name: PushChannel, taken: Sequence[int]) -> Sequence[Facts]:
     found = literal(True) if (known := has_address(name)) is None else known
     return db.session.execute(
         select(
-            Delivery.id, Delivery.chain_id, Delivery.run_id, Delivery.member_id, Delivery.card_id,
+            Delivery.id, Delivery.chain_id, Delivery.campaign_id, Delivery.run_id, Delivery.member_id, Delivery.card_id,
             Delivery.coupon_id, Delivery.attempts, Run.offer_id, Run.title, Run.title_en, Run.body, Run.body_en,
             Run.texts, Run.due_at, Run.send_until, Delivery.variant, Member.language, Member.name.label("member"),
             Card.points, Tier.name.label("tier"), Tier.name_en.label("tier_en"), Store.name.label("store"),

@@ -1,6 +1,6 @@
 """The inbox of a wallet: a delivery over this channel is itself the message."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ from core.db import db
 from core.text import Text
 from coupons.models import Coupon, Offer
 from coupons.terms import day_text
-from push import texts
+from push import links, texts
 from push.models import Delivery, DeliveryState, PushChannel, Run
 from stores.models import Chain, Store
 
@@ -30,6 +30,8 @@ class InboxMessage(NamedTuple):
     coupon_id: int | None
     sent_at: datetime
     read_at: datetime | None
+    addresses: Mapping[str, int]  # those in its text that lead somewhere: the numbers of the campaign's links
+    is_measured: bool  # the member did not refuse that we note which he follows
 
 
 def inbox_of(
@@ -52,10 +54,18 @@ def inbox_of(
         query = query.where(Delivery.id < after)
     if card_id is not None:
         query = query.where(Delivery.card_id == card_id)
-    return [_message(*row) for row in db.session.execute(query.order_by(Delivery.id.desc()).limit(limit))]
+    rows = db.session.execute(query.order_by(Delivery.id.desc()).limit(limit)).all()
+    ids = links.ids_of_campaigns({row[0].campaign_id for row in rows})
+    by_campaign: dict[int, dict[str, int]] = {}
+    for (campaign_id, url), link_id in ids.items():
+        by_campaign.setdefault(campaign_id, {})[url] = link_id
+    unmeasured = links.unmeasured_among({row[0].member_id for row in rows})
+    return [_message(by_campaign.get(row[0].campaign_id, {}), row[0].member_id not in unmeasured, *row) for row in rows]
 
 
 def _message(
+    addresses: Mapping[str, int],
+    is_measured: bool,
     delivery: Delivery,
     run: Run,
     name: str,
@@ -100,6 +110,8 @@ def _message(
         delivery.coupon_id,
         delivery.sent_at,
         delivery.read_at,
+        addresses,
+        is_measured,
     )
 
 

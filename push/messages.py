@@ -12,6 +12,7 @@ from coupons.terms import day_text
 from push import texts
 from push.channels import Filled, Message
 from push.deciding import Facts
+from push.links import prepare_batch, shortened
 from push.models import Delivery, PushChannel
 from push.needs import Needed
 from push.unsubscribing import Links
@@ -24,13 +25,16 @@ class Writer:
         self._name = name
         self._links = links
         self._untils = _coupons_until(rows)
+        self._shortener = prepare_batch(rows, links.short, wallet=links.wallet)
 
     def write(self, row: Facts, needed: Needed) -> Message:
         """The message of one delivery."""
         chain, coupon = _chosen(row, row.chain, row.chain_en), _chosen(row, row.offer, row.offer_en)
-        words, template = texts.choose(row, row.variant, self._name, row.language), needed.template
+        shorten, template = self._shortener.of(row), needed.template
+        words = shortened(texts.choose(row, row.variant, self._name, row.language), shorten)
+        wallet = shorten(self._links.wallet)
         if template is not None or "{" in words.title + words.body + words.html:
-            values = self._values(row, chain, coupon)
+            values = self._values(row, chain, coupon, wallet)
             words = texts.filled(words, values)
             if template is not None:
                 said = values | {"title": words.title, "body": words.body}
@@ -45,13 +49,13 @@ class Writer:
             body=words.body,
             html=words.html,
             coupon=coupon or None,
-            url=self._links.wallet,
+            url=wallet,
             unsubscribe_url=self._links.unsubscribe(row.member_id, self._name),
             browsers=needed.browsers,
             template=template,
         )
 
-    def _values(self, row: Facts, chain: str, coupon: str) -> dict[str, str]:
+    def _values(self, row: Facts, chain: str, coupon: str, wallet: str) -> dict[str, str]:
         return {
             "name": row.member,
             "chain": chain,
@@ -60,7 +64,7 @@ class Writer:
             "points": f"{row.points:,}",
             "coupon": coupon,
             "coupon_until": self._until(row),
-            "link": self._links.wallet,
+            "link": wallet,
         }
 
     def _until(self, row: Facts) -> str:

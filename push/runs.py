@@ -9,7 +9,7 @@ from sqlalchemy import and_, exists, func, or_, select, update
 from core import audit, events
 from core.audit import SYSTEM
 from core.db import db, insert, transaction
-from push import occasions, scheduling
+from push import links, occasions, scheduling
 from push.audience import freeze
 from push.models import Campaign, CampaignState, Delivery, DeliveryState, Run, RunState
 from push.zones import zones_of
@@ -134,6 +134,7 @@ def _begin(
     if run_id is None:
         return None
     run = db.session.get_one(Run, run_id)
+    links.write_down(run)
     if is_entered:
         occasions.take_along(campaign, run_id, now=now)
     audience = freeze(run, campaign, now=now, times=times, is_entered=is_entered)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
+from push.links import ShortLinks
 SALT = "push-unsubscribe"
 
 
@@ -18,6 +19,7 @@ class Links:
     def __init__(self, public_url: str, secret_key: str) -> None:
         self._public_url = public_url.rstrip("/")
         self._signer = URLSafeSerializer(secret_key, salt=SALT)
+        self.short = ShortLinks(public_url, secret_key)
 
     @property
     def wallet(self) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import Float, and_, case, cast, func, select
 
 from cards.models import Card, Member
 from checkout.models import Checkout, CheckoutState
+from core.days import days_later
 from core.db import db
 from core.intervals import Interval, Sample, welch
 from sharing.models import Referral
@@ -73,14 +74,14 @@ def _spent_by_member(scope: Scope) -> Any:
     """What each of those who joined in the period spent by every age."""
     net = Checkout.payable_cents - Checkout.refunded_cents
     sums = [
-        func.coalesce(func.sum(case((Checkout.settled_at < _later(Member.joined_at, age), net), else_=0)), 0)
+        func.coalesce(func.sum(case((Checkout.settled_at < days_later(Member.joined_at, age), net), else_=0)), 0)
         for age in AGES
     ]
     is_purchase = and_(
         Checkout.card_id == Card.id,
         Checkout.state == CheckoutState.SETTLED,
         Checkout.settled_at >= Member.joined_at,
-        Checkout.settled_at < _later(Member.joined_at, AGES[-1]),
+        Checkout.settled_at < days_later(Member.joined_at, AGES[-1]),
     )
     is_referred = case((Referral.id.is_not(None), 1), else_=0)
     return (
@@ -95,10 +96,3 @@ def _spent_by_member(scope: Scope) -> Any:
         .outerjoin(Checkout, is_purchase)
         .group_by(Member.id, Member.joined_at, Referral.id)
     )
-
-
-def _later(moment: Any, days: int) -> Any:
-    """So many times 24 hours after a moment, exact on both databases."""
-    if db.engine.dialect.name == "postgresql":
-        return moment + func.make_interval(0, 0, 0, 0, 0, 0, days * 86_400)
-    return func.datetime(func.substr(moment, 1, 19), f"+{days} days").concat(func.substr(moment, 20))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from werkzeug import Response
 
@@ -16,6 +16,7 @@ from core.clock import utc_now
 from core.db import transaction
 from push import consents, inbox
 from push.inbox import InboxMessage
+from push.links import ShortLinks, Way, pieces
 from push.models import PushChannel
 
 bp = Blueprint("wallet_inbox", __name__, url_prefix="/wallet/inbox", template_folder="templates")
@@ -51,13 +52,25 @@ def _shown(message: InboxMessage, zone: str) -> dict[str, Any]:
     return {
         "chain": say(message.chain),
         "title": say(message.title),
-        "body": say(message.body),
+        "parts": [(part, _leads_to(message, part)) for part, _ in pieces(say(message.body))],
         "offer": say(message.offer) if message.offer else "",
         "card_id": message.card_id,
         "coupon_id": message.coupon_id,
         "when": moment_shown(message.sent_at, zone, now=utc_now()),
         "is_new": message.read_at is None,
     }
+
+
+def _leads_to(message: InboxMessage, address: str) -> str:
+    """Where an address in a message leads, by way of its short link unless the member refused; else nothing."""
+    link_id = message.addresses.get(address)
+    if link_id is None:
+        return ""
+    if not message.is_measured:
+        return address
+    settings = current_app.extensions["settings"]
+    token = ShortLinks(settings.public_url, settings.secret_key).token(Way(message.id, link_id))
+    return url_for("wallet_short_links.follow", token=token)
 
 
 @bp.post("/read")

@@ -24,6 +24,7 @@ from app.reports.pack import REPORTS
 from core.clock import utc_now
 from core.db import db, transaction
 from core.tokens import hashed, new_secret
+from push.links import ShortLinks, Way
 from push.models import PushChannel
 from push.unsubscribing import Links
 from stores import signing_in
@@ -45,6 +46,12 @@ def way_out_of(world: World) -> str:
     """What stands in the link that stops a member's messages."""
     links = Links("", current_app.config["SECRET_KEY"])
     return links.unsubscribe(world.id("members"), PushChannel.EMAIL).removeprefix("/u/")
+
+
+def way_on_of(world: World) -> str:
+    """What stands in a short link of a message."""
+    way = Way(world.id("deliveries"), world.id("campaign_links"))
+    return ShortLinks("", current_app.config["SECRET_KEY"]).token(way)
 
 
 # A sample of every argument that a route has, by its name; where a name means two things, by the route's beginning.
@@ -77,6 +84,7 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
     "/api/v1/coupon-gifts/ token": lambda world: world["coupon_gifts.token"],
     "/o/ token": lambda world: world["offers.token"],
     "/u/ token": lambda world: way_out_of(world),
+    "/l/ token": lambda world: way_on_of(world),
     "/api/v1/referrals/ card": lambda world: world["cards.number"],
     "/dashboard/sharing/tree to": lambda world: world.id("members"),
     "/dashboard/sharing/tree at": lambda world: world.id("members"),

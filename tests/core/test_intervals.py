@@ -5,7 +5,7 @@ from statistics import stdev, variance
 
 import pytest
 
-from core.intervals import Interval, Sample, mean_interval, student, welch, wilson
+from core.intervals import Interval, Sample, mean_interval, newcombe, smallest_shown, student, welch, wilson
 
 
 def sample(figures):
@@ -70,3 +70,22 @@ def test_nothing_is_said_of_too_few_or_of_what_never_varies():
 )
 def test_a_difference_is_shown_when_its_interval_leaves_nought_out(interval, is_shown):
     assert Interval(*interval).shows_difference is is_shown
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "low", "high"),
+    [
+        ((56, 70), (48, 80), 0.0524, 0.3339),
+        ((9, 10), (3, 10), 0.1705, 0.8090),
+        ((10, 10), (0, 20), 0.6791, 1.0),
+        ((0, 10), (0, 10), -0.2775, 0.2775),
+    ],
+)
+def test_the_difference_of_two_shares_is_newcombes(one, other, low, high):
+    assert newcombe(one, other) == pytest.approx((low, high), abs=1e-4)
+    assert newcombe(other, one) == pytest.approx((-high, -low), abs=1e-4)
+
+
+def test_a_share_of_nobody_differs_from_none():
+    assert newcombe((0, 0), (1, 2)) is None
+    assert smallest_shown(0.5, 0, 10) is None

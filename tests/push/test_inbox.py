@@ -101,7 +101,7 @@ def test_another_wallet_reads_and_marks_nothing_of_it():
     assert inbox.count_unread(card.wallet_id) == 3
 
 
-def test_the_inbox_is_one_query(count_queries):
+def test_the_inbox_is_asked_for_with_its_links_and_consents(count_queries):
     chain = make_chain()
     card = make_member(make_code(chain))
     send_three(chain)
@@ -109,7 +109,7 @@ def test_the_inbox_is_one_query(count_queries):
 
     inbox.inbox_of(card.wallet_id)
 
-    assert len([statement for statement in count_queries if statement.startswith("SELECT")]) == 1
+    assert len([statement for statement in count_queries if statement.startswith("SELECT")]) == 3
 
 
 def test_without_a_word_only_the_inbox_may_be_used():
