@@ -1,6 +1,7 @@
 """The database session, the base model and the one way to commit."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -11,13 +12,18 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     CheckConstraint,
+    ColumnElement,
     DateTime,
     Dialect,
     Engine,
     Integer,
     MetaData,
     TypeDecorator,
+    any_,
     event,
+    func,
+    literal,
+    select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, registry
@@ -89,6 +95,14 @@ def insert(model: Any) -> Any:
     """An INSERT that knows ``on_conflict_do_…`` in the dialect of this database."""
     dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
     return dialect.insert(model)
+
+
+def among(column: Any, ids: Collection[int]) -> ColumnElement[bool]:
+    """``column IN ids``, as one value: the statement is the same for any number of them."""
+    if db.engine.dialect.name == "postgresql":
+        return column == any_(literal(list(ids), postgresql.ARRAY(BigInteger())))  # type: ignore[no-any-return]
+    one = func.json_each(json.dumps(list(ids))).table_valued("value")
+    return column.in_(select(one.c.value))  # type: ignore[no-any-return]
 
 
 def prepare(engine: Engine) -> None:

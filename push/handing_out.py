@@ -1,18 +1,30 @@
 """The coupon that comes with a message: one for a member and run, whichever channel is first."""
 
+import json
 from datetime import datetime
 from typing import NamedTuple
 
 from psycopg.errors import InFailedSqlTransaction
 from sqlalchemy import select, update
 
-from core.db import db, insert
-from core.hot import AlreadyThere, this_transaction
+from core.db import db
+from core.hot import AlreadyThere, Sql, this_transaction
 from coupons.claiming import claim
 from coupons.models import CouponSource
-from push.models import Delivery, PushTurn
+from push.models import Delivery
 
 ATTEMPTS = 3
+_TURNS = """
+    INSERT INTO push_turns (member_id, chain_id, turn)
+    SELECT one.member_id, one.chain_id, 1 FROM {members} WHERE true ORDER BY 1
+    ON CONFLICT (member_id) DO UPDATE SET turn = push_turns.turn + 1
+"""
+TURNS_ON_POSTGRESQL = Sql(
+    _TURNS.format(members="unnest(:members ::bigint[], :chains ::bigint[]) AS one (member_id, chain_id)")
+)
+TURNS_ON_SQLITE = Sql(
+    _TURNS.format(members="(SELECT value ->> 0 AS member_id, value ->> 1 AS chain_id FROM json_each(:rows)) AS one")
+)
 
 
 class Carrier(NamedTuple):
@@ -30,14 +42,13 @@ def take_turns(chain_id_of: dict[int, int]) -> None:
 
     Written in one order, so that two workers never wait for one another.
     """
-    for start in range(0, len(chain_id_of), 100):
-        members = sorted(chain_id_of)[start : start + 100]
-        rows = [{"member_id": member, "chain_id": chain_id_of[member], "turn": 1} for member in members]
-        db.session.execute(
-            insert(PushTurn)
-            .values(rows)
-            .on_conflict_do_update(index_elements=["member_id"], set_={"turn": PushTurn.turn + 1})
-        )
+    if not chain_id_of:
+        return
+    members, hot = sorted(chain_id_of), this_transaction()
+    if hot.is_postgresql:
+        hot.run(TURNS_ON_POSTGRESQL, members=members, chains=[chain_id_of[member] for member in members])
+    else:
+        hot.run(TURNS_ON_SQLITE, rows=json.dumps([(member, chain_id_of[member]) for member in members]))
 
 
 def hand_out(delivery: Carrier, offer_id: int, *, now: datetime) -> int:

@@ -189,7 +189,9 @@ class Delivery(Model):
         Index(None, "member_id", "sent_at"),
         Index(
             "ix_deliveries_due",
+            "channel",
             "due_at",
+            "id",
             sqlite_where=text("state IN ('pending', 'sending')"),
             postgresql_where=text("state IN ('pending', 'sending')"),
         ),
@@ -209,6 +211,7 @@ class Delivery(Model):
     due_at: Mapped[datetime]  # when it may be tried next
     leased_until: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
+    first_tried_at: Mapped[datetime | None]  # from then on it is tried again for so long, and no longer
     error: Mapped[str | None] = mapped_column(String(200))
     provider_ref: Mapped[str | None] = mapped_column(String(100))  # what the provider calls it, for its receipts
     sent_at: Mapped[datetime | None]

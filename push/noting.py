@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import update
 
@@ -18,8 +18,13 @@ from push.falling_back import fall_back
 from push.models import ChannelMode, DeliveryState, PushChannel
 from push.needs import Result
 from push.suppressing import suppress
+from push.telling import tell
 
-FIRST_WAIT = timedelta(seconds=30)  # then four times as long each time: 30 s, 2 min, 8 min, 32 min, 2 h
+FIRST_WAIT = timedelta(seconds=30)  # then four times as long each time: 30 s, 2 min, 8 min, 32 min, 2 h,
+LONGEST_WAIT = timedelta(hours=6)  # and from then on every six hours
+LONGEST_TRYING = timedelta(hours=72)  # from the first attempt, unless the run ends before
+FIRST = ChannelMode.FIRST
+PENDING, FAILED = str(DeliveryState.PENDING), str(DeliveryState.FAILED)
 SPREAD = 0.2  # so that what failed together does not come back together
 
 logger = logging.getLogger(__name__)
@@ -39,7 +44,7 @@ WENT_ON_POSTGRESQL = Sql(WENT.format(went="unnest(:ids::bigint[], :refs::text[])
 WENT_ON_SQLITE = Sql(WENT.format(went="(SELECT value ->> 0 AS id, value ->> 1 AS ref FROM json_each(:rows)) AS went"))
 DID_NOT = """
     UPDATE deliveries SET state = did.state, attempts = did.attempts, due_at = did.due_at, error = did.error,
-        leased_until = NULL
+        leased_until = NULL, first_tried_at = CASE WHEN did.attempts > 0 THEN deliveries.first_tried_at END
     FROM {did} WHERE deliveries.id = did.id AND deliveries.state = 'sending' AND deliveries.attempts = did.attempt
 """
 DID_NOT_ON_POSTGRESQL = Sql(
@@ -56,6 +61,17 @@ DID_NOT_ON_SQLITE = Sql(
 )
 
 
+class Change(NamedTuple):
+    """What becomes of a row: only of the attempt for which it was taken."""
+
+    id: int
+    attempt: int
+    state: str
+    attempts: int
+    due_at: datetime
+    error: str | None
+
+
 def note_batch(name: PushChannel, results: Sequence[Result], *, now: datetime) -> None:
     """Write the results of attempts down, with all that follows from them, in one transaction."""
     if not results:
@@ -65,8 +81,9 @@ def note_batch(name: PushChannel, results: Sequence[Result], *, now: datetime) -
         _note_went(hot, [result for result in results if result.problem is None], now=now)
         changes = [_change(result, now=now) for result in results if result.problem is not None]
         _note_did_not(hot, changes)
-        over = {change[0] for change in changes if change[2] == DeliveryState.FAILED}
-        fall_back([r.row.id for r in results if r.row.id in over and r.row.channel_mode == ChannelMode.FIRST], now=now)
+        failed = {change.id for change in changes if change.state == FAILED}
+        fall_back([r.row.id for r in results if r.row.id in failed and r.row.run.channel_mode == FIRST], now=now)
+        tell(hot, failed | {result.row.id for result in results if result.problem is None}, now=now)
         _note_addresses(name, results, now=now)
         needs.tell(name, results, now=now)
 
@@ -81,29 +98,35 @@ def _note_went(hot: Hot, results: Sequence[Result], *, now: datetime) -> None:
         hot.run(WENT_ON_SQLITE, now=now, rows=json.dumps(went))
 
 
-def _note_did_not(hot: Hot, changes: Sequence[tuple[Any, ...]]) -> None:
+def _note_did_not(hot: Hot, changes: Sequence[Change]) -> None:
     if not changes:
         return
-    changes = sorted(changes, key=lambda change: change[0])
+    rows = sorted(changes)
     if hot.is_postgresql:
         names = ("ids", "tries", "states", "attempts", "dues", "errors")
-        hot.run(DID_NOT_ON_POSTGRESQL, **dict(zip(names, map(list, zip(*changes, strict=True)), strict=True)))
+        columns = ([getattr(row, field) for row in rows] for field in Change._fields)
+        hot.run(DID_NOT_ON_POSTGRESQL, **dict(zip(names, columns, strict=True)))
     else:
-        stored = [(*change[:4], change[4].astimezone(UTC).strftime(STORED_MOMENT), change[5]) for change in changes]
-        hot.run(DID_NOT_ON_SQLITE, rows=json.dumps(stored))
+        hot.run(DID_NOT_ON_SQLITE, rows=json.dumps(rows, default=_stored))
 
 
-def _change(result: Result, *, now: datetime) -> tuple[int, int, str, int, datetime, str | None]:
-    """What becomes of a row that did not go: id, attempt, state, attempts, when next, error."""
-    row, problem, attempt = result.row, result.problem, result.row.attempts + 1
+def _change(result: Result, *, now: datetime) -> Change:
+    """What becomes of a row that did not go."""
+    row, problem = result.row, result.problem
     if isinstance(problem, NotTried):
-        return row.id, attempt, str(DeliveryState.PENDING), row.attempts, now, None
+        return Change(row.id, row.attempts, PENDING, row.attempts - 1, now, None)
     words = _words(problem, row.id)
-    if isinstance(problem, PermanentError) or attempt >= MAX_ATTEMPTS:
-        return row.id, attempt, str(DeliveryState.FAILED), attempt, now, words
-    after = problem.after if isinstance(problem, RetryError) else None
-    due_at = min(now + max(wait_before(attempt, row.id), after or timedelta()), row.send_until)
-    return row.id, attempt, str(DeliveryState.PENDING), attempt, due_at, words
+    wait = wait_before(row.attempts, row.id)
+    if isinstance(problem, RetryError) and problem.after is not None:
+        wait = max(wait, problem.after)
+    ends_at = min(row.first_tried_at + LONGEST_TRYING, row.run.send_until)
+    if isinstance(problem, PermanentError) or row.attempts >= MAX_ATTEMPTS or now + wait >= ends_at:
+        return Change(row.id, row.attempts, FAILED, row.attempts, now, words)
+    return Change(row.id, row.attempts, PENDING, row.attempts, now + wait, words)
+
+
+def _stored(value: datetime) -> str:
+    return value.astimezone(UTC).strftime(STORED_MOMENT)
 
 
 def _words(problem: BaseException | None, delivery_id: int) -> str:
@@ -116,7 +139,7 @@ def _words(problem: BaseException | None, delivery_id: int) -> str:
 def wait_before(attempt: int, delivery_id: int) -> timedelta:
     """How long after a failed attempt the next one comes; rows differ by up to a fifth."""
     share = (delivery_id * 2654435761 % 1000) / 1000
-    return FIRST_WAIT * (4.0 ** (attempt - 1) * (1 + SPREAD * share))
+    return min(FIRST_WAIT * 4.0 ** min(attempt - 1, 9), LONGEST_WAIT) * (1 + SPREAD * share)
 
 
 def _note_addresses(name: PushChannel, results: Sequence[Result], *, now: datetime) -> None:

@@ -15,7 +15,7 @@ from core.errors import DomainError
 from coupons.errors import CardNeeded, OfferLimitReached, OfferPhoneLimitReached
 from push import providing as _providing  # noqa: F401  # says what SMS and WeChat need
 from push.channels import Channel
-from push.deciding import Facts, change_leased, skip_leased, take_batch
+from push.deciding import Facts, end_leased, skip_leased, take_batch
 from push.handing_out import Carrier, hand_out
 from push.handing_over import hand_over
 from push.looping import run_here
@@ -88,9 +88,9 @@ def _hand_out(row: Facts, *, now: datetime) -> bool:
     except DomainError as refusal:
         reason = SKIP_INSTEAD.get(type(refusal))
         if reason is not None:
-            change_leased([row.id], state=DeliveryState.SKIPPED, reason=reason, leased_until=None)
+            end_leased([row.id], now=now, state=DeliveryState.SKIPPED, reason=reason)
         else:
-            change_leased([row.id], state=DeliveryState.FAILED, error=refusal.code, leased_until=None)
+            end_leased([row.id], now=now, state=DeliveryState.FAILED, error=refusal.code)
         return False
     return True
 
@@ -99,7 +99,7 @@ def _hand_out(row: Facts, *, now: datetime) -> bool:
 
 
 def _arrive(ids: Sequence[int], *, now: datetime) -> None:
-    change_leased(ids, state=DeliveryState.DELIVERED, sent_at=now, leased_until=None)
+    end_leased(ids, now=now, state=DeliveryState.DELIVERED, sent_at=now)
 
 
 def _arrive_with_coupon(row: Facts, *, now: datetime) -> None:

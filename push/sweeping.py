@@ -6,13 +6,15 @@ from typing import Any
 from sqlalchemy import and_, or_, select, update
 
 from core.db import db, transaction
+from core.hot import this_transaction
 from push.deciding import MAX_ATTEMPTS, UNFINISHED
 from push.falling_back import fall_back
 from push.models import Delivery, DeliveryState, Run, RunState, SkipReason
+from push.telling import tell
 
 
 def sweep_batch(*, now: datetime) -> int:
-    """Close what died at its last attempt, what a cancelled run left, and what is too late. By state alone."""
+    """Close what died while it was sent and has no next time, what a cancelled run left, and what is too late."""
     dead = Delivery.leased_until <= now
     cancelled = select(Run.id).where(Run.state == RunState.CANCELLED, Run.started_at > now - timedelta(days=14))
     ended = select(Run.id).where(Run.state.in_((RunState.RUNNING, RunState.PAUSED)), Run.send_until <= now)
@@ -21,7 +23,7 @@ def sweep_batch(*, now: datetime) -> int:
             and_(
                 Delivery.state == DeliveryState.SENDING,
                 dead,
-                or_(Delivery.attempts >= MAX_ATTEMPTS, Delivery.run_id.in_(cancelled)),
+                or_(Delivery.attempts >= MAX_ATTEMPTS, Delivery.run_id.in_(cancelled), Delivery.run_id.in_(ended)),
             ),
             {"state": DeliveryState.FAILED, "error": "no result", "leased_until": None},
         ),
@@ -49,4 +51,5 @@ def _close(condition: Any, values: dict[str, Any], *, now: datetime) -> int:
         ids = closed.all()
         if values["state"] == DeliveryState.FAILED:
             fall_back(ids, now=now)
+        tell(this_transaction(), ids, now=now)
         return len(ids)

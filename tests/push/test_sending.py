@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -427,19 +428,51 @@ def test_a_passing_refusal_is_tried_again_later_and_later_under_the_same_key():
     assert len(send_all(now=now)["email"].sent) == 1
 
 
-def test_it_is_not_tried_for_ever():
-    chain = make_chain()
+def always_awake(chain):
     with transaction():
         set_policy(chain.id, Policy(quiet_from=0, quiet_until=0), by=SYSTEM, now=NOON)
-    make_member(make_code(chain), email="a@example.com")
-    start(make_campaign(chain, "email"))
-    now, tries = NOON, 0
 
+
+def tried_until_it_ends(*, problem="busy"):
+    """When each attempt came, from the first to the one after which it was not tried again."""
+    now, tries = NOON, []
     while only().state == "pending":
         now = only().due_at
-        tries += send("email", Failing(RetryError("busy")), now=now)
+        if send("email", Failing(RetryError(problem, is_provider=False)), now=now):
+            tries.append(now - NOON)
+    return tries
 
-    assert (tries, only().state, only().error) == (MAX_ATTEMPTS, "failed", "busy")
+
+def test_it_is_tried_until_its_run_ends_and_not_for_ever():
+    chain = make_chain()
+    always_awake(chain)
+    make_member(make_code(chain), email="a@example.com")
+    start(make_campaign(chain, "email"))
+
+    tries = tried_until_it_ends()
+
+    assert (only().state, only().error, only().attempts) == ("failed", "busy", len(tries))
+    assert tries[-1] < DAY <= tries[-1] + wait_before(len(tries), only().id)
+
+
+def test_it_is_tried_for_three_days_at_most():
+    chain = make_chain()
+    always_awake(chain)
+    make_member(make_code(chain), email="a@example.com")
+    campaign = make_campaign(chain, "email")
+    with transaction():
+        campaigns.schedule_campaign(
+            chain.id, campaign.id, {"kind": "now", "fresh_hours": 168}, by=SYSTEM, now=NOON - 10 * MINUTE
+        )
+    runs.start_due_batch(now=NOON)
+
+    tries = tried_until_it_ends()
+
+    assert only().state == "failed"
+    assert 2 * DAY < tries[-1] < 3 * DAY <= tries[-1] + wait_before(len(tries), only().id)
+    waits = [after - before for before, after in pairwise(tries)]
+    assert waits == sorted(waits)
+    assert max(waits) <= 6 * HOUR * 1.2
 
 
 def test_a_provider_may_say_when_to_come_back():
