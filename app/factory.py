@@ -43,6 +43,7 @@ PAGES = [
     "app.dashboard.offers",
     "app.dashboard.printed_codes",
     "app.dashboard.campaigns",
+    "app.dashboard.segments",
     "app.dashboard.campaign_editor",
     "app.dashboard.sharing",
     "app.dashboard.tree",

@@ -33,6 +33,7 @@ CATALOGUES = [
     "dashboard/translations_offers",
     "dashboard/translations_codes",
     "dashboard/translations_campaigns",
+    "dashboard/translations_segments",
     "dashboard/translations_home",
     "dashboard/translations_members",
     "dashboard/translations_reports",

@@ -4,7 +4,7 @@ A node is a condition (push/conditions), or ``{"all": [nodes]}``, ``{"any": [nod
 ``{"all": []}`` is everybody. ``{"field": "segment", "op": "is", "value": 3}`` stands for the rules of a saved segment.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from push.reachability import reason_against
 from stores.models import Chain
 
 MOST_CONDITIONS = 60
+MOST_IN_ALL = 240  # with those of the saved segments that it names
 DEEPEST = 6
 GROUPS = ("all", "any")
 SAVED = ("segment", "is")
@@ -40,54 +41,68 @@ class Reach(NamedTuple):
 # --- writing down ---------------------------------------------------------------------------------------------------
 
 
+class Checking:
+    """One look through a rule tree: whose it is, which segments it becomes part of, how much there is of it."""
+
+    def __init__(self, chain_id: int, within: frozenset[int]) -> None:
+        self.chain_id = chain_id
+        self.within = within
+        self.conditions = 0
+        self.in_all = 0
+
+    def node(self, node: Any, depth: int) -> Node:
+        if not isinstance(node, dict):
+            raise refused("格式不对。", "it is not a rule.")
+        if depth > DEEPEST:
+            raise refused("条件套得太深。", "its groups are nested too deeply.")
+        for group in GROUPS:
+            if set(node) == {group}:
+                if not isinstance(node[group], list) or (group == "any" and not node[group]):
+                    raise refused("格式不对。", "a group is a list of conditions.")
+                return {group: [self.node(each, depth + 1) for each in node[group]]}
+        if set(node) == {"not"}:
+            return {"not": self.node(node["not"], depth + 1)}
+        self.conditions += 1
+        self._count(1)
+        if self.conditions > MOST_CONDITIONS:
+            raise refused("条件太多。", "there are too many conditions.")
+        return self._condition(node)
+
+    def _condition(self, node: Node) -> Node:
+        if set(node) != {"field", "op", "value"}:
+            raise refused("每个条件要有 field、op、value。", "a condition has a field, an op and a value.")
+        field, op, value = node["field"], node["op"], node["value"]
+        if (field, op) == SAVED:
+            self._saved(value, self.within)
+            return dict(node)
+        condition = CONDITIONS.get((field, op)) if isinstance(field, str) and isinstance(op, str) else None
+        if condition is None:
+            raise refused("没有这种条件。", "there is no such condition.")
+        return {"field": field, "op": op, "value": condition.check(self.chain_id, value)}
+
+    def _saved(self, segment_id: Any, within: frozenset[int]) -> None:
+        rules = rules_of(self.chain_id, segment_id) if is_whole(segment_id) else None
+        if rules is None:
+            raise refused("没有这个人群。", "there is no such segment.")
+        if segment_id in within or len(within) > DEEPEST:
+            raise refused("人群不能包含自己。", "a segment cannot contain itself.")
+        self._count(count_conditions(rules))
+        for inner in saved_in(rules):
+            self._saved(inner, within | {segment_id})
+
+    def _count(self, more: int) -> None:
+        self.in_all += more
+        if self.in_all > MOST_IN_ALL:
+            raise refused("连同引用的人群，条件太多。", "with the segments it names there are too many conditions.")
+
+
 def check_audience(chain_id: int, audience: Any, *, within: frozenset[int] = frozenset()) -> Node:
     """The rules in their one spelling. Raises AudienceInvalid, also when they name another chain's store or tier.
 
     ``within`` are the saved segments that the rules are going to be part of: none may come back in them.
     """
-    checked = _checked(chain_id, {"all": []} if audience == {} else audience, 1, [0], within)
+    checked = Checking(chain_id, within).node({"all": []} if audience == {} else audience, 1)
     return checked if set(checked) & set(GROUPS) else {"all": [checked]}
-
-
-def _checked(chain_id: int, node: Any, depth: int, counted: list[int], within: frozenset[int]) -> Node:
-    if not isinstance(node, dict):
-        raise refused("格式不对。", "it is not a rule.")
-    if depth > DEEPEST:
-        raise refused("条件套得太深。", "its groups are nested too deeply.")
-    for group in GROUPS:
-        if set(node) == {group}:
-            if not isinstance(node[group], list) or (group == "any" and not node[group]):
-                raise refused("格式不对。", "a group is a list of conditions.")
-            return {group: [_checked(chain_id, each, depth + 1, counted, within) for each in node[group]]}
-    if set(node) == {"not"}:
-        return {"not": _checked(chain_id, node["not"], depth + 1, counted, within)}
-    counted[0] += 1
-    if counted[0] > MOST_CONDITIONS:
-        raise refused("条件太多。", "there are too many conditions.")
-    return _checked_condition(chain_id, node, within)
-
-
-def _checked_condition(chain_id: int, node: Node, within: frozenset[int]) -> Node:
-    if set(node) != {"field", "op", "value"}:
-        raise refused("每个条件要有 field、op、value。", "a condition has a field, an op and a value.")
-    field, op, value = node["field"], node["op"], node["value"]
-    if (field, op) == SAVED:
-        _check_saved(chain_id, value, within)
-        return dict(node)
-    condition = CONDITIONS.get((field, op)) if isinstance(field, str) and isinstance(op, str) else None
-    if condition is None:
-        raise refused("没有这种条件。", "there is no such condition.")
-    return {"field": field, "op": op, "value": condition.check(chain_id, value)}
-
-
-def _check_saved(chain_id: int, segment_id: Any, within: frozenset[int]) -> None:
-    rules = rules_of(chain_id, segment_id) if is_whole(segment_id) else None
-    if rules is None:
-        raise refused("没有这个人群。", "there is no such segment.")
-    if segment_id in within or len(within) > DEEPEST:
-        raise refused("人群不能包含自己。", "a segment cannot contain itself.")
-    for inner in saved_in(rules):
-        _check_saved(chain_id, inner, within | {segment_id})
 
 
 def rules_of(chain_id: int, segment_id: int) -> Node | None:
@@ -101,12 +116,27 @@ def rules_of(chain_id: int, segment_id: int) -> Node | None:
 
 def saved_in(node: Node) -> set[int]:
     """The saved segments that rules name."""
+    return {each["value"] for each in conditions_in(node) if (each.get("field"), each.get("op")) == SAVED}
+
+
+def count_conditions(node: Node) -> int:
+    """How many conditions rules have, not counting what saved segments stand for."""
+    return sum(1 for _ in conditions_in(node))
+
+
+def conditions_in(node: Node) -> Iterator[Node]:
+    """The conditions of rules, in the order in which they stand."""
+    if not node:  # everybody
+        return
     if "not" in node:
-        return saved_in(node["not"])
-    for group in GROUPS:
-        if group in node:
-            return set().union(*(saved_in(each) for each in node[group]))
-    return {node["value"]} if (node.get("field"), node.get("op")) == SAVED else set()
+        yield from conditions_in(node["not"])
+        return
+    group = next((each for each in GROUPS if each in node), None)
+    if group is None:
+        yield node
+        return
+    for each in node[group]:
+        yield from conditions_in(each)
 
 
 # --- compiling ------------------------------------------------------------------------------------------------------

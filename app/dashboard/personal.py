@@ -27,6 +27,11 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters["is_seen"] = is_seen
 
 
+def called_masked(name: str, number: str) -> str:
+    """A member in a list that anybody might look at: 林**, or the end of his card's number."""
+    return masked_name(name) or str(gettext("Member %(ending)s", ending=number[-4:]))
+
+
 def called(person: Any, reader: Reader) -> str:
     """What to call a member: his name, or the end of his card's number."""
     if person.name:

@@ -10,7 +10,7 @@ from core.clock import day_start
 from core.db import db
 from core.text import Text
 from push.errors import AudienceInvalid
-from stores.models import Chain
+from stores.models import Chain, Store
 
 MOST_VALUES = 5000
 MOST_DAYS = 3650
@@ -77,6 +77,9 @@ def whole(low: int, high: int, problem: Text) -> Check:
 DAYS = whole(1, MOST_DAYS, Text("天数要在 1 到 3650 之间。", "days lie between 1 and 3650."))
 COUNT = whole(1, 10_000, Text("次数要在 1 到 10000 之间。", "a count lies between 1 and 10,000."))
 CENTS = whole(1, 10**12, Text("金额要大于 0。", "an amount is more than nothing."))
+
+
+STORES = ids_of(Store, Text("选了不存在的门店或等级。", "it names a store or tier that is not there."))
 
 
 def day(_chain_id: int, value: Any) -> str:

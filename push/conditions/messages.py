@@ -7,12 +7,14 @@ from sqlalchemy import ColumnElement, and_, exists, select
 from cards.models import Member
 from core.text import Text
 from coupons.models import Coupon, CouponState
-from push.conditions.kinds import Condition, Frame, ids_of, names_of, one_of
+from push.conditions.kinds import Condition, Frame, ids_of, names_of, one_of, parts
 from push.message_models import Click
-from push.models import Campaign, Delivery, DeliveryState, PushChannel
+from push.models import Campaign, Delivery, DeliveryState, Purpose, PushChannel
 from push.reachability import is_agreed
 from stores.models import Chain
 
+CHANNEL = one_of([str(channel) for channel in PushChannel])
+CHANNEL_AND_PURPOSE = parts(channel=CHANNEL, purpose=one_of([str(purpose) for purpose in Purpose]))
 CAMPAIGNS = ids_of(Campaign, Text("选了不存在的推送活动。", "it names a campaign that is not there."))
 WENT = (DeliveryState.SENT, DeliveryState.DELIVERED)
 CHANNELS = {
@@ -38,6 +40,24 @@ def _redeemed(value: list[int], frame: Frame) -> ColumnElement[bool]:
     return _in_campaign(value, frame, and_(Delivery.coupon_id.is_not(None), used))
 
 
+def _consent(chain_id: int, value: Any) -> Any:
+    """A channel, meant for promotion; or a channel and a purpose."""
+    return CHANNEL(chain_id, value) if isinstance(value, str) else CHANNEL_AND_PURPOSE(chain_id, value)
+
+
+def _granted(value: Any, _frame: Frame) -> ColumnElement[bool]:
+    if isinstance(value, str):
+        return is_agreed(PushChannel(value))
+    return is_agreed(PushChannel(value["channel"]), Purpose(value["purpose"]))
+
+
+def _consent_words(value: Any, _chain: Chain) -> Text:
+    channel = CHANNELS[PushChannel(value if isinstance(value, str) else value["channel"])]
+    if isinstance(value, str) or value["purpose"] == Purpose.PROMOTION:
+        return Text(f"同意接收{channel.zh}", f"agreed to {channel.en}")
+    return Text(f"服务通知可以发{channel.zh}", f"take {channel.en} about their card")
+
+
 def _words(zh: str, en: str) -> Any:
     def words(value: list[int], chain: Chain) -> Text:
         names = names_of(Campaign, chain.id, value)
@@ -47,13 +67,7 @@ def _words(zh: str, en: str) -> Any:
 
 
 CONDITIONS: dict[tuple[str, str], Condition] = {
-    ("consent", "granted"): Condition(
-        one_of([str(channel) for channel in PushChannel]),
-        lambda value, _: is_agreed(PushChannel(value)),
-        lambda value, _: Text(
-            f"同意接收{CHANNELS[PushChannel(value)].zh}", f"agreed to {CHANNELS[PushChannel(value)].en}"
-        ),
-    ),
+    ("consent", "granted"): Condition(_consent, _granted, _consent_words),
     ("campaign", "was_sent"): Condition(CAMPAIGNS, _in_campaign, _words("收到过“{names}”", "were sent “{names}”")),
     ("campaign", "opened"): Condition(
         CAMPAIGNS,

@@ -8,8 +8,8 @@ from cards.models import Member
 from checkout.models import Checkout, CheckoutState
 from core.money import money
 from core.text import Text
-from push.conditions.kinds import CENTS, COUNT, DAYS, LATELY, Condition, Frame, lately, parts, whole
-from stores.models import Chain
+from push.conditions.kinds import CENTS, COUNT, DAYS, LATELY, STORES, Condition, Frame, lately, names_of, parts, whole
+from stores.models import Chain, Store
 
 NONE_OR_MORE = whole(0, 10_000, Text("次数要在 0 到 10000 之间。", "a count lies between 0 and 10,000."))
 CENTS_OR_NONE = whole(0, 10**12, Text("金额不能小于 0。", "an amount is not below zero."))
@@ -23,6 +23,10 @@ def _buyers(frame: Frame, days: int | None) -> Select[int]:
         Checkout.chain_id == frame.chain.id, Checkout.state == CheckoutState.SETTLED
     )
     return query if days is None else query.where(Checkout.settled_at >= frame.days_ago(days))
+
+
+def _bought_at(value: dict[str, Any], frame: Frame) -> ColumnElement[bool]:
+    return Member.id.in_(_buyers(frame, value["days"]).where(Checkout.store_id.in_(value["stores"])))
 
 
 def _bought(value: dict[str, Any], frame: Frame) -> ColumnElement[bool]:
@@ -58,6 +62,13 @@ def _times_words(zh: str, en: str) -> Any:
     return words
 
 
+def _at_words(value: dict[str, Any], chain: Chain) -> Text:
+    when, names = lately(value["days"]), names_of(Store, chain.id, value["stores"])
+    many = len(value["stores"]) > 3
+    where = f"{names.zh.removesuffix('个')}家门店" if many else names.zh
+    return Text(f"{when.zh}在{where}买过", f"bought at {names.en}{' stores' if many else ''}{when.en}")
+
+
 def _money_words(zh: str, en: str) -> Any:
     def words(value: dict[str, Any], chain: Chain) -> Text:
         when = lately(value["days"])
@@ -78,6 +89,7 @@ CONDITIONS: dict[tuple[str, str], Condition] = {
         lambda value, f: Member.id.in_(_buyers(f, None)) & Member.id.not_in(_buyers(f, value)),
         lambda value, _: Text(f"买过，但超过 {value} 天没再买", f"bought, but not in the last {value} days"),
     ),
+    ("purchase", "at_stores"): Condition(parts(stores=STORES, days=LATELY), _bought_at, _at_words),
     ("purchases", "at_least"): Condition(TIMES, _bought, _times_words("消费不少于 {n} 次", "bought at least {n}")),
     ("purchases", "at_most"): Condition(
         parts(count=NONE_OR_MORE, days=LATELY),

@@ -14,10 +14,11 @@ from coupons.terms import day_text
 from push.address_models import WebPushSubscription, WechatUser
 from push.conditions.kinds import (
     DAYS,
+    STORES,
+    Check,
     Condition,
     Frame,
     day,
-    ids_of,
     listed,
     names_of,
     one_of,
@@ -29,7 +30,6 @@ from push.conditions.kinds import (
 from stores.models import Chain, Store
 
 EARTH_RADIUS_KM = 6371
-STORES = ids_of(Store, Text("选了不存在的门店或等级。", "it names a store or tier that is not there."))
 KM = whole(1, 500, Text("公里数要在 1 到 500 之间。", "kilometres lie between 1 and 500."))
 AHEAD = whole(0, 365, Text("天数要在 0 到 365 之间。", "days lie between 0 and 365."))
 ADDRESSES = {
@@ -52,22 +52,34 @@ def _months(_chain_id: int, value: Any) -> list[int]:
     return sorted(set(value))
 
 
+def _degrees(most: int) -> Check:
+    def check(_chain_id: int, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not -most <= value <= most:
+            raise refused("坐标不对。", "it names a place that is not on earth.")
+        return float(value)
+
+    return check
+
+
 def _near(value: dict[str, int], frame: Frame) -> ColumnElement[bool]:
-    """The stores around one are few: they are looked up first."""
     centre = db.session.get(Store, value["store"])
     if centre is None or centre.latitude is None or centre.longitude is None:
         return false()
+    return _joined_around((centre.latitude, centre.longitude), value["km"], frame)
+
+
+def _joined_around(place: tuple[Any, Any], km: int, frame: Frame) -> ColumnElement[bool]:
+    """The stores around a place are few: they are looked up first."""
     rows = db.session.execute(
         select(Store.id, Store.latitude, Store.longitude).where(
             Store.chain_id == frame.chain.id, Store.latitude.is_not(None)
         )
     )
-    place = (centre.latitude, centre.longitude)
-    near = [store_id for store_id, *other in rows if _km(*place, *other) <= value["km"]]
+    near = [store_id for store_id, *other in rows if _km(*place, *other) <= km]
     return Member.store_id.in_(near)
 
 
-def _km(north: float, east: float, other_north: Any, other_east: Any) -> float:
+def _km(north: Any, east: Any, other_north: Any, other_east: Any) -> float:
     """The great-circle distance."""
     half = (
         sin(radians(other_north - north) / 2) ** 2
@@ -127,12 +139,22 @@ def _near_words(value: dict[str, int], chain: Chain) -> Text:
     return Text(f"在{names.zh}周边 {value['km']} 公里内入会", f"joined within {value['km']} km of {names.en}")
 
 
+def _around_words(value: dict[str, Any], _chain: Chain) -> Text:
+    place = f"{value['latitude']:g}, {value['longitude']:g}"
+    return Text(f"在 {place} 周边 {value['km']} 公里内入会", f"joined within {value['km']} km of {place}")
+
+
 # Whoever never came is as long away as he is a member.
 LAST_SEEN = func.coalesce(Member.last_visit_at, Member.joined_at)
 
 CONDITIONS: dict[tuple[str, str], Condition] = {
     ("store", "in"): Condition(STORES, lambda value, _: Member.store_id.in_(value), _joined_at),
     ("store", "within_km"): Condition(parts(store=one_store, km=KM), _near, _near_words),
+    ("place", "within_km"): Condition(
+        parts(latitude=_degrees(90), longitude=_degrees(180), km=KM),
+        lambda value, f: _joined_around((value["latitude"], value["longitude"]), value["km"], f),
+        _around_words,
+    ),
     ("joined", "after"): Condition(  # that day included
         day,
         lambda value, f: Member.joined_at >= f.start_of(value),

@@ -64,9 +64,11 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
     "batch_id": lambda world: world.id("code_batches"),
     "checkout_id": lambda world: world.id("checkouts"),
     "campaign_id": lambda world: world.id("campaigns"),
+    "segment_id": lambda world: world.id("segments"),
     "run_id": lambda world: world.id("campaign_runs"),
     "delivery_id": lambda world: world.id("deliveries"),
     "staff_id": lambda world: world.id("staff"),
+    "endpoint_id": lambda world: world.id("webhook_endpoints"),
     "key_id": lambda world: world.id("api_keys"),
     "member_id": lambda world: world.id("members"),
     "referral_id": lambda world: world.id("referrals"),
@@ -100,7 +102,9 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
 }
 NEUTRAL = {"name", "colour", "kind", "language", "filename"}  # arguments that name nobody's thing
 # A chain's stores share these.
-CHAIN_WIDE_ARGUMENTS = {"program", "offer_id", "campaign_id", "run_id", "rule_id", "channel_id"}
+CHAIN_WIDE_ARGUMENTS = {
+    "program", "offer_id", "campaign_id", "segment_id", "run_id", "rule_id", "channel_id", "endpoint_id",
+}  # fmt: skip
 
 # Questions after the "?": those that a route needs, and those that could ask for somebody else's things.
 NEEDED = {"sharing_api.tree": {"card"}, "sharing_tree.way": {"to"}}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cards.models import Card, CardState, Member, Tier
+from cards.models import Card, CardState, Member, Program, Tier
 from checkout.models import Checkout, CheckoutState
 from core.db import db, transaction
 from coupons.models import CouponState
@@ -323,7 +323,7 @@ def test_every_condition_says_itself_in_both_languages(chain, code):
     offer, campaign = make_offer(chain), make_campaign(chain, "inbox")
     samples = {
         "store": [code.store_id], "tier": [_tier(chain)],
-        "coupon": [offer.id], "campaign": [campaign.id],
+        "coupon": [offer.id], "campaign": [campaign.id], "program": [_program(chain)],
     }  # fmt: skip
     special: dict[tuple[str, str], Any] = {
         ("store", "within_km"): {"store": code.store_id, "km": 3},
@@ -333,7 +333,9 @@ def test_every_condition_says_itself_in_both_languages(chain, code):
         ("birthday", "in_month"): [1, 5],
         ("address", "has"): "wechat",
         ("card_state", "in"): ["active", "closed"],
-        ("consent", "granted"): "email",
+        ("consent", "granted"): {"channel": "email", "purpose": "service"},
+        ("place", "within_km"): {"latitude": 31.2, "longitude": 121, "km": 3},
+        ("purchase", "at_stores"): {"stores": [code.store_id], "days": 30},
         ("brought", "at_least"): {"count": 2, "days": 30},
         ("purchases", "at_least"): {"count": 1, "days": None},
         ("purchases", "at_most"): {"count": 0, "days": 30},
@@ -348,6 +350,10 @@ def test_every_condition_says_itself_in_both_languages(chain, code):
         assert said.zh, (field, op)
         assert said.en, (field, op)
         assert "{" not in said.zh + said.en, (field, op)
+
+
+def _program(chain):
+    return db.session.scalars(db.select(Program.id).filter_by(chain_id=chain.id)).first()
 
 
 def _tier(chain):
