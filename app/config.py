@@ -3,6 +3,7 @@
 import os
 import secrets
 from dataclasses import dataclass, fields
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,12 +11,14 @@ from urllib.parse import urlsplit
 from click import ClickException
 from environs import Env, EnvError
 
+from push import vapid
+
 ROOT = Path(__file__).resolve().parent.parent
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 WEAK = {"secret", "changeme", "password", "dev", "test"}
 SHORTEST_SECRET = 32  # characters
 UNUSED = {"broker_url": "nothing uses it: deliveries are rows with leases in the database"}
-SECRETS = {"secret_key", "database_url", "smtp_url", "gateway_secret", "broker_url"}
+SECRETS = {"secret_key", "database_url", "smtp_url", "gateway_secret", "vapid_private_key", "broker_url"}
 
 
 class SettingsError(ClickException):
@@ -41,6 +44,8 @@ class Settings:
     gateway_secret: str = ""
     console_channels: bool = False  # channels that are not set up print what they would send
     show_phone_codes: bool = False  # without a gateway, one-time codes stand on the page and in the terminal
+    vapid_private_key: str = ""  # for Web Push; without one it comes from secret_key
+    push_services: str = "fcm.googleapis.com push.services.mozilla.com push.apple.com notify.windows.com"
     push_lease_seconds: int = 120  # after that, what a dead worker was sending is taken again
     broker_url: str = ""  # see UNUSED
     poster_font: str = ""
@@ -54,6 +59,16 @@ class Settings:
     @property
     def is_https(self) -> bool:
         return self.public_url.startswith("https://")
+
+    @property
+    def is_web_push_possible(self) -> bool:
+        """Browsers let only secure pages show notifications: https, or this machine itself."""
+        return bool(self.push_services) and (self.is_https or urlsplit(self.public_url).hostname in vapid.THIS_MACHINE)
+
+    @property
+    def operator_address(self) -> str:
+        """Where a push service can complain (RFC 8292)."""
+        return self.public_url if self.is_https else f"mailto:{parseaddr(self.mail_from)[1] or self.mail_from}"
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -192,3 +207,7 @@ def _check_channels(settings: Settings) -> None:
         raise SettingsError("SMTP_URL: smtp://user:password@host:587 or smtps://user:password@host:465")
     if settings.gateway_url and not settings.gateway_url.startswith(("http://", "https://")):
         raise SettingsError("GATEWAY_URL: http(s)://host/path of the gateway")
+    try:
+        vapid.private_key(settings.secret_key, settings.vapid_private_key)
+    except vapid.KeyInvalid:
+        raise SettingsError("VAPID_PRIVATE_KEY: the 32 bytes of a P-256 key in base64url") from None

@@ -31,6 +31,8 @@ PAGES = [
     "app.wallet.receiving",
     "app.wallet.inbox",
     "app.wallet.settings",
+    "app.wallet.preferences",
+    "app.wallet.browsers",
     "app.wallet.unsubscribing",
     "app.wallet.short_links",
     "app.till.views",

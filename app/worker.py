@@ -10,10 +10,12 @@ from flask import Flask
 
 from app.config import Settings
 from core.clock import utc_now
+from push import vapid
 from push.channels import Channel
 from push.channels.console import ConsoleChannel
 from push.channels.email import EmailChannel
 from push.channels.gateway import GatewayChannel
+from push.channels.web_push import WebPushChannel
 from push.looping import close_here, run_here
 from push.models import PushChannel
 from push.sending import deliver_inbox_batch, drain, send_batch
@@ -32,6 +34,9 @@ def channels_of(settings: Settings) -> dict[PushChannel, Channel]:
         channels[PushChannel.EMAIL] = EmailChannel(settings.smtp_url, settings.mail_from)
     if settings.gateway_url:
         channels[PushChannel.GATEWAY] = GatewayChannel(settings.gateway_url, settings.gateway_secret)
+    if settings.is_web_push_possible:
+        key = vapid.private_key(settings.secret_key, settings.vapid_private_key)
+        channels[PushChannel.WEB_PUSH] = WebPushChannel(key, settings.operator_address)
     if settings.console_channels:
         for name in (PushChannel.EMAIL, PushChannel.GATEWAY):
             channels.setdefault(name, ConsoleChannel(name))
@@ -44,6 +49,7 @@ def names_set_up(settings: Settings) -> list[str]:
         PushChannel.INBOX: True,
         PushChannel.EMAIL: bool(settings.smtp_url or settings.console_channels),
         PushChannel.GATEWAY: bool(settings.gateway_url or settings.console_channels),
+        PushChannel.WEB_PUSH: settings.is_web_push_possible,
     }
     return [str(name) for name in PushChannel if is_set_up.get(name, False)]
 

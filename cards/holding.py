@@ -1,8 +1,9 @@
 """A wallet and its cards: what it holds, what the member says of himself, leaving and coming back."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import Select, case, or_, select, update
@@ -19,6 +20,8 @@ from stores.models import Chain
 RESTORABLE_FOR = timedelta(days=30)
 LONGEST_NAME = 60
 SHOWN = (CardState.ACTIVE, CardState.FROZEN)
+A_LEAP_YEAR = 2024  # so that 29 February is a day
+BIRTHDAY = re.compile(r"([0-9]{1,2})-([0-9]{1,2})")
 
 
 class CardNotHeld(NotFound):
@@ -49,6 +52,13 @@ class NameTooLong(Invalid):
     sentence = Text("称呼最多 60 个字。", "A name has at most 60 characters.")
 
 
+class BirthdayInvalid(Invalid):
+    """A month and a day that is in it."""
+
+    code = "birthday_invalid"
+    sentence = Text("没有这一天，请检查生日。", "There is no such day. Please check the birthday.")
+
+
 class HeldCard(NamedTuple):
     """A card with all that its page shows."""
 
@@ -66,6 +76,7 @@ class Profile:
     name: str = ""
     phone: str = ""
     email: str = ""
+    birthday: str = ""  # month and day: "5-31"
 
 
 def cards_of_wallet(wallet_id: int, *, now: datetime) -> Sequence[HeldCard]:
@@ -100,8 +111,8 @@ def _held(wallet_id: int) -> Select[Card, Program, Tier, Chain, Member]:
 def update_profile(held: HeldCard, profile: Profile, *, by: Author, now: datetime) -> None:
     """Write down what the member says of himself. Needs an open transaction.
 
-    Another phone than before is not verified. Raises NameTooLong, PhoneInvalid, EmailInvalid. The audit names the
-    fields, not what stands in them.
+    Another phone than before is not verified. Raises NameTooLong, PhoneInvalid, EmailInvalid, BirthdayInvalid.
+    The audit names the fields, not what stands in them.
     """
     name = " ".join(profile.name.split())
     if len(name) > LONGEST_NAME:
@@ -110,6 +121,7 @@ def update_profile(held: HeldCard, profile: Profile, *, by: Author, now: datetim
         "name": name,
         "phone": parse_phone(profile.phone, currency=held.chain.currency),
         "email": parse_email(profile.email),
+        "birthday": parse_birthday(profile.birthday),
     }
     changed = sorted(field for field, value in said.items() if getattr(held.member, field) != value)
     if not changed:
@@ -128,6 +140,20 @@ def update_profile(held: HeldCard, profile: Profile, *, by: Author, now: datetim
         at=now,
         after={"fields": changed},
     )
+
+
+def parse_birthday(text: str) -> str | None:
+    """ "05-31" from a month and a day, None from nothing. Raises BirthdayInvalid."""
+    if not text.strip("- "):
+        return None
+    found = BIRTHDAY.fullmatch(text.strip())
+    try:
+        day = date(A_LEAP_YEAR, int(found[1]), int(found[2])) if found else None
+    except ValueError:
+        day = None
+    if day is None:
+        raise BirthdayInvalid()
+    return f"{day:%m-%d}"
 
 
 def choose_language(wallet_id: int, language: str) -> None:

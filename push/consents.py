@@ -5,6 +5,7 @@ so it needs none, and can be muted.
 """
 
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import select
 
@@ -35,6 +36,24 @@ def current_consents(member_id: int, purpose: Purpose = Purpose.PROMOTION) -> di
     )
     said = {word.channel: word.is_granted for word in words}  # in order: the newest stays
     return {str(channel): said.get(channel, granted_without_a_word(channel, purpose)) for channel in PushChannel}
+
+
+class Word(NamedTuple):
+    """What a member said last about a channel and purpose: yes or no, where, and when."""
+
+    is_granted: bool
+    source: str
+    at: datetime
+
+
+def words_of(member_id: int) -> dict[tuple[str, str], Word]:
+    """The newest word for each (purpose, channel) of which the member said anything. Measurement is of the inbox."""
+    said = db.session.execute(
+        select(Consent.purpose, Consent.channel, Consent.is_granted, Consent.source, Consent.at)
+        .where(Consent.member_id == member_id)
+        .order_by(Consent.id)
+    )
+    return {(row.purpose, row.channel): Word(row.is_granted, row.source, row.at) for row in said}  # the newest stays
 
 
 def grant(

@@ -50,7 +50,8 @@ class Writer:
             html=words.html,
             coupon=coupon or None,
             url=wallet,
-            unsubscribe_url=self._links.unsubscribe(row.member_id, self._name),
+            unsubscribe_url=self._links.unsubscribe(row.member_id, self._name, row.purpose),
+            fresh_until=row.send_until,
             browsers=needed.browsers,
             template=template,
         )

@@ -1,16 +1,19 @@
-"""The way out in every message: a signed link that knows the member and the channel, and nothing else."""
+"""The way out in every message: a signed link that knows the member, the channel and the purpose, and nothing else."""
 
 from typing import NamedTuple
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from push.links import ShortLinks
+from push.models import Purpose
+
 SALT = "push-unsubscribe"
 
 
 class Way(NamedTuple):
     member_id: int
     channel: str
+    purpose: Purpose = Purpose.PROMOTION
 
 
 class Links:
@@ -25,14 +28,17 @@ class Links:
     def wallet(self) -> str:
         return f"{self._public_url}/wallet/inbox"
 
-    def unsubscribe(self, member_id: int, channel: str) -> str:
-        return f"{self._public_url}/u/{self._signer.dumps([member_id, channel])}"
+    def unsubscribe(self, member_id: int, channel: str, purpose: str = Purpose.PROMOTION) -> str:
+        """Promotion goes without saying, so that these links stay short."""
+        named = [] if purpose == Purpose.PROMOTION else [str(purpose)]
+        return f"{self._public_url}/u/{self._signer.dumps([member_id, str(channel), *named])}"
 
 
 def read_token(token: str, secret_key: str) -> Way | None:
-    """Whom and which channel a link means; None when it is not one of ours."""
+    """Whom, which channel and what kind of message a link means; None when it is not one of ours."""
     try:
-        member_id, channel = URLSafeSerializer(secret_key, salt=SALT).loads(token)
+        member_id, channel, *named = URLSafeSerializer(secret_key, salt=SALT).loads(token)
+        purpose = Purpose(*named) if named else Purpose.PROMOTION
     except (BadSignature, ValueError, TypeError):
         return None
-    return Way(int(member_id), str(channel))
+    return Way(int(member_id), str(channel), purpose)

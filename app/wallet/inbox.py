@@ -17,13 +17,14 @@ from core.db import transaction
 from push import consents, inbox
 from push.inbox import InboxMessage
 from push.links import ShortLinks, Way, pieces
-from push.models import PushChannel
+from push.models import ConsentPurpose, Purpose, PushChannel
 
 bp = Blueprint("wallet_inbox", __name__, url_prefix="/wallet/inbox", template_folder="templates")
 bp.before_request(require_wallet)
 
 PAGE = 20
 SOURCE = "wallet inbox"
+PAIRS = [(purpose, channel) for purpose in Purpose for channel in PushChannel]
 
 
 @bp.get("")
@@ -36,13 +37,12 @@ def index() -> str:
     zones = {held.chain.id: held.chain.timezone for held in cards.values()}
     messages = [_shown(message, zones.get(message.chain_id, "UTC")) for message in found[:PAGE]]
     unread = inbox.count_unread(actor().id)
-    said = {card_id: consents.current_consents(held.member.id) for card_id, held in cards.items()}
     return render_template(
         "wallet/inbox.html",
         messages=messages,
         next_after=found[PAGE - 1].id if len(found) > PAGE else None,
         unread=unread,
-        muted=[(held, name_of(held.chain), not any(said[card_id].values())) for card_id, held in cards.items()],
+        muted=[(held, name_of(held.chain), not _agreed(held.member.id)) for card_id, held in cards.items()],
         beacon_url=url_for("wallet_inbox.read") if unread else None,
         chain_accent=next(iter(cards.values())).chain.accent if cards else None,
     )
@@ -89,10 +89,11 @@ def read() -> Response | tuple[str, int]:
 def mute(card_id: int) -> Response:
     """No more messages of this chain, on any channel. What was agreed to before comes back by the undo."""
     member_id, now = held_card(card_id).member.id, utc_now()
-    agreed = [channel for channel, is_granted in consents.current_consents(member_id).items() if is_granted]
+    agreed = _agreed(member_id)
     with transaction():
-        for channel in PushChannel:
-            consents.withdraw(member_id, channel, SOURCE, now)
+        for purpose in Purpose:
+            for channel in PushChannel:
+                consents.withdraw(member_id, channel, SOURCE, now, ConsentPurpose(purpose))
     undo = {
         "text": _("No more messages from this chain."),
         "undo_url": url_for("wallet_inbox.listen", card_id=card_id),
@@ -102,14 +103,21 @@ def mute(card_id: int) -> Response:
     return redirect(url_for("wallet_inbox.index"), 303)
 
 
+def _agreed(member_id: int) -> list[str]:
+    """What may reach a member now, as "purpose:channel"."""
+    standing = {purpose: consents.current_consents(member_id, purpose) for purpose in Purpose}
+    return [f"{purpose}:{channel}" for purpose, channel in PAIRS if standing[purpose][channel]]
+
+
 @bp.post("/<int:card_id>/listen")
 @access(WALLET)
 def listen(card_id: int) -> Response:
     """Messages again: over the channels named, else in the inbox."""
     member_id, now = held_card(card_id).member.id, utc_now()
-    channels = [c for c in PushChannel if c in request.form.get("channels", "").split()] or [PushChannel.INBOX]
+    named = request.form.get("channels", "").split()
+    wanted = [pair for pair in PAIRS if ":".join(pair) in named] or [(each, PushChannel.INBOX) for each in Purpose]
     with transaction():
-        for channel in channels:
-            consents.grant(member_id, channel, SOURCE, now)
+        for purpose, channel in wanted:
+            consents.grant(member_id, channel, SOURCE, now, ConsentPurpose(purpose))
     flash(_("Messages come again."), "good")
     return redirect(url_for("wallet_inbox.index"), 303)

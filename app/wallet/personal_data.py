@@ -10,6 +10,7 @@ from checkout.models import Checkout, Redemption
 from core.db import db
 from coupons.gift_models import CouponGift
 from coupons.models import Coupon, Offer
+from push.address_models import WebPushSubscription
 from push.models import Consent, Delivery, Run
 from sharing.models import Referral, ShareLink, SharerName, ShareVisit
 from sharing.reward_models import Reward
@@ -30,6 +31,7 @@ def personal_data(wallet_id: int) -> dict[str, Any]:
                 Member.phone,
                 Member.phone_verified_at,
                 Member.email,
+                Member.birthday,
                 Member.language,
                 Store.name.label("store"),
                 Member.joined_at,
@@ -147,9 +149,14 @@ def personal_data(wallet_id: int) -> dict[str, Any]:
             .order_by(Delivery.id)
         ),
         "consents": _rows(
-            select(Consent.channel, Consent.is_granted, Consent.source, Consent.at)
+            select(Consent.channel, Consent.purpose, Consent.is_granted, Consent.source, Consent.at)
             .where(Consent.member_id.in_(members))
             .order_by(Consent.id)
+        ),
+        "browsers": _rows(
+            select(WebPushSubscription.endpoint, WebPushSubscription.created_at, WebPushSubscription.gone_at)
+            .where(WebPushSubscription.wallet_id == wallet_id)
+            .order_by(WebPushSubscription.id)
         ),
         "scans": _rows(
             select(Store.name.label("store"), StoreCode.label, Scan.at)

@@ -1,36 +1,35 @@
-"""What a member says of himself, what may reach him, his language, his data, and leaving."""
+"""What a member says of himself, his language, his data, and leaving."""
 
 from dataclasses import asdict
+from datetime import date
 
 from flask import Blueprint, Response, flash, json, redirect, render_template, request, url_for
+from flask_babel import format_date
 from flask_babel import gettext as _
 from werkzeug import Response as AnyResponse
 
 from app.auth.guard import WALLET, access, actor, author
 from app.languages import LANGUAGES, keep_language, language, say
 from app.security import row_number
-from app.wallet import invitations
+from app.wallet import invitations, preferences
 from app.wallet.personal_data import personal_data
 from app.wallet.phone import held_card, require_wallet
 from app.wallet.showing import card_shown, name_of
 from cards import holding
 from cards.contacts import EmailInvalid, PhoneInvalid, as_dialled
-from cards.holding import HeldCard, NameTooLong, Profile
+from cards.holding import A_LEAP_YEAR, BirthdayInvalid, HeldCard, NameTooLong, Profile
 from cards.models import CardState
 from core.clock import utc_now
 from core.db import transaction
 from core.errors import Invalid
-from push import consents
-from push.models import PushChannel
+from core.text import Text
 from sharing import naming
-
-ASKED = (PushChannel.INBOX, PushChannel.EMAIL, PushChannel.GATEWAY)  # the switches on the page
 
 bp = Blueprint("wallet_settings", __name__, url_prefix="/wallet/settings", template_folder="templates")
 bp.before_request(require_wallet)
 
-SOURCE = "wallet settings"
-FIELD_OF = {NameTooLong: "name", PhoneInvalid: "phone", EmailInvalid: "email"}
+DAY = Text("日", "Day")  # of a month; the catalogue has the word for a date
+FIELD_OF = {NameTooLong: "name", PhoneInvalid: "phone", EmailInvalid: "email", BirthdayInvalid: "birthday"}
 
 
 @bp.get("")
@@ -46,16 +45,14 @@ def index() -> str | AnyResponse:
 @bp.post("/<int:card_id>")
 @access(WALLET)
 def save(card_id: int) -> AnyResponse | tuple[str, int]:
-    """Profile and consents, in one go."""
-    held, now = held_card(card_id), utc_now()
-    said = Profile(**{field: request.form.get(field, "") for field in FIELD_OF.values()})
+    """What the member says of himself."""
+    held, form = held_card(card_id), request.form
+    birthday = f"{form.get('birth_month', '')}-{form.get('birth_day', '')}"
+    said = Profile(form.get("name", ""), form.get("phone", ""), form.get("email", ""), birthday)
     try:
         with transaction():
-            holding.update_profile(held, said, by=author(), now=now)
-            for channel in ASKED:
-                change = consents.grant if request.form.get(f"consent_{channel}") else consents.withdraw
-                change(held.member.id, channel, SOURCE, now)
-    except (NameTooLong, PhoneInvalid, EmailInvalid) as refusal:
+            holding.update_profile(held, said, by=author(), now=utc_now())
+    except tuple(FIELD_OF) as refusal:
         return _page(_active_cards(), held, said=said, error=refusal), 422
     flash(_("Saved."), "good")
     return redirect(url_for("wallet_settings.index", card=card_id), 303)
@@ -88,23 +85,27 @@ def _active_cards() -> list[HeldCard]:
     return [h for h in held if h.card.state != CardState.CLOSED]
 
 
-def _consents(held: HeldCard | None, said: Profile | None) -> dict[str, bool]:
-    """What is agreed to; after a mistake, what the form said."""
-    if said is not None:
-        return {channel: bool(request.form.get(f"consent_{channel}")) for channel in ASKED}
-    return consents.current_consents(held.member.id) if held else {}
+def _days() -> dict[str, list[tuple[str, str]]]:
+    """Months and days to choose from, in the reader's language."""
+    in_chinese = language() == "zh"
+    names = [format_date(date(A_LEAP_YEAR, month, 1), "LLLL", rebase=False) for month in range(1, 13)]
+    return {
+        "months": [("", _("Month")), *((str(number), name) for number, name in enumerate(names, 1))],
+        "days": [("", say(DAY)), *((str(day), f"{day}日" if in_chinese else str(day)) for day in range(1, 32))],
+    }
 
 
 def _page(
     cards: list[HeldCard], held: HeldCard | None, *, said: Profile | None = None, error: Invalid | None = None
 ) -> str:
-    values = {}
+    values = {"birthday": ""}
     if said is not None:
         values = asdict(said)
     elif held is not None:
         member = held.member
         phone = as_dialled(member.phone, currency=held.chain.currency)
-        values = {"name": member.name, "phone": phone, "email": member.email or ""}
+        values = {"name": member.name, "phone": phone, "email": member.email or "", "birthday": member.birthday or ""}
+    month, _dash, day = values["birthday"].partition("-")
     return render_template(
         "wallet/settings.html",
         cards=cards,
@@ -112,9 +113,11 @@ def _page(
         card=card_shown(held) if held else None,
         chain_name=name_of(held.chain) if held else "",
         values=values,
+        born=(month.lstrip("0"), day.lstrip("0")),
+        reached=preferences.summary(held) if held else "",
+        **_days(),
         shown_name=say(invitations.named(naming.shown_name(held.member))) if held else "",
         is_verified=held is not None and held.member.phone_verified_at is not None,
         errors={FIELD_OF[type(error)]: error.say(language())} if error else {},
-        consents=_consents(held, said),
         chain_accent=held.chain.accent if held else None,
     )

@@ -3,15 +3,16 @@
 from flask import Blueprint, current_app, render_template, request, url_for
 from flask_babel import gettext as _
 
+from app.auth.devices import device_wallet
 from app.auth.guard import PUBLIC, access
 from app.factory import csrf
 from app.security import note_wrong_code, slow_down_guessing
 from app.wallet.showing import name_of
-from cards.holding import chain_of_member
+from cards.holding import cards_of_wallet, chain_of_member
 from core.clock import utc_now
 from core.db import transaction
 from push import consents
-from push.models import PushChannel
+from push.models import ConsentPurpose, Purpose, PushChannel
 from push.unsubscribing import Way, read_token
 from sharing.joining import CodeUnknown
 from stores.models import Chain
@@ -26,28 +27,29 @@ SOURCE = "unsubscribe link"
 def ask(token: str) -> str:
     """What will stop, and the button. Opening it stops nothing: mail programs open links all day."""
     way, chain = _way_of(token)
-    return _page(way, chain, token, is_done=False)
+    return _page(way, chain, token)
 
 
 @bp.post("/<token>")
 @access(PUBLIC)
 @csrf.exempt  # type: ignore[untyped-decorator]  # the link is signed, and a mail program has no form
 def stop(token: str) -> str:
-    """No more messages over this channel."""
+    """No more messages of this purpose over this channel."""
     way, chain = _way_of(token)
     with transaction():
-        consents.withdraw(way.member_id, way.channel, SOURCE, utc_now())
-    return _page(way, chain, token, is_done=True)
+        consents.withdraw(way.member_id, way.channel, SOURCE, utc_now(), ConsentPurpose(way.purpose))
+    return _page(way, chain, token)
 
 
 @bp.post("/<token>/undo")
 @access(PUBLIC)
 def undo(token: str) -> str:
-    """A slip of the thumb: messages come as before."""
+    """A slip of the thumb: messages come as before. Whatever he said elsewhere stays as it is."""
     way, chain = _way_of(token)
     with transaction():
-        consents.grant(way.member_id, way.channel, SOURCE, utc_now())
-    return _page(way, chain, token, is_done=False)
+        if _was_stopped_here(way):
+            consents.grant(way.member_id, way.channel, SOURCE, utc_now(), ConsentPurpose(way.purpose))
+    return _page(way, chain, token)
 
 
 def _way_of(token: str) -> tuple[Way, Chain]:
@@ -60,22 +62,57 @@ def _way_of(token: str) -> tuple[Way, Chain]:
     return way, chain
 
 
-def _page(way: Way, chain: Chain, token: str, *, is_done: bool) -> str:
-    words = {
-        PushChannel.INBOX: _("messages in the wallet"),
-        PushChannel.EMAIL: _("e-mails"),
-        PushChannel.GATEWAY: _("SMS and WeChat messages"),
-        PushChannel.WEB_PUSH: _("browser notifications"),
-        PushChannel.WECHAT_TEMPLATE: _("WeChat messages"),
-        PushChannel.WECHAT_SUBSCRIPTION: _("WeChat messages"),
-    }
+def _was_stopped_here(way: Way) -> bool:
+    """Whether the member's last word was a link like this one: nobody is signed up by an undo."""
+    word = consents.words_of(way.member_id).get((way.purpose.value, way.channel))
+    return word is not None and not word.is_granted and word.source == SOURCE
+
+
+def _page(way: Way, chain: Chain, token: str) -> str:
+    """The state as it is: who comes back to the link later sees that nothing comes any more."""
+    is_done = not consents.current_consents(way.member_id, way.purpose)[way.channel]
     return render_template(
         "wallet/unsubscribe.html",
-        what=words[PushChannel(way.channel)],
+        what=_promotion(way) if way.purpose == Purpose.PROMOTION else _service(way),
+        rest=_("Messages about your own card still come.") if way.purpose == Purpose.PROMOTION else "",
         chain_name=name_of(chain),
         chain_accent=chain.accent,
         is_done=is_done,
-        was_undone=request.endpoint == "wallet_unsubscribing.undo",
+        may_be_undone=is_done and _was_stopped_here(way),
+        was_undone=not is_done and request.endpoint == "wallet_unsubscribing.undo",
         stop_url=url_for("wallet_unsubscribing.stop", token=token),
         undo_url=url_for("wallet_unsubscribing.undo", token=token),
+        all_url=_preferences_url(way),
     )
+
+
+def _promotion(way: Way) -> str:
+    words = {
+        PushChannel.INBOX: _("offers and news in the wallet"),
+        PushChannel.EMAIL: _("e-mails with offers and news"),
+        PushChannel.GATEWAY: _("SMS and WeChat messages with offers and news"),
+        PushChannel.WEB_PUSH: _("browser notifications with offers and news"),
+        PushChannel.WECHAT_TEMPLATE: _("WeChat messages with offers and news"),
+        PushChannel.WECHAT_SUBSCRIPTION: _("WeChat messages with offers and news"),
+    }
+    return words[PushChannel(way.channel)]
+
+
+def _service(way: Way) -> str:
+    words = {
+        PushChannel.INBOX: _("messages about your card in the wallet"),
+        PushChannel.EMAIL: _("e-mails about your card"),
+        PushChannel.GATEWAY: _("SMS and WeChat messages about your card"),
+        PushChannel.WEB_PUSH: _("browser notifications about your card"),
+        PushChannel.WECHAT_TEMPLATE: _("WeChat messages about your card"),
+        PushChannel.WECHAT_SUBSCRIPTION: _("WeChat messages about your card"),
+    }
+    return words[PushChannel(way.channel)]
+
+
+def _preferences_url(way: Way) -> str:
+    """All switches, where this phone is the member's own."""
+    wallet = device_wallet()
+    held = cards_of_wallet(wallet.id, now=utc_now()) if wallet else []
+    card_id = next((each.card.id for each in held if each.member.id == way.member_id), None)
+    return url_for("wallet_preferences.show", card_id=card_id) if card_id else ""

@@ -11,6 +11,7 @@ from werkzeug import Response
 from app.auth.devices import device_wallet
 from app.auth.guard import PUBLIC, WALLET, access, actor, author
 from app.languages import say
+from app.wallet.browsers import may_be_offered
 from app.wallet.giving import given_words, giving_shown, taken_lately
 from app.wallet.phone import held_card, require_wallet
 from app.wallet.receipts import latest_of
@@ -101,6 +102,7 @@ def card(card_id: int) -> str:
         offers=[_offer_row(held, on_show, scanned) for on_show in claimable],
         sharing=sheet_of(held, Occasion.WALLET, now=now),
         is_fresh=held.card.issued_at > now - FRESH_FOR and not friends.has_shared(card_id),
+        offers_notifications=may_be_offered(held),
         purchase=latest_of(held),
         brought=ngettext("You brought %(num)d friend", "You brought %(num)d friends", brought) if brought else "",
         tier=name_of(held.tier),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 
@@ -37,6 +37,7 @@ class Message:
     url: str  # the wallet
     unsubscribe_url: str
     html: str = ""  # for e-mail: already clean
+    fresh_until: datetime | None = None  # a provider that keeps it need not keep it longer
     browsers: tuple[Browser, ...] = ()  # for Web Push: all that the member has
     template: Filled | None = None  # for vendors that take nothing but templates
 

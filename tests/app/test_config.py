@@ -62,6 +62,7 @@ def test_postgresql_is_reached_by_one_driver(url):
         ({"port": 99999}, "PORT"),
         ({"trusted_proxies": -1}, "TRUSTED_PROXIES"),
         ({"push_lease_seconds": 0}, "PUSH_LEASE_SECONDS"),
+        ({"vapid_private_key": "short"}, "VAPID_PRIVATE_KEY"),
         ({"public_calls_per_minute": 0}, "PUBLIC_CALLS_PER_MINUTE"),
         ({"log_level": "LOUD"}, "LOG_LEVEL"),
         ({"smtp_url": "mail.example.com"}, "SMTP_URL"),

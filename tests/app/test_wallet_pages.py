@@ -21,7 +21,6 @@ from core.clock import utc_now
 from core.db import db, transaction
 from core.hot import reading, this_transaction
 from coupons.models import Coupon
-from push import consents
 from push.models import Campaign, Delivery, Run
 from push.unsubscribing import Links
 from sharing import linking
@@ -451,21 +450,43 @@ def test_drafts_and_hidden_offers_have_no_page(client, chain):
 
 def test_settings_keep_what_a_member_says_of_himself(client, code):
     card = take(client, code)
-    said = {"name": "小林", "phone": "138 0000 0000", "email": "Lin@Example.com", "consent_email": "yes"}
+    said = {
+        "name": "小林",
+        "phone": "138 0000 0000",
+        "email": "Lin@Example.com",
+        "birth_month": "2",
+        "birth_day": "29",
+    }
 
     pages.post(client, f"/wallet/settings/{card.id}", said)
 
     member = db.session.get_one(Member, card.member_id, populate_existing=True)
     assert (member.name, member.phone, member.email) == ("小林", "+8613800000000", "lin@example.com")
-    assert granted(member.id) == {"email"}
+    assert member.birthday == "02-29"
+    page = client.get(f"/wallet/settings?card={card.id}&lang=en").text
+    assert '<option value="2" selected>February</option>' in page
+    assert '<option value="29" selected>29</option>' in page
+
+    pages.post(client, f"/wallet/settings/{card.id}", said | {"birth_month": "", "birth_day": ""})
+    assert db.session.get_one(Member, card.member_id, populate_existing=True).birthday is None
+
+
+@pytest.mark.parametrize(("month", "day"), [("2", "30"), ("4", "31"), ("5", ""), ("", "1"), ("13", "1"), ("五", "1")])
+def test_a_day_that_is_none_is_no_birthday(client, code, month, day):
+    card = take(client, code)
+
+    said = {"name": "小林", "birth_month": month, "birth_day": day}
+    answer = pages.post(client, f"/wallet/settings/{card.id}?lang=en", said)
+
+    assert answer.status_code == 422
+    assert "There is no such day" in answer.text
+    assert 'value="小林"' in answer.text
 
 
 def test_a_wrong_phone_is_named_and_nothing_typed_is_lost(client, code):
     card = take(client, code)
 
-    answer = pages.post(
-        client, f"/wallet/settings/{card.id}?lang=en", {"name": "小林", "phone": "12", "consent_email": "yes"}
-    )
+    answer = pages.post(client, f"/wallet/settings/{card.id}?lang=en", {"name": "小林", "phone": "12"})
 
     assert answer.status_code == 422
     assert "This is not a phone number" in answer.text
@@ -550,38 +571,6 @@ def test_a_message_is_read_when_the_page_says_so_not_by_looking(client, code):
     assert db.session.get_one(Delivery, delivery.id, populate_existing=True).read_at is not None
 
 
-def test_muting_stops_every_channel_and_the_undo_brings_back_what_was_agreed(client, code):
-    card = take(client, code)
-    pages.post(client, f"/wallet/settings/{card.id}", {"consent_inbox": "yes", "consent_email": "yes"})
-    agreed = consents.current_consents(card.member_id)
-
-    muted = pages.post(client, f"/wallet/inbox/{card.id}/mute")
-    assert not any(consents.current_consents(card.member_id).values())
-
-    channels = re.search(r'name="channels" value="([^"]*)"', flashed(client, muted))
-    assert channels is not None
-    pages.post(client, f"/wallet/inbox/{card.id}/listen", {"channels": channels[1]})
-    assert consents.current_consents(card.member_id) == agreed
-
-
-def test_the_way_out_of_a_message_stops_its_channel_by_one_post_and_not_by_opening(app, client, code):
-    card = take(client, code)
-    pages.post(client, f"/wallet/settings/{card.id}", {"consent_inbox": "yes", "consent_email": "yes"})
-    link = Links("http://localhost", app.config["SECRET_KEY"]).unsubscribe(card.member_id, "email")
-    path = link.removeprefix("http://localhost")
-    stranger = app.test_client()
-
-    assert "Stop these messages?" in stranger.get(f"{path}?lang=en").text
-    assert consents.current_consents(card.member_id)["email"] is True
-
-    one_click = stranger.post(path, data={"List-Unsubscribe": "One-Click"})
-    assert one_click.status_code == 200
-    assert granted(card.member_id) == {"inbox"}
-
-    pages.post(stranger, f"{path}/undo")
-    assert consents.current_consents(card.member_id)["email"] is True
-
-
 def test_a_forged_way_out_is_like_an_unknown_code(client):
     forged = Links("", "another key" * 4).unsubscribe(1, "email")
 
@@ -620,8 +609,3 @@ def test_a_store_of_another_chain_cannot_be_chosen(app, chain, code):
 
     assert answer.status_code == 404
     assert count(Card) == 0
-
-
-def granted(member_id):
-    """The channels that may be used for a member now."""
-    return {channel for channel, is_granted in consents.current_consents(member_id).items() if is_granted}

@@ -14,6 +14,7 @@ from push.channels import Message
 from push.channels.console import ConsoleChannel
 from push.channels.email import EmailChannel
 from push.channels.gateway import GatewayChannel
+from push.channels.web_push import WebPushChannel
 from push.looping import run_here
 
 MESSAGE = Message(
@@ -23,7 +24,8 @@ MESSAGE = Message(
 
 @pytest.fixture
 def settings(app):
-    return app.extensions["settings"]
+    """Of a site without https: its browsers show no notifications."""
+    return replace(app.extensions["settings"], public_url="http://cards.example")
 
 
 def test_without_settings_there_is_only_the_inbox(settings):
@@ -38,6 +40,19 @@ def test_each_setting_brings_its_channel(settings):
 
     assert [type(channel) for channel in channels.values()] == [EmailChannel, GatewayChannel]
     assert names_set_up(both) == ["inbox", "email", "gateway"]
+
+
+def test_a_secure_site_reaches_browsers(settings):
+    secure, here = (
+        replace(settings, public_url="https://cards.example"),
+        replace(settings, public_url="http://localhost"),
+    )
+
+    assert [type(channel) for channel in channels_of(secure).values()] == [WebPushChannel]
+    assert names_set_up(secure) == names_set_up(here) == ["inbox", "web_push"]
+    assert names_set_up(replace(secure, push_services="")) == ["inbox"]
+    assert secure.operator_address == "https://cards.example"
+    assert replace(here, mail_from="Kaquan <cards@example.com>").operator_address == "mailto:cards@example.com"
 
 
 def test_for_looking_the_terminal_stands_in_for_what_is_not_set_up(settings):

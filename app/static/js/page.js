@@ -64,6 +64,7 @@ document.addEventListener("htmx:configRequest", (event) => {
 if (document.querySelector("form[data-share]")) import("./share.js");
 if (document.querySelector("[data-rotating-code]")) import("./rotating_code.js");
 if (document.querySelector("[data-free-in]")) import("./countdown.js");
+if (document.querySelector("[data-web-push], [data-web-push-line]")) import("./web_push.js");
 
 // A row of tabs that is wider than the phone begins at the one that is open.
 document.querySelector(".tabs [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
