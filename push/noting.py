@@ -15,7 +15,6 @@ from push.deciding import MAX_ATTEMPTS
 from push.falling_back import fall_back
 from push.models import ChannelMode, DeliveryState, PushChannel
 from push.needs import Result
-from push.pacing import Leave, note_health
 from push.suppressing import suppress
 from push.telling import tell
 
@@ -71,13 +70,10 @@ class Change(NamedTuple):
     error: str | None
 
 
-def note_batch(name: PushChannel, results: Sequence[Result], leave: Leave, *, now: datetime) -> bool:
-    """Write the results of attempts down, with all that follows from them, in one transaction.
-
-    True when the provider is in such trouble that nothing more must be tried now.
-    """
+def note_batch(name: PushChannel, results: Sequence[Result], *, now: datetime) -> None:
+    """Write the results of attempts down, with all that follows from them, in one transaction."""
     if not results:
-        return False
+        return
     with transaction():
         hot = this_transaction()
         _note_went(hot, [result for result in results if result.problem is None], now=now)
@@ -88,7 +84,6 @@ def note_batch(name: PushChannel, results: Sequence[Result], leave: Leave, *, no
         tell(hot, failed | {result.row.id for result in results if result.problem is None}, now=now)
         _note_addresses(name, results, now=now)
         needs.tell(name, results, now=now)
-        return note_health(hot, name, [result.problem for result in results], leave, now=now)
 
 
 def _note_went(hot: Hot, results: Sequence[Result], *, now: datetime) -> None:
