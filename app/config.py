@@ -46,6 +46,7 @@ class Settings:
     show_phone_codes: bool = False  # without a gateway, one-time codes stand on the page and in the terminal
     vapid_private_key: str = ""  # for Web Push; without one it comes from secret_key
     push_services: str = "fcm.googleapis.com push.services.mozilla.com push.apple.com notify.windows.com"
+    webhooks_in_own_network: bool = False  # webhooks may call addresses of this network, and over http
     push_lease_seconds: int = 120  # after that, what a dead worker was sending is taken again
     broker_url: str = ""  # see UNUSED
     poster_font: str = ""

@@ -57,6 +57,7 @@ PAGES = [
     "app.dashboard.staffing",
     "app.dashboard.settings",
     "app.dashboard.till_rules",
+    "app.dashboard.webhooks",
     "app.reports.views",
 ]
 COMMANDS = [

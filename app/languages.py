@@ -26,6 +26,7 @@ CATALOGUES = [
     "till/translations",
     "dashboard/translations_staffing",
     "dashboard/translations_settings",
+    "dashboard/translations_webhooks",
     "dashboard/translations_stores",
     "dashboard/translations_sharing",
     "dashboard/translations_tree",

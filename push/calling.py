@@ -25,6 +25,7 @@ from sqlalchemy import and_, exists, or_, select, update
 from core.db import db, transaction
 from push import webhooks
 from push.channels.gateway import retry_after
+from push.looping import run_here
 from push.public_addresses import is_public
 from push.webhook_models import DisabledBecause, WebhookEndpoint, WebhookMessage, WebhookState
 
@@ -96,18 +97,17 @@ class Caller:
     def __init__(self, *, is_private: bool = False, timeout: float = TIMEOUT) -> None:
         self._is_private = is_private
         self._timeout = aiohttp.ClientTimeout(total=timeout)
-        self._runner = asyncio.Runner()
         self._session: aiohttp.ClientSession | None = None
 
     def call_all(self, messages: Sequence[Due], *, now: datetime) -> list[Answer]:
         """The answers, in the order of the messages."""
-        return self._runner.run(self._call_all(messages, now))
+        return run_here(self._call_all(messages, now))
 
     def close(self) -> None:
+        """Give connections back, in the thread that called."""
         if self._session is not None:
-            self._runner.run(self._session.close())
+            run_here(self._session.close())
             self._session = None
-        self._runner.close()
 
     async def _call_all(self, messages: Sequence[Due], now: datetime) -> list[Answer]:
         if self._session is None:

@@ -21,6 +21,7 @@ MODULES = [
     "app.api.sharing",
     "app.api.propagation",
     "app.api.rewards",
+    "app.api.webhooks",
     "app.api.stores",
     "app.api.members",
     "app.api.events",

@@ -69,6 +69,12 @@ ACTIONS = {
     "codes voided": Text("作废印刷券码", "Printed codes voided"),
     "coupon given": Text("员工赠券", "Coupon given by staff"),
     "coupon voided": Text("作废优惠券", "Coupon voided"),
+    "webhook created": Text("添加接收系统", "Endpoint added"),
+    "webhook changed": Text("修改接收系统", "Endpoint changed"),
+    "webhook secret renewed": Text("换新签名密钥", "Endpoint's secret renewed"),
+    "webhook disabled": Text("停用接收系统", "Endpoint disabled"),
+    "webhook enabled": Text("启用接收系统", "Endpoint enabled"),
+    "webhook removed": Text("移除接收系统", "Endpoint removed"),
     "campaign created": Text("新建推送", "Push drafted"),
     "campaign edited": Text("修改推送", "Push changed"),
     "campaign scheduled": Text("安排推送", "Push scheduled"),
@@ -134,6 +140,7 @@ OBJECTS = {
     "staff": Text("员工", "person"),
     "store": Text("门店", "store"),
     "store_code": Text("门店码", "store code"),
+    "webhook_endpoint": Text("接收系统", "endpoint"),
     "till_policy": Text("收银规则", "till rules"),
 }
 

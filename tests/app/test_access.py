@@ -105,6 +105,7 @@ NEUTRAL = {"name", "colour", "kind", "language", "filename"}  # arguments that n
 CHAIN_WIDE_ARGUMENTS = {
     "program", "offer_id", "campaign_id", "segment_id", "run_id", "rule_id", "channel_id", "endpoint_id",
 }  # fmt: skip
+CHAIN_WIDE_ARGUMENTS |= {"endpoint_id"}
 
 # Questions after the "?": those that a route needs, and those that could ask for somebody else's things.
 NEEDED = {"sharing_api.tree": {"card"}, "sharing_tree.way": {"to"}}

@@ -242,6 +242,17 @@ def test_every_call_answers_as_it_is_described(api, capfd, monkeypatch):
         api.ask(f"POST /campaigns/{{campaign_id}}/{change}", by=hq, campaign_id=campaign)
     api.ask("GET /campaigns/{campaign_id}/runs", by=hq, campaign_id=campaign)
 
+    listener = {"name": "CRM", "url": "https://crm.example/hooks", "kinds": ["delivery.sent"]}
+    endpoint = api.ask("POST /webhook-endpoints", status=201, by=hq, body=listener)["id"]
+    api.ask("GET /webhook-endpoints/{endpoint_id}", by=hq, endpoint_id=endpoint)
+    api.ask("PUT /webhook-endpoints/{endpoint_id}", by=hq, endpoint_id=endpoint, body=listener | {"kinds": []})
+    api.ask("POST /webhook-endpoints/{endpoint_id}/test", status=201, by=hq, endpoint_id=endpoint)
+    api.ask("GET /webhook-endpoints/{endpoint_id}/messages", by=hq, endpoint_id=endpoint)
+    api.ask("DELETE /webhook-endpoints/{endpoint_id}", status=409, by=hq, endpoint_id=endpoint)
+    for change in ("secret", "disable", "enable", "messages/again", "disable"):
+        api.ask(f"POST /webhook-endpoints/{{endpoint_id}}/{change}", by=hq, endpoint_id=endpoint)
+    api.ask("DELETE /webhook-endpoints/{endpoint_id}", by=hq, endpoint_id=endpoint)
+
     for listed in sorted(path for method, path in operations(api.spec) if method == "get" and "{" not in path):
         if ("get", listed) not in api.asked:
             api.ask(f"GET {listed.removeprefix('/api/v1')}", by=hq)
