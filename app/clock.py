@@ -31,6 +31,7 @@ from push.occasions import enter_batch
 from push.runs import finish_batch, start_due_batch, start_entered_batch
 from push.sweeping import sweep_batch
 from push.watching import pause_failing_batch
+from push.webhooks import forget_batch
 from sharing.forgetting import forget_traces_batch
 from sharing.rewarding import earn_batch, give_due_batch
 from stores.models import Chain
@@ -58,6 +59,13 @@ def fit_tiers(chain_id: int, now: datetime) -> None:
 def forget_phone_codes(chain_id: int, now: datetime) -> None:
     with transaction():
         forget_codes(chain_id, now=now)
+
+
+def forget_webhooks(chain_id: int, now: datetime) -> None:
+    gone = True
+    while gone:
+        with transaction():
+            gone = bool(forget_batch(chain_id, now=now))
 
 
 def forget_traces(chain_id: int, now: datetime) -> None:
@@ -91,6 +99,7 @@ NIGHTLY: list[Callable[[int, datetime], None]] = [
     expire_coupons,
     forget_phone_codes,
     forget_traces,
+    forget_webhooks,
     count_anew,
 ]
 

@@ -11,6 +11,7 @@ from flask import Flask
 from app.config import Settings
 from core.clock import utc_now
 from push import vapid
+from push.calling import Caller, call_batch
 from push.channels import Channel
 from push.channels.console import ConsoleChannel
 from push.channels.email import EmailChannel
@@ -22,6 +23,7 @@ from push.sending import deliver_inbox_batch, drain, send_batch
 from push.unsubscribing import Links
 
 POLL_SECONDS = 1.0
+WEBHOOKS = "webhooks"  # no channel: what partner systems are told
 LONGEST_PAUSE = 30.0  # between two tries, while the database is away
 
 log = logging.getLogger("kaquan.worker")
@@ -63,6 +65,7 @@ class Worker:
         self._links = Links(settings.public_url, settings.secret_key)
         self._lease = timedelta(seconds=settings.push_lease_seconds)
         self._channels = channels_of(settings)
+        self._caller = Caller(is_private=settings.webhooks_in_own_network)
         self._stopping = Event()
 
     def run(self) -> None:
@@ -91,6 +94,9 @@ class Worker:
         steps: dict[str, Callable[[], int]] = {"inbox": lambda: deliver_inbox_batch(now=utc_now(), lease=self._lease)}
         for name, channel in self._channels.items():
             steps[str(name)] = self._step(name, channel)
+        steps[WEBHOOKS] = lambda: call_batch(
+            self._caller, now=utc_now(), lease=self._lease, is_stopping=self._stopping.is_set
+        )
         return steps
 
     def _step(self, name: PushChannel, channel: Channel) -> Callable[[], int]:
@@ -122,6 +128,8 @@ class Worker:
         """Give the connections of a channel back, in the thread that used them."""
         for channel in (each for each_name, each in self._channels.items() if each_name == name):
             run_here(channel.close())
+        if name == WEBHOOKS:
+            self._caller.close()
 
 
 def run(app: Flask) -> None:
