@@ -15,6 +15,7 @@ from push.deciding import MAX_ATTEMPTS
 from push.falling_back import fall_back
 from push.models import ChannelMode, DeliveryState, PushChannel
 from push.needs import Result
+from push.pacing import Leave, note_health
 from push.suppressing import suppress
 from push.telling import tell
 
@@ -70,10 +71,13 @@ class Change(NamedTuple):
     error: str | None
 
 
-def note_batch(name: PushChannel, results: Sequence[Result], *, now: datetime) -> None:
-    """Write the results of attempts down, with all that follows from them, in one transaction."""
+def note_batch(name: PushChannel, results: Sequence[Result], leave: Leave, *, now: datetime) -> bool:
+    """Write the results of attempts down, with all that follows from them, in one transaction.
+
+    True when the provider is in such trouble that nothing more must be tried now.
+    """
     if not results:
-        return
+        return False
     with transaction():
         hot = this_transaction()
         _note_went(hot, [result for result in results if result.problem is None], now=now)
@@ -84,6 +88,7 @@ def note_batch(name: PushChannel, results: Sequence[Result], *, now: datetime) -
         tell(hot, failed | {result.row.id for result in results if result.problem is None}, now=now)
         _note_addresses(name, results, now=now)
         needs.tell(name, results, now=now)
+        return note_health(hot, name, [result.problem for result in results], leave, now=now)
 
 
 def _note_went(hot: Hot, results: Sequence[Result], *, now: datetime) -> None:
@@ -146,8 +151,7 @@ def _note_addresses(name: PushChannel, results: Sequence[Result], *, now: dateti
         if isinstance(result.problem, PermanentError) and result.problem.address_is_dead:
             address = result.needed.to or result.row.address
             suppress(result.row.chain_id, result.row.member_id, name, address, now=now)
-    gone = [endpoint for result in results for endpoint in _gone(result)]
-    note_gone(gone, now=now)
+    note_gone([endpoint for result in results for endpoint in _gone(result)], now=now)
 
 
 def _gone(result: Result) -> Iterator[str]:

@@ -18,11 +18,12 @@ from push import providing as _providing  # noqa: F401  # says what SMS and WeCh
 from push.channels import Channel
 from push.deciding import Facts, end_leased, skip_leased, take_batch
 from push.handing_out import Carrier, hand_out
-from push.handing_over import hand_over
+from push.handing_over import Pace, hand_over
 from push.looping import run_here
 from push.messages import Writer
 from push.models import DeliveryState, PushChannel, SkipReason
 from push.needs import gather
+from push.pacing import ask_for_batch, give_back_batch, take_slots
 from push.unsubscribing import Links
 
 BATCH = 1000
@@ -43,20 +44,35 @@ def send_batch(
     *,
     now: datetime,
     lease: timedelta = LEASE,
+    rate: float | None = None,
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Take a batch of one channel, hand each message over, note each result. Return how many rows were looked at."""
+    """Take a batch of one channel, hand each message over, note each result. Return how many rows were looked at.
+
+    ``rate``: so many messages a second, over all workers. While the pace or the provider wants a rest, none is.
+    """
     give_up_at = monotonic() + lease.total_seconds() / 2
-    limit = BATCH if channel.parallel > 1 else SLOW_BATCH
+    leave = ask_for_batch(name, rate, BATCH if channel.parallel > 1 else SLOW_BATCH, now=now)
+    if leave is None:
+        return 0
     with transaction():
-        taken = take_batch(name, now=now, lease=lease, limit=limit)
+        taken = take_batch(name, now=now, lease=lease, limit=leave.limit)
         needed = gather(name, taken.going, now=now)
         skip_leased([row.id for row in taken.going if row.id not in needed], SkipReason.NO_ADDRESS, now=now)
-    ready = [row for row in taken.going if row.id in needed and _with_coupon(row, now=now)]
-    if ready:
-        writer = Writer(name, links, ready)
-        work = ((row, needed[row.id], writer.write(row, needed[row.id])) for row in ready)
-        run_here(hand_over(name, channel, work, now=now, is_over=lambda: is_stopping() or monotonic() >= give_up_at))
+        going = [row for row in taken.going if row.id in needed]
+        first_at = take_slots(name, rate, len(going), now=now)
+    ready = [row for row in going if _with_coupon(row, now=now)]
+    if not ready:
+        give_back_batch(name, leave)
+        return taken.looked_at
+    writer = Writer(name, links, ready)
+    work = ((row, needed[row.id], writer.write(row, needed[row.id])) for row in ready)
+    pace = Pace((first_at - now).total_seconds(), 1 / rate) if rate else Pace()
+
+    def is_over() -> bool:
+        return is_stopping() or monotonic() >= give_up_at
+
+    run_here(hand_over(name, channel, work, leave, pace, now=now, is_over=is_over))
     return taken.looked_at
 
 

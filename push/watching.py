@@ -91,7 +91,7 @@ def retry_failed(chain_id: int, run_id: int, *, error: str | None = None, by: Au
     again = db.session.scalars(
         update(Delivery)
         .where(*failed)
-        .values(state=DeliveryState.PENDING, attempts=0, due_at=now, error=None)
+        .values(state=DeliveryState.PENDING, attempts=0, first_tried_at=None, due_at=now, error=None)
         .returning(Delivery.id)
         .execution_options(synchronize_session=False)
     ).all()

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from push.channels import Handed, Message, PermanentError, RetryError
 
 TIMEOUT = 20  # seconds
+AWAY = 421  # the server itself says so; the other codes speak of one mailbox
 UNSUBSCRIBE = {"zh": "不想再收到这样的邮件？点这里退订", "en": "No more of these? Unsubscribe here"}
 WITH_COUPON = {
     "zh": "附上优惠券：{coupon}，已经放进您的卡包。",
@@ -160,7 +161,7 @@ def _as_html(message: Message) -> str:
 
 def _answered(code: int, said: bytes) -> PermanentError | RetryError:
     if not 500 <= code < 600:
-        return RetryError(f"smtp {code}")
+        return RetryError(f"smtp {code}", is_provider=code == AWAY)
     found = ENHANCED.search(said.decode(errors="replace"))
     return PermanentError(f"smtp {code}", address_is_dead=found is not None and found[0] in NOBODY_THERE)
 
