@@ -70,9 +70,9 @@ def _build() -> DemoChain:
         chapters = [(story.DAYS, SUMMER_AGO, pushes.send_summer), (SUMMER_AGO - 1, THANKS_AGO, pushes.send_thanks)]
         for first, last, send in chapters:
             _tell(told, first, last, lambda _ago: bar.update(1))
-            send(demo, at=story.evening(told, last))
+            send(told, at=story.evening(told, last))
         _tell(told, THANKS_AGO - 1, 0, lambda _ago: bar.update(1))
-        pushes.plan_ahead(demo, now=now)
+        pushes.plan_ahead(told, now=now)
     click.echo(f"{time.monotonic() - begun:.0f} s", err=True)
     return demo
 

@@ -131,6 +131,12 @@ def _moment(story: Story, day: date) -> datetime:
     return datetime(day.year, day.month, day.day, hour, second // 60, second % 60, tzinfo=story.zone).astimezone(UTC)
 
 
+def come_back(story: Story, member_id: int, at: datetime) -> None:
+    """Let a member visit a store once more than he would have."""
+    person = next(person for person in story.people if person.member_id == member_id)
+    then(story, _by_day(story, at), lambda at: _visit_store(story, person, at))
+
+
 def _by_day(story: Story, at: datetime) -> datetime:
     """Nobody opens links in the middle of the night: those wait until the morning."""
     hour = at.astimezone(story.zone).hour
