@@ -17,6 +17,8 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 from flask import Flask
 from sqlalchemy import select
 
+from app.bounce_box import PROBLEMS, read_bounces
+from app.config import Settings
 from cards.phones import forget_codes
 from cards.tiering import recompute_tiers
 from checkout.reserving import release_batch
@@ -109,6 +111,7 @@ class Clock:
 
     def __init__(self, app: Flask, holder: str = "") -> None:
         self._app = app
+        self._settings: Settings = app.extensions["settings"]
         self.holder = holder or f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
 
     def tick(self, now: datetime | None = None) -> bool:
@@ -148,6 +151,21 @@ class Clock:
                 return []
             chains = db.session.execute(select(Chain.id, Chain.timezone).order_by(Chain.id)).all()
             return [chain.id for chain in chains if self._had_its_night(chain.id, chain.timezone, now)]
+
+    @property
+    def has_bounce_box(self) -> bool:
+        return bool(self._settings.bounces_url)
+
+    def bounces(self) -> int:
+        """Read the mailbox of bounces, if this clock has the duty; how many mails were read."""
+        with self._app.app_context():
+            if not self._holds(utc_now()):
+                return 0
+            try:
+                return read_bounces(self._settings.bounces_url)
+            except PROBLEMS as problem:
+                log.warning("the mailbox of bounces cannot be read: %s", type(problem).__name__)
+                return 0
 
     def retire(self) -> None:
         """Give the duty up, so that another takes over at once."""
@@ -209,6 +227,8 @@ def build_scheduler(clock: Clock) -> BlockingScheduler:
     begin = utc_now()
     scheduler.add_job(_told(clock.tick), "interval", seconds=TICK_SECONDS, id="tick", next_run_time=begin)
     scheduler.add_job(_told(clock.minute), "interval", seconds=MINUTE_SECONDS, id="minute", next_run_time=begin)
+    if clock.has_bounce_box:
+        scheduler.add_job(_told(clock.bounces), "interval", seconds=MINUTE_SECONDS, id="bounces", next_run_time=begin)
     scheduler.add_job(_told(clock.night), "interval", seconds=MINUTE_SECONDS, id="night", next_run_time=begin)
     return scheduler
 

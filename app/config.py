@@ -18,7 +18,11 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 WEAK = {"secret", "changeme", "password", "dev", "test"}
 SHORTEST_SECRET = 32  # characters
 UNUSED = {"broker_url": "nothing uses it: deliveries are rows with leases in the database"}
-SECRETS = {"secret_key", "database_url", "smtp_url", "gateway_secret", "vapid_private_key", "broker_url"}
+SECRETS = {"secret_key", "database_url", "smtp_url", "gateway_secret", "vapid_private_key", "broker_url"} | {
+    "wechat_secret",
+    "wechat_token",
+    "bounces_url",
+}
 
 
 class SettingsError(ClickException):
@@ -42,6 +46,11 @@ class Settings:
     mail_from: str = "kaquan@localhost"
     gateway_url: str = ""
     gateway_secret: str = ""
+    wechat_appid: str = ""
+    wechat_secret: str = ""
+    wechat_url: str = "https://api.weixin.qq.com"
+    wechat_token: str = ""  # by which we know that /wechat/events was called by WeChat
+    bounces_url: str = ""  # the mailbox of MAIL_FROM, where mail servers report what they could not deliver
     console_channels: bool = False  # channels that are not set up print what they would send
     show_phone_codes: bool = False  # without a gateway, one-time codes stand on the page and in the terminal
     vapid_private_key: str = ""  # for Web Push; without one it comes from secret_key
@@ -208,6 +217,12 @@ def _check_channels(settings: Settings) -> None:
         raise SettingsError("SMTP_URL: smtp://user:password@host:587 or smtps://user:password@host:465")
     if settings.gateway_url and not settings.gateway_url.startswith(("http://", "https://")):
         raise SettingsError("GATEWAY_URL: http(s)://host/path of the gateway")
+    if bool(settings.wechat_appid) != bool(settings.wechat_secret):
+        raise SettingsError("WECHAT_APPID, WECHAT_SECRET: both or neither")
+    if not settings.wechat_url.startswith(("http://", "https://")):
+        raise SettingsError("WECHAT_URL: http(s)://host of WeChat's API")
+    if settings.bounces_url and not settings.bounces_url.startswith(("imap://", "imaps://")):
+        raise SettingsError("BOUNCES_URL: imaps://user:password@host/INBOX")
     try:
         vapid.private_key(settings.secret_key, settings.vapid_private_key)
     except vapid.KeyInvalid:

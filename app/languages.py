@@ -35,6 +35,7 @@ CATALOGUES = [
     "dashboard/translations_codes",
     "dashboard/translations_campaigns",
     "dashboard/translations_segments",
+    "dashboard/translations_addresses",
     "dashboard/translations_home",
     "dashboard/translations_members",
     "dashboard/translations_reports",

@@ -16,6 +16,7 @@ from push.channels import Channel
 from push.channels.console import ConsoleChannel
 from push.channels.email import EmailChannel
 from push.channels.gateway import GatewayChannel
+from push.channels.wechat import WechatChannel
 from push.channels.web_push import WebPushChannel
 from push.looping import close_here, run_here
 from push.models import PushChannel
@@ -24,6 +25,7 @@ from push.unsubscribing import Links
 
 POLL_SECONDS = 1.0
 WEBHOOKS = "webhooks"  # no channel: what partner systems are told
+WECHAT = (PushChannel.WECHAT_TEMPLATE, PushChannel.WECHAT_SUBSCRIPTION)
 LONGEST_PAUSE = 30.0  # between two tries, while the database is away
 
 log = logging.getLogger("kaquan.worker")
@@ -39,6 +41,9 @@ def channels_of(settings: Settings) -> dict[PushChannel, Channel]:
     if settings.is_web_push_possible:
         key = vapid.private_key(settings.secret_key, settings.vapid_private_key)
         channels[PushChannel.WEB_PUSH] = WebPushChannel(key, settings.operator_address)
+    if settings.wechat_appid:
+        for name in WECHAT:
+            channels[name] = WechatChannel(name, settings.wechat_appid, settings.wechat_secret, url=settings.wechat_url)
     if settings.console_channels:
         for name in (PushChannel.EMAIL, PushChannel.GATEWAY):
             channels.setdefault(name, ConsoleChannel(name))
@@ -53,6 +58,7 @@ def names_set_up(settings: Settings) -> list[str]:
         PushChannel.GATEWAY: bool(settings.gateway_url or settings.console_channels),
         PushChannel.WEB_PUSH: settings.is_web_push_possible,
     }
+    is_set_up |= dict.fromkeys(WECHAT, bool(settings.wechat_appid))
     return [str(name) for name in PushChannel if is_set_up.get(name, False)]
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import Message
-from typing import Any
 
 from push.channels.email import ENHANCED, NOBODY_THERE
 from push.models import PushChannel
@@ -46,7 +45,7 @@ def read_report(raw: bytes) -> list[Receipt]:
     return []
 
 
-def _bounces(mail: Message[Any, Any]) -> Iterator[Receipt]:
+def _bounces(mail: Message) -> Iterator[Receipt]:
     status = _part(mail, "message/delivery-status")
     if status is None:
         return
@@ -64,7 +63,7 @@ def _bounces(mail: Message[Any, Any]) -> Iterator[Receipt]:
             yield Receipt(kind, message_key=key, address=address, error=f"bounced {code}")
 
 
-def _complaints(mail: Message[Any, Any]) -> Iterator[Receipt]:
+def _complaints(mail: Message) -> Iterator[Receipt]:
     report, key = _part(mail, "message/feedback-report"), _quoted_key(mail)
     if report is None or not key:
         return
@@ -77,20 +76,20 @@ def _complaints(mail: Message[Any, Any]) -> Iterator[Receipt]:
         yield Receipt(ReceiptStatus.COMPLAINED, message_key=key, address=found[0])
 
 
-def _addresses(group: Message[Any, Any]) -> set[str]:
+def _addresses(group: Message) -> set[str]:
     """Whom a report is about: where we sent the mail, and where it ended."""
     told = (_decoded(_said(group, "Original-Recipient")), _said(group, "Final-Recipient"))
     return {found[0] for each in told if (found := ADDRESS.search(each))}
 
 
-def _quoted_key(mail: Message[Any, Any]) -> str:
+def _quoted_key(mail: Message) -> str:
     quoted = _quoted(mail)
     if quoted is None:
         return ""
     return _key(_said(quoted, "X-Message-Key")) or _key(_said(quoted, "Message-ID"))
 
 
-def _quoted(mail: Message[Any, Any]) -> Message[Any, Any] | None:
+def _quoted(mail: Message) -> Message | None:
     """The mail that a report is about, or its headers."""
     whole = _part(mail, "message/rfc822")
     if whole is not None:
@@ -102,11 +101,11 @@ def _quoted(mail: Message[Any, Any]) -> Message[Any, Any] | None:
     return message_from_bytes(written, policy=policy.default) if isinstance(written, bytes) else None
 
 
-def _part(mail: Message[Any, Any], kind: str) -> Message[Any, Any] | None:
+def _part(mail: Message, kind: str) -> Message | None:
     return next((part for part in mail.walk() if part.get_content_type() == kind), None)
 
 
-def _said(part: Message[Any, Any], header: str) -> str:
+def _said(part: Message, header: str) -> str:
     return str(part.get(header, "")).strip()
 
 

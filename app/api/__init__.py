@@ -18,6 +18,8 @@ MODULES = [
     "app.api.entering",
     "app.api.checkouts",
     "app.api.campaigns",
+    "app.api.receipts",
+    "app.api.wechat",
     "app.api.sharing",
     "app.api.propagation",
     "app.api.rewards",

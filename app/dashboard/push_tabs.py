@@ -13,6 +13,7 @@ TABS = {
     "calendar.index": Text("日历", "Calendar"),
     "segments.index": Text("人群", "Segments"),
     "message_templates.index": Text("模板", "Templates"),
+    "vendor_templates.index": Text("服务商模板", "Vendor templates"),
     "addresses.index": Text("停用地址", "Closed addresses"),
     "webhooks.index": Text("回调", "Webhooks"),
 }

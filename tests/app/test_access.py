@@ -75,6 +75,8 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
     "reward_id": lambda world: world.id("rewards"),
     "rule_id": lambda world: world.id("reward_rules"),
     "channel_id": lambda world: world.id("share_channels"),
+    "suppression_id": lambda world: world.id("suppressions"),
+    "/dashboard/campaigns/vendor-templates/ template_id": lambda world: world.id("vendor_templates"),
     "number": lambda world: world["cards.number"],
     "/q/ token": lambda world: world["store_codes.token"],
     "/api/v1/store-codes/ token": lambda world: world["store_codes.token"],
@@ -121,6 +123,8 @@ ASKABLE = {
 }
 # Routes that are many: each of these is walked.
 EACH = {"report_files.csv_file": ("name", REPORTS), "report_files.control_file": ("name", REPORTS)}
+# GETs that nobody with a browser opens, and why.
+FOR_MACHINES = {"wechat.prove": "WeChat signs its calls: tests/app/test_wechat_events.py is WeChat"}
 # What people see of other stores of the chain, and why.
 SEES_OTHER_STORES = {"wallet.stores": "a customer may go to any store of the chain"}
 # Routes whose arguments are meant for strangers, and why.
@@ -347,7 +351,7 @@ def test_nothing_leaks_and_no_get_changes_anything(stage):
     for rule, method in stage.rules():
         before = fingerprint()
         opened = _try_everybody(stage, rule, method, faults)
-        if method in READS and not opened:
+        if method in READS and not opened and rule.endpoint not in FOR_MACHINES:
             faults.append(f"{method} {rule}: nobody could open it")
         what = "changed" if method in READS else "a refused call changed"
         told = set() if method in READS else {"refused_attempts"}  # what a till is refused is written down

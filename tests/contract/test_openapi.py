@@ -1,5 +1,7 @@
 """The API answers as its description says: every call, every refusal, and the description is whole."""
 
+import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +13,7 @@ from app.api.document import METHODS, PROBLEM, document
 from cards.models import Card
 from core.clock import utc_now
 from core.db import db
+from push.channels.gateway import signature
 from sharing import rewarding
 from stores.models import Role
 from tests.factories import make_chain, make_coupon, make_key, make_offer, make_staff, make_store, make_store_code
@@ -26,7 +29,9 @@ class Api:
         self.spec = spec
         self.asked: set[tuple[str, str]] = set()
 
-    def ask(self, call: str, *, status: int = 200, by: str = "", body: Any = None, **values: Any) -> Any:
+    def ask(
+        self, call: str, *, status: int = 200, by: str = "", body: Any = None, signed: str = "", **values: Any
+    ) -> Any:
         """``call`` is "POST /offers/{offer_id}/coupons"; values fill the path, the rest are asked after the ?."""
         method, _, path = call.partition(" ")
         template = f"/api/v1{path}"
@@ -34,6 +39,10 @@ class Api:
         query = {name: value for name, value in values.items() if f"{{{name}}}" not in template}
         options: dict[str, Any] = {} if body is None else {"json": body}
         headers = {"Authorization": f"Bearer {by}"} if by else {}
+        if signed:
+            stamp, raw = str(int(time.time())), json.dumps(body).encode()
+            headers |= {"X-Kaquan-Timestamp": stamp, "X-Kaquan-Signature": f"v1={signature(signed, stamp, raw)}"}
+            options = {"data": raw, "content_type": "application/json"}
         answer = self.client.open(
             template.format(**values), method=method, query_string=query, headers=headers, **options
         )
@@ -120,7 +129,9 @@ def test_every_call_says_who_may_call_it_what_it_does_and_how_it_refuses(api):
 def test_every_call_answers_as_it_is_described(api, capfd, monkeypatch):
     """One walk through the whole product; a new call has to be walked too."""
     settings = api.client.application.extensions["settings"]
-    monkeypatch.setitem(api.client.application.extensions, "settings", replace(settings, show_phone_codes=True))
+    monkeypatch.setitem(
+        api.client.application.extensions, "settings", replace(settings, show_phone_codes=True, gateway_secret="g" * 20)
+    )
     chain = make_chain()
     store = make_store(chain, "SH001")
     code = make_store_code(store)
@@ -241,6 +252,17 @@ def test_every_call_answers_as_it_is_described(api, capfd, monkeypatch):
     for change in ("schedule", "pause", "resume", "cancel"):
         api.ask(f"POST /campaigns/{{campaign_id}}/{change}", by=hq, campaign_id=campaign)
     api.ask("GET /campaigns/{campaign_id}/runs", by=hq, campaign_id=campaign)
+
+    member = db.session.get_one(Card, card["id"]).member_id
+    openid, tapped = {"openid": "o-lin", "is_following": True}, {"template_code": "coupon-arrived", "count": 2}
+    api.ask("POST /members/{member_id}/wechat/allowances", status=409, by=hq, member_id=member, body=tapped)
+    api.ask("PUT /members/{member_id}/wechat", by=hq, member_id=member, body=openid)
+    api.ask("POST /members/{member_id}/wechat/allowances", status=201, by=hq, member_id=member, body=tapped)
+    assert api.ask("GET /members/{member_id}/wechat", by=hq, member_id=member)["allowances"] == {"coupon-arrived": 2}
+    assert api.ask("DELETE /members/{member_id}/wechat", by=hq, member_id=member)["openid"] is None
+    receipts = {"receipts": [{"message_key": "kq-1-1", "status": "delivered"}]}
+    api.ask("POST /receipts/gateway", status=401, body=receipts)
+    assert api.ask("POST /receipts/gateway", body=receipts, signed="g" * 20) == {"known": 0}
 
     listener = {"name": "CRM", "url": "https://crm.example/hooks", "kinds": ["delivery.sent"]}
     endpoint = api.ask("POST /webhook-endpoints", status=201, by=hq, body=listener)["id"]

@@ -1,0 +1,51 @@
+"""``bounces``: what a mail server reports of mails that it could not deliver."""
+
+import sys
+
+import click
+from flask import current_app
+from sqlalchemy.exc import DBAPIError
+
+from app.bounce_box import PROBLEMS, read_bounces
+from app.cli.speaking import command, say
+from core.clock import utc_now
+from core.db import transaction
+from core.text import Text
+from push.bouncing import LARGEST, take_report
+
+TRY_AGAIN = 75  # as mail servers understand it (sysexits.h): keep the mail and come back
+ABOUT = Text("这封邮件涉及 {count} 条推送记录。", "The mail is about {count} deliveries.")
+READ = Text("读了 {count} 封邮件。", "Read {count} mails.")
+NO_BOX = Text("没有设置 BOUNCES_URL。", "BOUNCES_URL is not set.")
+BOX_AWAY = Text("邮箱打不开：{why}", "The mailbox cannot be read: {why}")
+
+
+@click.command("bounces")
+@click.option("--box", is_flag=True, help="Read the mailbox of BOUNCES_URL instead, as the clock does each minute.")
+@command
+def group(box: bool) -> None:
+    """Read one mail on standard input: the report of a mail server, or a complaint. For the server's pipe.
+
+    A mail that is none is passed over. Status 75 while the database is away, so that the server comes back with it.
+    """
+    if box:
+        return _read_box()
+    raw = sys.stdin.buffer.read(LARGEST + 1)
+    try:
+        with transaction():
+            known = take_report(raw, now=utc_now())
+    except DBAPIError as problem:
+        click.echo(type(problem.orig).__name__, err=True)
+        raise click.exceptions.Exit(TRY_AGAIN) from None
+    click.echo(say(ABOUT, count=known), err=True)
+
+
+def _read_box() -> None:
+    url = current_app.extensions["settings"].bounces_url
+    if not url:
+        raise click.ClickException(say(NO_BOX))
+    try:
+        count = read_bounces(url)
+    except PROBLEMS as problem:
+        raise click.ClickException(say(BOX_AWAY, why=type(problem).__name__)) from None
+    click.echo(say(READ, count=count), err=True)
