@@ -16,8 +16,8 @@ from push.channels import Channel
 from push.channels.console import ConsoleChannel
 from push.channels.email import EmailChannel
 from push.channels.gateway import GatewayChannel
-from push.channels.wechat import WechatChannel
 from push.channels.web_push import WebPushChannel
+from push.channels.wechat import WechatChannel
 from push.looping import close_here, run_here
 from push.models import PushChannel
 from push.sending import deliver_inbox_batch, drain, send_batch
