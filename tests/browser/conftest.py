@@ -69,7 +69,12 @@ def _served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
-    settings = {"database_url": f"sqlite:///{folder / 'site.db'}", "secret_key": "s" * 40, "public_url": url}
+    settings = {
+        "database_url": f"sqlite:///{folder / 'site.db'}",
+        "secret_key": "s" * 40,
+        "public_url": url,
+        "push_services": "127.0.0.1",  # where tests have theirs
+    }
     app = create_app(testing=True, **settings)
     with app.app_context():
         upgrade()
