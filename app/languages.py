@@ -34,6 +34,8 @@ CATALOGUES = [
     "dashboard/translations_offers",
     "dashboard/translations_codes",
     "dashboard/translations_campaigns",
+    "dashboard/translations_writing",
+    "dashboard/translations_timing",
     "dashboard/translations_segments",
     "dashboard/translations_addresses",
     "dashboard/translations_home",

@@ -44,6 +44,8 @@ ONE_CUSTOMER = 64  # bits that the addresses of one connection to the net have i
 GUESSES = parse("20/minute")  # wrong codes from one address
 LOGINS = parse("30/minute")  # log-in attempts from one address
 POSTERS = parse("60/minute")  # drawn for one address; a picture that was kept does not count
+TRIALS = parse("30/hour")  # test messages of one person
+LINK_CHECKS = parse("10/minute")  # times one person has links opened
 PREVIEWS = parse("300/minute")  # one chat app asks for those of many
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 LARGEST = 2**63 - 1  # a row's number in either database
@@ -181,9 +183,23 @@ def count_preview() -> None:
     _count_drawing(PREVIEWS, "preview")
 
 
+def count_trial(person: str) -> None:
+    """Count a test message that somebody sends himself; refuse too many."""
+    _count(TRIALS, "trial", person)
+
+
+def count_link_check(person: str) -> None:
+    """Count that somebody has our server open the links of a message; refuse too many."""
+    _count(LINK_CHECKS, "links", person)
+
+
+def _count(limit: RateLimitItem, *counted: str) -> None:
+    if not current_app.extensions["limiter"].hit(limit, *counted):
+        raise _too_many(limit, *counted)
+
+
 def _count_drawing(limit: RateLimitItem, kind: str) -> None:
-    if not current_app.extensions["limiter"].hit(limit, kind, address()):
-        raise _too_many(limit, kind, address())
+    _count(limit, kind, address())
 
 
 def _too_many(limit: RateLimitItem, *counted: str) -> TooMany:

@@ -61,6 +61,13 @@ class CampaignChanged(Conflict):
     sentence = Text("您看过之后它又改了。请再看一遍。", "It was changed after you read it. Please read it again.")
 
 
+class RunNotFound(NotFound):
+    """The campaign has no such run."""
+
+    code = "run_not_found"
+    sentence = Text("这个推送没有这次发送。", "The campaign has no such run.")
+
+
 class RunOver(Conflict):
     """The time in which its messages were worth sending is over, or it was cancelled."""
 

@@ -12,6 +12,7 @@ from coupons.models import Offer
 from coupons.terms import end_text
 from coupons.validity import validity
 from push import texts
+from push.channels import Filled
 from push.errors import ReaderUnknown
 from stores.models import Chain, Store
 
@@ -117,3 +118,9 @@ def said(message: texts.Words, values: dict[str, str]) -> texts.Words:
     """The words with the reader's values in them; an unknown variable stays as it was typed, for the eye to catch."""
     unknown = {name: f"{{{name}}}" for part in message for name in texts.VARIABLE.findall(part)}
     return texts.filled(message, unknown | values)
+
+
+def filled_template(template: Filled, words: texts.Words, values: dict[str, str]) -> Filled:
+    """A vendor's template with the message in its fields; the words are filled in already."""
+    said_too = values | {"title": words.title, "body": words.body}
+    return Filled(template.code, {name: texts.fill_in(text, said_too) for name, text in template.fields.items()})

@@ -195,6 +195,15 @@ def list_runs(chain_id: int, campaign_id: int, *, after: int | None = None, limi
     ).all()
 
 
+def find_run(chain_id: int, campaign_id: int, run_id: int) -> Run | None:
+    """One run of a campaign."""
+    return db.session.scalar(
+        select(Run)
+        .where(Run.id == run_id, Run.chain_id == chain_id, Run.campaign_id == campaign_id)
+        .execution_options(populate_existing=True)
+    )
+
+
 def count_states(run_ids: Sequence[int]) -> dict[int, Sums]:
     """The sums of some runs, from one reading of the rows."""
     sums = {run_id: Sums() for run_id in run_ids}

@@ -38,6 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "event": {"event", "days", "time", "until", "zone"},
 }
 REPEATING = ("recurring", "cron")
+EARLIEST, LATEST = date(2020, 1, 1), date(2199, 12, 1)  # of a calendar
 
 
 # --- writing down ---------------------------------------------------------------------------------------------------

@@ -1,4 +1,6 @@
-"""The editor of pushes, with its live count and its phones."""
+"""The editor of pushes, with its live count and its phones. What its other buttons do is in editor_actions.py."""
+
+from typing import Any
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
@@ -6,8 +8,12 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from app.auth.guard import HQ_ADMIN, access, actor, author, require_staff
-from app.dashboard.campaign_form import CampaignForm, form_of, fresh_form, stores_to_tick, tiers_to_tick
-from app.dashboard.campaign_showing import preview_of
+from app.dashboard.audience_showing import builder_parts
+from app.dashboard.campaign_form import CampaignForm, form_of, fresh_form
+from app.dashboard.editor_actions import act
+from app.dashboard.message_form import blocks_of, use_template
+from app.dashboard.message_preview import MAIL_POLICY, find_offer, look, mail_page, preview_of, reader_words, shown_of
+from app.dashboard.schedule_form import times_of
 from app.languages import language
 from app.security import row_number
 from app.wallet.showing import name_of
@@ -18,10 +24,12 @@ from core.db import transaction
 from core.errors import DomainError
 from core.idempotency import Answer, earlier_answer, keep_answer
 from core.tokens import new_code
-from push import campaigns, queries
-from push.models import Campaign, PushChannel
-from push.policies import get_policy
-from push.scheduling import WEEKDAYS
+from push import approving, campaigns, queries, testing
+from push.message_templates import get_template, list_templates
+from push.models import Campaign, ChannelMode, Purpose, PushChannel
+from push.policies import get_oversight, get_policy
+from push.texts import LANGUAGES, VARIABLES
+from push.zones import zones_of
 from stores.models import Chain
 from stores.queries import get_chain
 
@@ -30,15 +38,21 @@ bp.before_request(require_staff)
 
 USUAL = (PushChannel.INBOX, PushChannel.EMAIL, PushChannel.GATEWAY)  # shown even where they are not set up
 ID = "/<int:campaign_id>"
+KEEPING = ("", "save", "schedule", "submit")  # what the buttons say that write the campaign down
+MOST_HOLDOUT = campaigns.MOST_HOLDOUT_BP // 100
 
 
 @bp.get("/new")
 @access(*HQ_ADMIN)
 def new() -> str:
-    """An empty editor, or one filled with another campaign."""
+    """An empty editor, or one filled with another campaign or with a template's words."""
     chain, copied = _chain(), request.args.get("copy", type=row_number)
+    template = request.args.get("template", type=row_number)
     if copied is None:
-        return _editor(fresh_form(chain))
+        form = fresh_form(chain)
+        if template is not None:
+            use_template(form.typed, get_template(chain.id, template).texts)
+        return _editor(form)
     form = form_of(chain, campaigns.get_campaign(chain.id, copied))
     form.typed["name"] = str(_("%(name)s (copy)", name=form["name"]))[:80]
     return _editor(form)
@@ -49,6 +63,8 @@ def new() -> str:
 def create() -> Response | tuple[str, int]:
     """Write the draft down, and schedule it when asked; the same form sent twice is one campaign."""
     form = _form()
+    if form["do"] not in KEEPING or form.whom.is_building:
+        return _editor(form, **act(form)), 200
     try:
         campaign_id = _create_once(form)
     except DomainError as refusal:
@@ -65,8 +81,7 @@ def _create_once(form: CampaignForm) -> int:
         if earlier is not None:
             return int(earlier.body["campaign_id"])
         campaign = campaigns.create_campaign(form.chain.id, draft, by=author(), now=now)
-        if form["do"] == "schedule":
-            campaigns.schedule_campaign(form.chain.id, campaign.id, by=author(), now=now)
+        _go_on(form, campaign.id)
         keep_answer(scope, key, Answer(303, {"campaign_id": campaign.id}))
         return campaign.id
 
@@ -86,18 +101,27 @@ def edit(campaign_id: int) -> Response | str:
 def rewrite(campaign_id: int) -> Response | tuple[str, int]:
     """Change a draft, and schedule it when asked."""
     form, campaign, now = _form(), _campaign(campaign_id), utc_now()
+    if form["do"] not in KEEPING or form.whom.is_building:
+        return _editor(form, campaign, **act(form)), 200
     try:
         with transaction():
             campaigns.edit_campaign(form.chain.id, campaign_id, form.draft(), by=author(), now=now)
-            if form["do"] == "schedule":
-                campaigns.schedule_campaign(form.chain.id, campaign_id, by=author(), now=now)
+            _go_on(form, campaign_id)
     except DomainError as refusal:
         return _editor(form, campaign, problem=refusal.say(language())), 422
     return _saved(form, campaign_id)
 
 
+def _go_on(form: CampaignForm, campaign_id: int) -> None:
+    """Schedule it, or let a second person read it, when the button said so."""
+    if form["do"] == "schedule":
+        campaigns.schedule_campaign(form.chain.id, campaign_id, by=author(), now=utc_now())
+    elif form["do"] == "submit":
+        approving.submit_campaign(form.chain.id, campaign_id, by=author(), now=utc_now())
+
+
 def _saved(form: CampaignForm, campaign_id: int) -> Response:
-    if form["do"] != "schedule":  # what is scheduled says so on its page, with the way back
+    if form["do"] not in ("schedule", "submit"):  # those say on its page where it stands
         flash(_("Saved as a draft."), "good")
     return redirect(_page_of(campaign_id), 303)
 
@@ -106,7 +130,13 @@ def _saved(form: CampaignForm, campaign_id: int) -> Response:
 @access(*HQ_ADMIN)
 def preview() -> str:
     """For what has been typed so far: whom it reaches, and how it looks on the phone."""
-    return render_template("dashboard/campaigns/_preview.html", **preview_of(_form()))
+    form = _form()
+    said = act(form) if form["do"] == "check_links" else {}
+    return render_template("dashboard/campaigns/_preview.html", **_beside(form), **said)
+
+
+def _beside(form: CampaignForm) -> dict[str, Any]:
+    return preview_of(form) | {"preview_url": url_for("campaign_editor.preview"), "reader_words": reader_words}
 
 
 def _form() -> CampaignForm:
@@ -116,26 +146,49 @@ def _form() -> CampaignForm:
     return CampaignForm(_chain(), typed)
 
 
-def _editor(form: CampaignForm, campaign: Campaign | None = None, *, problem: str = "") -> str:
+@bp.post("/mail")
+@access(*HQ_ADMIN)
+def mail() -> Response:
+    """The mail as it goes, with its pictures and colours: a page by itself that may do nothing but show them."""
+    form, now = _form(), utc_now()
+    chain, code = form.chain, form["do"].partition(":")[2]
+    shown = shown_of(chain, form.typed, [PushChannel.EMAIL])
+    offer = find_offer(chain, form["offer_id"])
+    seen = look(chain, form.typed, shown, offer, code if code in LANGUAGES else chain.language, now=now)
+    return Response(mail_page(seen), mimetype="text/html", headers={"Content-Security-Policy": MAIL_POLICY})
+
+
+def _editor(form: CampaignForm, campaign: Campaign | None = None, *, problem: str = "", **said: Any) -> str:
     chain = form.chain
     set_up = names_set_up(current_app.extensions["settings"])
+    channels = [str(name) for name in PushChannel if str(name) in set_up or name in USUAL]
     return render_template(
         "dashboard/campaigns/edit.html",
         nav="pushes",
         form=form,
         campaign=campaign,
         problem=problem,
-        stores=stores_to_tick(chain.id),
-        tiers=tiers_to_tick(chain.id),
         offers=[(offer.id, name_of(offer)) for offer in queries.offers_to_hand_out(chain.id)],
-        channels=[(str(name), str(name) in set_up) for name in PushChannel if str(name) in set_up or name in USUAL],
-        weekdays=WEEKDAYS,
+        channels=[(name, name in set_up) for name in channels],
+        blocks=blocks_of(form.typed, chain.id, chain.language, channels),
+        templates=[(each.id, each.name) for each in list_templates(chain.id)],
+        variables=VARIABLES,
+        purposes=list(Purpose),
+        modes=list(ChannelMode),
+        most_holdout=MOST_HOLDOUT,
+        trial_ways=[str(name) for name in testing.WAYS if str(name) in set_up],
+        trial_addresses=testing.addresses_of(actor().id),
         timezone=chain.timezone,
         chain_language=chain.language,
         policy=get_policy(chain.id),
         request_id=form["request_id"] or new_code(),
         name_of=name_of,
-        **preview_of(form),
+        times=times_of(form.typed, chain, now=utc_now()),
+        has_zones=len(zones_of(chain)) > 1 or form["zone"] == "member",
+        needs_approval=get_oversight(chain.id).needs_approval,
+        **builder_parts(form.whom),
+        **_beside(form),
+        **said,
     )
 
 

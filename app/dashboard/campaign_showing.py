@@ -1,29 +1,22 @@
-"""Campaigns in the words and shapes of the dashboard: the phones that show them, the moments, the shares."""
+"""Campaigns in the words of the dashboard: the moments, the shares, where they stand past the second person."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from app.dashboard.campaign_form import CampaignForm
-from app.languages import language
-from app.security import LARGEST
 from app.wallet.showing import moment_shown
-from cards.contacts import masked_name
 from core.clock import business_day, utc_now
-from core.errors import DomainError
-from core.text import Text
-from coupons import terms
-from coupons.models import Offer
-from coupons.offers import get_offer
-from push import segments, sentences
-from push.models import Campaign, CampaignState, DeliveryState, PushChannel
+from push import approving
+from push.models import Campaign, CampaignState, DeliveryState
+from push.policies import get_oversight
 from stores.models import Chain
+from stores.staffing import list_staff
 
-INBOX = Text("消息", "Inbox")  # on a phone of that language, whatever this page's is
-FROM = Text("满{amount}可用", "from {amount}")
+ARRIVED = (DeliveryState.SENT, DeliveryState.DELIVERED)
+WAITING = (DeliveryState.PENDING, DeliveryState.SENDING)
 
 
 def planned(moment: datetime, chain: Chain) -> str:
@@ -37,69 +30,6 @@ def planned(moment: datetime, chain: Chain) -> str:
 def share(part: int, whole: int) -> str:
     """A part as people say it: 42 %."""
     return f"{part / whole:.0%}" if whole else "–"
-
-
-def preview_of(form: CampaignForm) -> dict[str, Any]:
-    """The count, a few of those meant, and the phones; with the problem when the conditions make no sense yet."""
-    chain, now = form.chain, utc_now()
-    shown: dict[str, Any] = {"phones": phones_of(chain, form.typed, find_offer(chain, form["offer_id"]))}
-    try:
-        audience = segments.check_audience(chain.id, form.audience())
-    except DomainError as refusal:
-        return shown | {"audience_problem": refusal.say(language())}
-    channels = [name for name in PushChannel if str(name) in form.chosen("channels")]
-    return shown | {
-        "reach": segments.count_reach(chain, audience, [str(name) for name in channels], now=now),
-        "sentence": sentences.audience_sentence(chain, audience),
-        "sample": [called_masked(row.name, row.number) for row in segments.sample_members(chain, audience, now=now)],
-    }
-
-
-def called_masked(name: str, number: str) -> str:
-    """A member in a list that anybody might look at: 林**, or the end of his card's number."""
-    return masked_name(name) or str(_("Member %(ending)s", ending=number[-4:]))
-
-
-def phones_of(chain: Chain, texts: Any, offer: Offer | None) -> list[dict[str, Any]]:
-    """The message as each language's reader gets it, in the chain's own language first."""
-    written = {
-        "zh": (chain.name, texts.get("title", ""), texts.get("body", "")),
-        "en": (chain.name_en or chain.name, texts.get("title_en", ""), texts.get("body_en", "")),
-    }
-    order = ("zh", "en") if chain.language == "zh" else ("en", "zh")
-    return [
-        {
-            "language": code,
-            "chain": written[code][0],
-            "inbox": INBOX.say(code),
-            "title": title,
-            "body": body,
-            "ticket": _ticket(offer, chain, code) if offer else None,
-        }
-        for code in order
-        for title, body in [written[code][1:]]
-        if title or body or code == order[0]
-    ]
-
-
-def _ticket(offer: Offer, chain: Chain, code: str) -> dict[str, Any]:
-    """The coupon that comes with it, for the macro coupon_row."""
-    least = terms.amount(offer.min_cents, chain.currency).say(code)
-    return {
-        "value": terms.worth(offer, chain.currency).say(code),
-        "kind": FROM.say(code, amount=least) if offer.min_cents else "",
-        "title": Text(offer.name, offer.name_en or offer.name).say(code),
-    }
-
-
-def find_offer(chain: Chain, offer_id: str) -> Offer | None:
-    """The offer that was chosen in the form, if it is one."""
-    if not offer_id.isdecimal() or len(offer_id) > len(str(LARGEST)) or int(offer_id) > LARGEST:
-        return None
-    try:
-        return get_offer(chain.id, int(offer_id))
-    except DomainError:
-        return None
 
 
 def stale_sentence(campaign: Campaign) -> str:
@@ -120,3 +50,28 @@ def seconds_left(campaign: Campaign) -> int:
     if campaign.state != CampaignState.SCHEDULED or campaign.next_run_at is None:
         return 0
     return max(0, int((campaign.next_run_at - utc_now()).total_seconds()))
+
+
+class Approval(NamedTuple):
+    """Where a campaign stands on its way past the second person, and what its reader may do."""
+
+    is_needed: bool
+    submitted_by: str
+    approved_by: str
+    sent_back: str | None  # why
+    may_approve: bool
+    submitted_at: datetime | None
+
+    @property
+    def may_go(self) -> bool:
+        return bool(self.approved_by) or not self.is_needed
+
+
+def approval_of(campaign: Campaign, reader: str, *, may_edit: bool) -> Approval:
+    """For this person, such as ``staff:7``."""
+    is_needed = campaign.state in approving.READABLE and get_oversight(campaign.chain_id).needs_approval
+    people = {f"staff:{person.id}": person.name for person in list_staff(campaign.chain_id)} if is_needed else {}
+    names = [people.get(who or "", who or "") for who in (campaign.submitted_by, campaign.approved_by)]
+    may_approve = is_needed and may_edit and approving.may_approve(campaign, reader)
+    reason = approving.find_reason(campaign) if is_needed else None
+    return Approval(is_needed, *names, reason, may_approve, campaign.submitted_at)

@@ -6,18 +6,16 @@ from typing import Any, NamedTuple
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from app.auth.guard import HQ, HQ_ADMIN, access, actor, author, require_staff
-from app.dashboard.campaign_showing import (
-    called_masked,
-    moment_of,
-    phones_of,
-    planned,
-    seconds_left,
-    share,
-    stale_sentence,
-)
+from app.dashboard.campaign_form import form_of
+from app.dashboard.campaign_progress import newest_runs, progress_parts, run_lines
+from app.dashboard.campaign_showing import WAITING, approval_of, moment_of, planned, seconds_left, share, stale_sentence
+from app.dashboard.message_preview import looks_of
+from app.dashboard.personal import called_masked
+from app.dashboard.schedule_form import shown_times, times_of
 from app.languages import language
 from app.security import row_number
 from app.wallet.showing import moment_shown, name_of
@@ -30,6 +28,7 @@ from coupons.offers import get_offer
 from push import campaigns, queries, runs, sentences
 from push.models import Campaign, CampaignState, DeliveryState, PushChannel, Run, SkipReason
 from push.runs import Sums
+from push.scheduling import REPEATING
 from stores.models import Chain
 from stores.queries import get_chain
 
@@ -38,11 +37,8 @@ bp.before_request(require_staff)
 
 PAGE = 30
 ROWS = 50
-RUNS = 12
 ID = "/<int:campaign_id>"
 LIVE = (CampaignState.SCHEDULED, CampaignState.RUNNING)
-WAITING = (DeliveryState.PENDING, DeliveryState.SENDING)
-ARRIVED = (DeliveryState.SENT, DeliveryState.DELIVERED)
 
 
 class Line(NamedTuple):
@@ -53,6 +49,7 @@ class Line(NamedTuple):
     run: Run | None
     sums: Sums
     when: str
+    approval: str  # waiting, approved, or nothing
 
 
 # --- The list ------------------------------------------------------------------------------------------------------
@@ -83,8 +80,14 @@ def _lines(chain: Chain, found: Sequence[Campaign]) -> list[Line]:
         run = newest.get(campaign.id)
         schedule = sentences.schedule_sentence(campaign.schedule, chain.timezone)
         run_sums = sums[run.id] if run else Sums()
-        lines.append(Line(campaign, schedule, run, run_sums, _when(chain, campaign, run)))
+        lines.append(Line(campaign, schedule, run, run_sums, _when(chain, campaign, run), _approval(campaign)))
     return lines
+
+
+def _approval(campaign: Campaign) -> str:
+    if campaign.state != CampaignState.DRAFT or campaign.submitted_at is None:
+        return ""
+    return "approved" if campaign.approved_at else "waiting"
 
 
 def _when(chain: Chain, campaign: Campaign, run: Run | None) -> str:
@@ -107,21 +110,41 @@ def _when(chain: Chain, campaign: Campaign, run: Run | None) -> str:
 def show(campaign_id: int) -> str:
     """Where it stands: every message is counted in exactly one place."""
     chain, campaign = _chain(), _campaign(campaign_id)
-    offer = get_offer(chain.id, campaign.offer_id) if campaign.offer_id else None
-    texts = {name: getattr(campaign, name) for name in ("title", "title_en", "body", "body_en")}
+    found, run = newest_runs(chain, campaign)
+    is_planned = campaign.state in (CampaignState.DRAFT, *LIVE, CampaignState.PAUSED, CampaignState.MISSED)
     return render_template(
         "dashboard/campaigns/show.html",
         nav="pushes",
-        offer=offer,
-        phones=phones_of(chain, texts, offer),
+        offer=get_offer(chain.id, campaign.offer_id) if campaign.offer_id else None,
         audience=sentences.audience_sentence(chain, campaign.audience),
         schedule=sentences.schedule_sentence(campaign.schedule, chain.timezone),
+        times=shown_times(campaign.schedule, chain, now=utc_now()) if is_planned else None,
         stale=stale_sentence(campaign),
+        missed_at=planned(campaign.send_at, chain) if campaign.send_at else "",
+        seconds_left=seconds_left(campaign),
+        repeats=campaign.schedule["kind"] in REPEATING,
+        approval=approval_of(campaign, author().name, may_edit=_may_edit()),
         may_edit=_may_edit(),
+        run_lines=run_lines(chain, found) if len(found) > 1 else [],
+        variant_words=_variants(campaign),
         name_of=name_of,
-        **_progress_of(chain, campaign),
+        **_looks(chain, campaign),
+        **progress_parts(chain, campaign, run),
         **_consequences(campaign),
     )
+
+
+def _variants(campaign: Campaign) -> str:
+    """The versions with their shares: A 50%, B 50%."""
+    return ", ".join(f"{each['label']} {each['share_bp'] / 100:g}%" for each in campaign.variants)
+
+
+def _looks(chain: Chain, campaign: Campaign) -> dict[str, Any]:
+    """The message as it is read, on the channel and in the version that were chosen to look at."""
+    typed = form_of(chain, campaign).typed
+    for name in ("shown_channel", "shown_label"):
+        typed[name] = request.args.get(name, "").replace("\0", "")
+    return looks_of(chain, typed, campaign.channels, str(campaign.offer_id or ""))
 
 
 @bp.get(f"{ID}/progress")
@@ -131,33 +154,19 @@ def progress(campaign_id: int) -> str | Response:
     chain, campaign = _chain(), _campaign(campaign_id)
     if request.args.get("seen", campaign.state) != campaign.state:
         return Response(status=204, headers={"HX-Refresh": "true"})
-    return render_template("dashboard/campaigns/_progress.html", **_progress_of(chain, campaign))
+    _found, run = newest_runs(chain, campaign)
+    parts = progress_parts(chain, campaign, run)
+    return render_template("dashboard/campaigns/_progress.html", may_edit=_may_edit(), **parts)
 
 
-def _progress_of(chain: Chain, campaign: Campaign) -> dict[str, Any]:
-    found = runs.list_runs(chain.id, campaign.id, limit=RUNS)
-    asked = request.args.get("run", type=int)
-    run = next((each for each in found if each.id == asked), found[0] if found else None)
-    sums = runs.count_states([each.id for each in found])
-    of_run = sums[run.id] if run else Sums()
-    now = utc_now()
-    return {
-        "campaign": campaign,
-        "run": run,
-        "sums": of_run,
-        "waiting": sum(of_run.states[state] for state in WAITING),
-        "arrived": sum(of_run.states[state] for state in ARRIVED),
-        "states": list(DeliveryState),
-        "errors": runs.count_errors(run.id) if run else [],
-        "runs": [(each, sums[each.id], moment_shown(each.due_at, chain.timezone, now=now)) for each in found],
-        "went_out": moment_shown(run.started_at, chain.timezone, now=now) if run else "",
-        "goes_out": planned(campaign.next_run_at, chain) if campaign.next_run_at else "",
-        "missed_at": planned(campaign.send_at, chain) if campaign.send_at else "",
-        "is_live": campaign.state in LIVE,
-        "arrived_of": lambda each: sum(each.states[state] for state in ARRIVED),
-        "share": share,
-        "seconds_left": seconds_left(campaign),
-    }
+@bp.post("/times")
+@access(*HQ_ADMIN)
+def times() -> str:
+    """What the schedule that was typed so far means, and its next times."""
+    typed: MultiDict[str, str] = MultiDict(
+        (name, value.replace("\0", "")) for name, value in request.form.items(multi=True)
+    )
+    return render_template("dashboard/campaigns/_times.html", times=times_of(typed, _chain(), now=utc_now()))
 
 
 def _consequences(campaign: Campaign) -> dict[str, Any]:
@@ -221,11 +230,10 @@ def deliveries(campaign_id: int) -> str:
 @bp.post(f"{ID}/schedule")
 @access(*HQ_ADMIN)
 def schedule(campaign_id: int) -> Response:
-    """Let it go out as it was written; ``now`` for one that was missed."""
-    other = {"kind": "now"} if request.form.get("now") else None
+    """Let it go out as it was written."""
     try:
         with transaction():
-            campaigns.schedule_campaign(actor().chain_id, campaign_id, other, by=author(), now=utc_now())
+            campaigns.schedule_campaign(actor().chain_id, campaign_id, by=author(), now=utc_now())
     except DomainError as refusal:
         _refuse(refusal)
     return redirect(_page_of(campaign_id), 303)

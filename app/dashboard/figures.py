@@ -42,6 +42,11 @@ def plain(value: Decimal) -> str:
     return f"{value.normalize():f}"
 
 
+def plain_share(basis_points: int) -> str:
+    """A share as it is typed, in per cent: ``12.5``."""
+    return plain(Decimal(basis_points) / 100)
+
+
 def plain_amount(cents: int, currency: str) -> str:
     """An amount as it is typed: ``12.5``."""
     return plain(Decimal(cents).scaleb(-get_currency_precision(currency)))

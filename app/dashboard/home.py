@@ -225,6 +225,11 @@ def _decided(each: Decision) -> dict[str, object]:
         Matter.LOW_STOCK: (_stock_words(each, name), gettext("Add stock"), "warn"),
         Matter.LOW_BUDGET: (_budget_words(each, name), gettext("Look"), "warn"),
         Matter.APPROVAL: (gettext("“%(name)s” waits for you to approve it.", name=name), gettext("Read it"), "warn"),
+        Matter.PUSH_APPROVAL: (
+            gettext("The push “%(name)s” waits for you to approve it.", name=name),
+            gettext("Read it"),
+            "warn",
+        ),
         Matter.GOING_OUT: (gettext("“%(name)s” goes out at %(at)s.", name=name, at=at), gettext("Look"), ""),
         Matter.ENDING: (gettext("“%(name)s” ends at %(at)s.", name=name, at=at), gettext("Look"), ""),
         Matter.NO_CODE: (gettext("%(name)s has no code that can be scanned.", name=name), gettext("Make one"), "warn"),

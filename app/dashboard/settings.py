@@ -212,8 +212,15 @@ def push() -> str:
 def save_push() -> Response | tuple[str, int]:
     try:
         policy = push_policies.Policy(*(number(request.form.get(name, "")) for name in push_policies.Policy._fields))
+        oversight = push_policies.Oversight(
+            needs_approval=request.form.get("needs_approval") == "yes",
+            global_holdout_bp=number(request.form.get("global_holdout_bp", "").strip() or "0", times=100),
+            error_pause_bp=number(request.form.get("error_pause_bp", ""), times=100),
+            error_pause_after=number(request.form.get("error_pause_after", "")),
+        )
         with transaction():
             push_policies.set_policy(actor().chain_id, policy, by=author(), now=utc_now())
+            push_policies.set_oversight(actor().chain_id, oversight, by=author(), now=utc_now())
     except DomainError as refusal:
         return _push_page(refusal), 422
     return _saved("settings.push")
@@ -221,7 +228,17 @@ def save_push() -> Response | tuple[str, int]:
 
 def _push_page(refusal: DomainError | None = None) -> str:
     policy = push_policies.get_policy(actor().chain_id)
-    return render_template("dashboard/settings/push.html", kept=_kept(policy), error=_said(refusal))
+    oversight = push_policies.get_oversight(actor().chain_id)
+    shares = {name: f"{getattr(oversight, name) / 100:g}" for name in ("global_holdout_bp", "error_pause_bp")}
+    readers = [each for each in staffing.list_staff(actor().chain_id) if each.role == Role.HQ_ADMIN and each.disabled_at is None]
+    return render_template(
+        "dashboard/settings/push.html",
+        kept=_kept(policy),
+        oversight=_kept(oversight) if refusal else oversight._asdict() | shares,
+        needs_approval=request.form.get("needs_approval") == "yes" if refusal else oversight.needs_approval,
+        has_second=len(readers) > 1,
+        error=_said(refusal),
+    )
 
 
 @bp.get("/changes")

@@ -64,6 +64,7 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
     "batch_id": lambda world: world.id("code_batches"),
     "checkout_id": lambda world: world.id("checkouts"),
     "campaign_id": lambda world: world.id("campaigns"),
+    "message_template_id": lambda world: world.id("message_templates"),
     "segment_id": lambda world: world.id("segments"),
     "run_id": lambda world: world.id("campaign_runs"),
     "delivery_id": lambda world: world.id("deliveries"),
@@ -104,10 +105,8 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
 }
 NEUTRAL = {"name", "colour", "kind", "language", "filename"}  # arguments that name nobody's thing
 # A chain's stores share these.
-CHAIN_WIDE_ARGUMENTS = {
-    "program", "offer_id", "campaign_id", "segment_id", "run_id", "rule_id", "channel_id", "endpoint_id",
-}  # fmt: skip
-CHAIN_WIDE_ARGUMENTS |= {"endpoint_id"}
+CHAIN_WIDE_ARGUMENTS = {"program", "offer_id", "campaign_id", "segment_id", "run_id", "rule_id", "channel_id"}
+CHAIN_WIDE_ARGUMENTS |= {"endpoint_id", "message_template_id"}
 
 # Questions after the "?": those that a route needs, and those that could ask for somebody else's things.
 NEEDED = {"sharing_api.tree": {"card"}, "sharing_tree.way": {"to"}}

@@ -25,6 +25,8 @@ TYPED = {
     "request_id": "form-000001",
 }
 
+STORES = {"audience": "own", "rule": ["r", "r_0"], "r-mode": "all", "r_0-what": "store.in"}
+
 
 @pytest.fixture
 def chain():
@@ -122,11 +124,15 @@ def test_a_draft_is_filled_into_the_editor_as_it_was_typed(hq, chain):
     stores = [make_store(chain), make_store(chain)]
     offer = make_offer(chain)
     typed = TYPED | {
-        "stores": [str(store.id) for store in stores],
-        "joined_op": "after",
-        "joined_day": "2026-05-01",
-        "last_visit_op": "before_days",
-        "last_visit_days": "21",
+        "audience": "own",
+        "rule": ["r", "r_0", "r_1", "r_2"],
+        "r-mode": "all",
+        "r_0-what": "store.in",
+        "r_0-value": [str(store.id) for store in stores],
+        "r_1-what": "joined.after",
+        "r_1-value": "2026-05-01",
+        "r_2-what": "last_visit.before_days",
+        "r_2-value": "21",
         "offer_id": str(offer.id),
         "kind": "recurring",
         "weekdays": ["mon", "fri"],
@@ -141,17 +147,17 @@ def test_a_draft_is_filled_into_the_editor_as_it_was_typed(hq, chain):
     page = hq.get(f"/dashboard/campaigns/{first.id}/edit").text
     found = {
         name: re.search(rf'name="{name}"[^>]*value="([^"]*)"', page)
-        for name in ("joined_day", "last_visit_days", "time", "until", "title_en")
+        for name in ("r_1-value", "r_2-value", "time", "until", "title_en")
     }
 
     assert {name: match and match[1] for name, match in found.items()} == {
-        "joined_day": "2026-05-01",
-        "last_visit_days": "21",
+        "r_1-value": "2026-05-01",
+        "r_2-value": "21",
         "time": "17:30",
         "until": "2030-12-31",
         "title_en": "Friday",
     }
-    assert len(re.findall(r'name="(?:stores|weekdays)" value="[^"]*" checked', page)) == 4
+    assert len(re.findall(r'name="(?:r_0-value|weekdays)" value="[^"]*" checked', page)) == 4
     assert first.audience["all"] == [
         {"field": "store", "op": "in", "value": [store.id for store in stores]},
         {"field": "joined", "op": "after", "value": "2026-05-01"},
@@ -163,11 +169,11 @@ def test_a_chain_with_very_many_stores_types_their_numbers(hq, chain):
     for n in range(101):
         make_store(chain, f"N{n:03d}")
 
-    post(hq, "/dashboard/campaigns", TYPED | {"store_codes": "N001， N002", "do": "save"})
+    post(hq, "/dashboard/campaigns", TYPED | STORES | {"r_0-value": "N001， N002", "do": "save"})
 
     assert len(only_campaign().audience["all"][0]["value"]) == 2
     assert 'value="N001, N002"' in hq.get(f"/dashboard/campaigns/{only_campaign().id}/edit").text
-    wrong = post(hq, "/dashboard/campaigns", TYPED | {"store_codes": "N999", "request_id": "form-000002"})
+    wrong = post(hq, "/dashboard/campaigns", TYPED | STORES | {"r_0-value": "N999", "request_id": "form-000002"})
     assert wrong.status_code == 422
 
 
@@ -187,7 +193,8 @@ def test_the_preview_counts_whom_it_reaches(hq, chain):
 
 
 def test_the_preview_of_nonsense_says_so_and_never_breaks(hq):
-    typed = TYPED | {"last_visit_op": "before_days", "last_visit_days": "many", "offer_id": "9" * 30}
+    rules = {"audience": "own", "rule": ["r", "r_0"], "r_0-what": "last_visit.before_days", "r_0-value": "many"}
+    typed = TYPED | rules | {"offer_id": "9" * 30, "shown_reader": "9" * 30, "holdout": "half", "shown_channel": "x"}
 
     answer = post(hq, "/dashboard/campaigns/preview", typed)
 

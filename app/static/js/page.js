@@ -37,7 +37,7 @@ document.addEventListener("keydown", (event) => {
 // A second tap on a slow line sends nothing; coming back with "Back" makes the button work again.
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (!form.matches("form[data-once]")) return;
+  if (!form.matches("form[data-once]") || event.submitter?.formTarget === "_blank") return;
   if (form.dataset.sent) {
     event.preventDefault();
     return;
