@@ -43,6 +43,8 @@ DEEPEST = 5
 
 def example(schema: dict[str, Any], schemas: dict[str, Any], *, name: str = "", depth: int = 0) -> Any:
     """A value as the schema wants it."""
+    if "example" in schema:
+        return schema["example"]
     if "$ref" in schema:
         schema = schemas[schema["$ref"].rpartition("/")[2]]
     for way in ("anyOf", "oneOf", "allOf"):

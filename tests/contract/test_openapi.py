@@ -238,6 +238,16 @@ def test_every_call_answers_as_it_is_described(api, capfd, monkeypatch):
     api.ask("PATCH /offers/{offer_id}", status=409, by=hq, offer_id=offer, body={"per_day_limit": 4})
     api.ask("POST /offers/{offer_id}/end", by=hq, offer_id=offer)
 
+    often = {"field": "purchases", "op": "at_least", "value": {"count": 2, "days": None}}
+    kept = {"name": "常客", "audience": {"any": [often, {"not": {"all": []}}]}}
+    api.ask("POST /segments/count", by=hq, body={"audience": kept["audience"], "channels": ["inbox"]})
+    segment = api.ask("POST /segments", status=201, by=hq, body=kept)["id"]
+    api.ask("POST /segments", status=409, by=hq, body=kept)
+    api.ask("PUT /segments/{segment_id}", by=hq, segment_id=segment, body=kept | {"name": "老客"})
+    api.ask("GET /segments/{segment_id}", by=hq, segment_id=segment)
+    for change in ("archive", "restore"):
+        api.ask(f"POST /segments/{{segment_id}}/{change}", by=hq, segment_id=segment)
+
     draft = {
         "name": "周末",
         "title": "周末",
