@@ -82,7 +82,7 @@ def retry(campaign_id: int, run_id: int) -> Response:
     """Try again what failed in a run: one kind of error, or all of it."""
     error = request.form.get("error", "").replace("\0", "") or None
     campaign = campaigns.get_campaign(actor().chain_id, campaign_id)
-    if runs.find_run(campaign_id, run_id) is None:
+    if runs.find_run(actor().chain_id, campaign_id, run_id) is None:
         raise RunNotFound()
     try:
         with transaction():

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from core.db import db
 from coupons import approval, stock_alarm
 from coupons.models import Offer, OfferState
+from push import approving
 from push.models import Campaign, CampaignState, Delivery, DeliveryState, Run
 from sharing.reward_review import count_waiting
 from stores.models import Store, StoreCode
@@ -20,6 +21,7 @@ MOST = 6  # of one kind
 
 class Matter(StrEnum):
     APPROVAL = "approval"
+    PUSH_APPROVAL = "push_approval"
     LOW_STOCK = "low_stock"
     LOW_BUDGET = "low_budget"
     ENDING = "ending"
@@ -102,7 +104,11 @@ def _running_out(alarm: stock_alarm.Alarm) -> Decision:
 def _unread(chain_id: int, approver: str | None) -> list[Decision]:
     """Drafts that somebody else wrote."""
     drafts = approval.waiting(chain_id, reader=approver, limit=MOST) if approver else ()
-    return [Decision(Matter.APPROVAL, offer.id, offer.name, offer.name_en) for offer in drafts]
+    pushes = approving.waiting(chain_id, reader=approver, limit=MOST) if approver else ()
+    return [
+        *(Decision(Matter.PUSH_APPROVAL, push.id, push.name, push.name) for push in pushes),
+        *(Decision(Matter.APPROVAL, offer.id, offer.name, offer.name_en) for offer in drafts),
+    ]
 
 
 def _going_out(chain_id: int, now: datetime) -> list[Decision]:

@@ -115,7 +115,7 @@ def test_what_stayed_as_it_was_is_not_told(reading, chain):
 def test_every_field_that_head_office_changes_has_a_name():
     forms = (drafts.Draft, campaigns.Draft, ProgramSettings, NewTier, PointRules, NewChain, ChainSettings)
     names = {field.name for form in forms for field in fields(form)} | set(FIELDS)
-    names |= {*push_policies.Policy._fields, *sharing_policies.Policy._fields}
+    names |= {*push_policies.Policy._fields, *push_policies.Oversight._fields, *sharing_policies.Policy._fields}
 
     assert names - set(NAMES) == set()
 
