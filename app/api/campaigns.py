@@ -1,124 +1,45 @@
-"""Campaigns for head office's own systems: write, schedule, pause, resume, cancel; and what their runs did."""
+"""Campaigns for head office's own systems: write, schedule, pause, resume, cancel; and what their runs did.
+
+Approving is not among it: that is for a person, on the campaign's page, and a key is nobody.
+"""
 
 from collections.abc import Callable
+from datetime import date, timedelta
 from typing import Any
 
 from flask import url_for
-from marshmallow import Schema, fields, validate
 
 from app.api.blueprint import api_blueprint
+from app.api.campaign_schemas import (
+    CalendarQuery,
+    CalendarSchema,
+    CampaignDraftSchema,
+    CampaignSchema,
+    MessageCountSchema,
+    MissedSchema,
+    ProgressSchema,
+    RetrySchema,
+    RunSchema,
+    ScheduleSchema,
+    TimesSchema,
+    WordsSchema,
+)
 from app.api.idempotent import in_one_transaction
 from app.api.paging import PageQuery, page, page_schema
 from app.auth.guard import HQ, HQ_ADMIN, access, actor, author
-from app.security import LARGEST
 from core.clock import utc_now
-from push import campaigns, runs, scheduling, segments
-from push.models import Campaign, PushChannel, Run
+from core.text import Text
+from push import approving, campaigns, errors, planning, progress, rewording, runs, sentences, watching
+from push.models import Campaign, Run
+from push.policies import get_policy
+from stores.queries import get_chain
 
 bp = api_blueprint("campaigns", "Pushes to members")
 
 ID = "<int:campaign_id>"
-CONDITIONS = ", ".join(f"{field} {op}" for field, op in segments.CONDITIONS)
-plain_text = validate.ContainsNoneOf("\0")
-
-
-class ConditionSchema(Schema):
-    """One condition on a member and his card."""
-
-    field = fields.String(required=True, validate=plain_text, metadata={"description": f"with op: {CONDITIONS}"})
-    op = fields.String(required=True, validate=plain_text)
-    value = fields.Raw(
-        required=True, metadata={"description": "ids for in, whole days for …_days, a day such as 2026-05-20 else"}
-    )
-
-
-class AudienceSchema(Schema):
-    """Who is meant: every condition must hold; none means everybody."""
-
-    all = fields.List(fields.Nested(ConditionSchema), load_default=list)
-
-
-class ScheduleSchema(Schema):
-    """When it goes out: ``now`` (in ten minutes), ``at`` a time, or ``recurring`` on weekdays, by the chain's clock."""
-
-    kind = fields.String(validate=validate.OneOf(list(scheduling.ALLOWED)))
-    at = fields.String(
-        validate=plain_text, metadata={"description": "2026-05-20T18:00 by the chain's clock, or with an offset"}
-    )
-    weekdays = fields.List(fields.String(validate=validate.OneOf(scheduling.WEEKDAYS)))
-    time = fields.String(validate=plain_text, metadata={"description": "18:00"})
-    until = fields.String(validate=plain_text, metadata={"description": "the last day of a recurring campaign"})
-    fresh_hours = fields.Integer(
-        strict=True,
-        metadata={"description": "how long after its time a message is still worth sending; 24 unless told"},
-    )
-
-
-class CampaignDraftSchema(Schema):
-    """What head office writes down. Of the two languages the chain's own is needed."""
-
-    name = fields.String(required=True, validate=plain_text)
-    audience = fields.Nested(AudienceSchema, load_default=lambda: {"all": []})
-    channels = fields.List(
-        fields.String(validate=validate.OneOf(list(PushChannel))), required=True, validate=validate.Length(min=1)
-    )
-    title = fields.String(load_default="", validate=plain_text)
-    title_en = fields.String(load_default="", validate=plain_text)
-    body = fields.String(load_default="", validate=plain_text)
-    body_en = fields.String(load_default="", validate=plain_text)
-    offer_id = fields.Integer(
-        strict=True,
-        load_default=None,
-        allow_none=True,
-        validate=validate.Range(1, LARGEST),
-        metadata={"description": "an offer whose coupon comes with the message"},
-    )
-    schedule = fields.Nested(ScheduleSchema, load_default=lambda: {"kind": "now"})
-
-
-class CampaignSchema(Schema):
-    """A campaign as it stands."""
-
-    id = fields.Integer()
-    state = fields.String()
-    name = fields.String()
-    audience = fields.Dict()
-    channels = fields.List(fields.String())
-    title = fields.String()
-    title_en = fields.String()
-    body = fields.String()
-    body_en = fields.String()
-    offer_id = fields.Integer(allow_none=True)
-    schedule = fields.Dict()
-    next_run_at = fields.AwareDateTime(format="iso", allow_none=True)
-    send_until = fields.AwareDateTime(format="iso", allow_none=True)
-    created_at = fields.AwareDateTime(format="iso")
-    url = fields.String(metadata={"description": "its page in the dashboard"})
-
-
-class RunSchema(Schema):
-    """One going-out. audience = pending + sending + sent + delivered + failed + skipped, always."""
-
-    id = fields.Integer()
-    campaign_id = fields.Integer()
-    state = fields.String()
-    due_at = fields.AwareDateTime(format="iso")
-    send_until = fields.AwareDateTime(format="iso")
-    started_at = fields.AwareDateTime(format="iso")
-    finished_at = fields.AwareDateTime(format="iso", allow_none=True)
-    audience = fields.Integer(metadata={"description": "deliveries: one for each member and channel"})
-    pending = fields.Integer()
-    sending = fields.Integer()
-    sent = fields.Integer()
-    delivered = fields.Integer()
-    failed = fields.Integer()
-    skipped = fields.Integer()
-    reasons = fields.Dict(
-        keys=fields.String(), values=fields.Integer(), metadata={"description": "why skipped; the sum is skipped"}
-    )
-    channels = fields.Dict(
-        keys=fields.String(), values=fields.Dict(), metadata={"description": "the same states for each channel"}
-    )
+RUN = f"{ID}/runs/<int:run_id>"
+MOST_DAYS = 62  # of a calendar
+Answered = tuple[dict[str, Any], int]
 
 
 @bp.post("/campaigns")
@@ -126,7 +47,7 @@ class RunSchema(Schema):
 @bp.arguments(CampaignDraftSchema)
 @bp.alt_response(201, schema=CampaignSchema)
 @in_one_transaction
-def create(body: dict[str, Any]) -> tuple[dict[str, Any], int]:
+def create(body: dict[str, Any]) -> Answered:
     """Write a campaign down as a draft. Nothing goes out before it is scheduled."""
     draft = campaigns.Draft(**body)
     return campaign_json(campaigns.create_campaign(actor().chain_id, draft, by=author(), now=utc_now())), 201
@@ -150,25 +71,81 @@ def show(campaign_id: int) -> dict[str, Any]:
     return _columns(campaigns.get_campaign(actor().chain_id, campaign_id))
 
 
+@bp.put(f"/campaigns/{ID}")
+@access(*HQ_ADMIN)
+@bp.arguments(CampaignDraftSchema)
+@bp.alt_response(200, schema=CampaignSchema)
+@in_one_transaction
+def rewrite(body: dict[str, Any], campaign_id: int) -> Answered:
+    """Write a draft anew, or one that was missed. What was approved is not, any more."""
+    draft = campaigns.Draft(**body)
+    return campaign_json(campaigns.edit_campaign(actor().chain_id, campaign_id, draft, by=author(), now=utc_now())), 200
+
+
+@bp.get(f"/campaigns/{ID}/times")
+@access(*HQ)
+@bp.response(200, TimesSchema)
+def list_times(campaign_id: int) -> dict[str, Any]:
+    """When it goes out next, the next five times; as if it were scheduled now, when it is not."""
+    campaign, chain = campaigns.get_campaign(actor().chain_id, campaign_id), get_chain(actor().chain_id)
+    return {
+        "sentence": _both(sentences.schedule_sentence(campaign.schedule, chain.timezone)),
+        "times": planning.next_times(campaign.schedule, chain, now=utc_now()),
+    }
+
+
+@bp.post(f"/campaigns/{ID}/submit")
+@access(*HQ_ADMIN)
+@bp.alt_response(200, schema=CampaignSchema)
+@in_one_transaction
+def submit(campaign_id: int) -> Answered:
+    """Let it wait for a person to approve it, where the chain wants that."""
+    return _change(approving.submit_campaign, campaign_id)
+
+
 @bp.post(f"/campaigns/{ID}/schedule")
 @access(*HQ_ADMIN)
 @bp.arguments(ScheduleSchema, required=False)
 @bp.alt_response(200, schema=CampaignSchema)
 @in_one_transaction
-def schedule(body: dict[str, Any], campaign_id: int) -> tuple[dict[str, Any], int]:
+def schedule(body: dict[str, Any], campaign_id: int) -> Answered:
     """Let a draft (or one that was missed) go out, by the schedule it was written with or by another one.
 
-    ``now`` waits ten minutes, in which ``cancel`` stops it.
+    ``now`` waits ten minutes, in which ``stop`` takes it back.
     """
     scheduled = campaigns.schedule_campaign(actor().chain_id, campaign_id, body or None, by=author(), now=utc_now())
     return campaign_json(scheduled), 200
+
+
+@bp.post(f"/campaigns/{ID}/stop")
+@access(*HQ_ADMIN)
+@bp.alt_response(200, schema=CampaignSchema)
+@in_one_transaction
+def stop(campaign_id: int) -> Answered:
+    """Take a scheduled campaign back to a draft, before it goes out."""
+    return _change(campaigns.stop_campaign, campaign_id)
+
+
+@bp.post(f"/campaigns/{ID}/missed")
+@access(*HQ_ADMIN)
+@bp.arguments(MissedSchema)
+@bp.alt_response(200, schema=CampaignSchema)
+@in_one_transaction
+def decide_missed(body: dict[str, Any], campaign_id: int) -> Answered:
+    """Decide about one whose time passed while nothing was running; it is not sent late without asking."""
+    changes = {
+        "now": campaigns.send_missed,
+        "next": campaigns.resume_campaign,
+        "drop": campaigns.cancel_campaign,
+    }
+    return _change(changes[body["do"]], campaign_id)
 
 
 @bp.post(f"/campaigns/{ID}/pause")
 @access(*HQ_ADMIN)
 @bp.alt_response(200, schema=CampaignSchema)
 @in_one_transaction
-def pause(campaign_id: int) -> tuple[dict[str, Any], int]:
+def pause(campaign_id: int) -> Answered:
     """Hold everything that has not gone."""
     return _change(campaigns.pause_campaign, campaign_id)
 
@@ -177,7 +154,7 @@ def pause(campaign_id: int) -> tuple[dict[str, Any], int]:
 @access(*HQ_ADMIN)
 @bp.alt_response(200, schema=CampaignSchema)
 @in_one_transaction
-def resume(campaign_id: int) -> tuple[dict[str, Any], int]:
+def resume(campaign_id: int) -> Answered:
     """Go on where it was paused."""
     return _change(campaigns.resume_campaign, campaign_id)
 
@@ -186,9 +163,21 @@ def resume(campaign_id: int) -> tuple[dict[str, Any], int]:
 @access(*HQ_ADMIN)
 @bp.alt_response(200, schema=CampaignSchema)
 @in_one_transaction
-def cancel(campaign_id: int) -> tuple[dict[str, Any], int]:
+def cancel(campaign_id: int) -> Answered:
     """End it for good; what has not gone is skipped as stale."""
     return _change(campaigns.cancel_campaign, campaign_id)
+
+
+@bp.put(f"/campaigns/{ID}/words")
+@access(*HQ_ADMIN)
+@bp.arguments(WordsSchema)
+@bp.alt_response(200, schema=MessageCountSchema)
+@in_one_transaction
+def reword(body: dict[str, Any], campaign_id: int) -> Answered:
+    """Let what has not gone of a paused campaign say something else. What has gone keeps its words."""
+    wording = rewording.Wording(**body)
+    moved = rewording.reword_campaign(actor().chain_id, campaign_id, wording, by=author(), now=utc_now())
+    return {"messages": moved}, 200
 
 
 @bp.get(f"/campaigns/{ID}/runs")
@@ -203,7 +192,69 @@ def list_runs(asked: dict[str, Any], campaign_id: int) -> dict[str, Any]:
     return page(found, limit=asked["limit"], show=lambda run: _run_columns(run, sums[run.id]))
 
 
-def _change(change: Callable[..., Campaign], campaign_id: int) -> tuple[dict[str, Any], int]:
+@bp.get(f"/campaigns/{RUN}")
+@access(*HQ)
+@bp.response(200, ProgressSchema)
+def show_run(campaign_id: int, run_id: int) -> dict[str, Any]:
+    """One run: how far it came, how fast it goes, what goes wrong."""
+    run = _run(campaign_id, run_id)
+    seen = progress.progress_of(run, now=utc_now())
+    return _run_columns(run, seen.sums) | {
+        "last_minute": seen.last_minute,
+        "waiting_for_their_hour": seen.later,
+        "through_at": seen.through_at(),
+        "errors": [
+            {"error": each.error, "meaning": _both(each.words), "failed": each.failed, "tried_again": each.again}
+            for each in progress.troubles_of(run.id)
+        ],
+    }
+
+
+@bp.post(f"/campaigns/{RUN}/retry")
+@access(*HQ_ADMIN)
+@bp.arguments(RetrySchema, required=False)
+@bp.alt_response(200, schema=MessageCountSchema)
+@in_one_transaction
+def retry(body: dict[str, Any], campaign_id: int, run_id: int) -> Answered:
+    """Try again what failed in a run: one kind of error, or all of it."""
+    run = _run(campaign_id, run_id)
+    error = (body or {}).get("error")
+    again = watching.retry_failed(actor().chain_id, run.id, error=error, by=author(), now=utc_now())
+    return {"messages": again}, 200
+
+
+@bp.get("/campaigns/calendar")
+@access(*HQ)
+@bp.arguments(CalendarQuery, location="query")
+@bp.response(200, CalendarSchema)
+def show_calendar(asked: dict[str, date]) -> dict[str, Any]:
+    """Every push of some days: what went out with what became of it, and what is to come as far as it is known."""
+    first, last = asked["first"], min(asked["last"], asked["first"] + timedelta(days=MOST_DAYS - 1))
+    policy = get_policy(actor().chain_id)
+    found = planning.calendar_of(get_chain(actor().chain_id), first, last, now=utc_now())
+    return {
+        "days": [
+            {
+                "day": day.day,
+                "promotions": day.promotions,
+                "promotions_in_seven_days": day.in_week,
+                "exceeds_caps": day.exceeds(policy),
+                "entries": [_entry_columns(entry) for entry in day.entries],
+            }
+            for day in found.days
+        ]
+    }
+
+
+def _run(campaign_id: int, run_id: int) -> Run:
+    campaigns.get_campaign(actor().chain_id, campaign_id)
+    run = runs.find_run(actor().chain_id, campaign_id, run_id)
+    if run is None:
+        raise errors.RunNotFound()
+    return run
+
+
+def _change(change: Callable[..., Campaign], campaign_id: int) -> Answered:
     return campaign_json(change(actor().chain_id, campaign_id, by=author(), now=utc_now())), 200
 
 
@@ -218,6 +269,15 @@ def _columns(campaign: Campaign) -> dict[str, Any]:
 
 
 def _run_columns(run: Run, sums: runs.Sums) -> dict[str, Any]:
-    columns = ("id", "campaign_id", "state", "due_at", "send_until", "started_at", "finished_at")
-    counted = {"audience": sums.audience, "reasons": sums.reasons, "channels": sums.channels}
-    return {name: getattr(run, name) for name in columns} | sums.states | counted
+    counted = {"audience", "reasons", "channels", *sums.states}
+    own = {name: getattr(run, name) for name in RunSchema().fields if name not in counted}
+    return own | sums.states | {"audience": sums.audience, "reasons": sums.reasons, "channels": sums.channels}
+
+
+def _entry_columns(entry: planning.Entry) -> dict[str, Any]:
+    own = {name: getattr(entry, name) for name in ("at", "runs", "audience", "arrived", "waiting")}
+    return own | {"campaign_id": entry.campaign.id, "name": entry.campaign.name, "state": entry.campaign.state}
+
+
+def _both(text: Text) -> dict[str, str]:
+    return {"zh": text.zh, "en": text.en}

@@ -4,11 +4,15 @@ from datetime import timedelta
 
 import pytest
 
+from core.audit import SYSTEM
 from core.clock import utc_now
+from core.db import db, transaction
 from push import runs
+from push.models import Delivery
+from push.policies import Oversight, set_oversight
 from stores.models import Role
 from tests.factories import make_chain, make_key, make_store, make_store_code
-from tests.push.pushing import make_campaign, make_member, send_all
+from tests.push.pushing import make_campaign, make_member, schedule, send_all, start
 
 pytestmark = pytest.mark.usefixtures("app")
 BODY = {
@@ -159,3 +163,173 @@ def test_the_list_pages_by_key(call):
 
     assert [item["id"] for item in first["items"] + second["items"]] == made[::-1]
     assert second["next_cursor"] is None
+
+
+# --- every field, and every kind of schedule
+
+
+VERSIONS = {
+    "purpose": "service",
+    "channels": ["email", "inbox"],
+    "channel_mode": "first",
+    "holdout_bp": 1000,
+    "variants": [{"label": "A", "share_bp": 7000}, {"label": "B", "share_bp": 3000}],
+    "texts": {"B": {"any": {"zh": {"title": "今晚", "body": "第二份半价"}}}},
+}
+
+
+def test_every_field_is_kept_and_given_back(call):
+    made = create(call, **VERSIONS)
+
+    shown = call("GET", f"/campaigns/{made['id']}").json
+
+    assert {name: shown[name] for name in VERSIONS} == VERSIONS
+    assert (shown["submitted_by"], shown["approved_at"]) == (None, None)
+
+
+def test_a_draft_is_written_anew(call):
+    made = create(call, **VERSIONS)
+
+    changed = call("PUT", f"/campaigns/{made['id']}", BODY | {"title": "新的"})
+
+    assert (changed.json["title"], changed.json["variants"], changed.json["purpose"]) == ("新的", [], "promotion")
+
+
+@pytest.mark.parametrize(
+    ("given", "count"),
+    [
+        ({"kind": "recurring", "monthdays": [1, 31], "time": "10:00", "zone": "member"}, 5),
+        ({"kind": "cron", "cron": "0 18 * * mon,fri"}, 5),
+        ({"kind": "event", "event": "birthday", "days": 3, "time": "09:30"}, 0),
+        ({"kind": "at", "at": "2199-05-20T18:00"}, 1),
+    ],
+)
+def test_the_next_times_of_every_kind_of_schedule(call, given, count):
+    made = create(call, schedule=given)
+
+    told = call("GET", f"/campaigns/{made['id']}/times").json
+
+    assert len(told["times"]) == count
+    assert all(told["sentence"].values())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"variants": [{"share_bp": 5000}, {"share_bp": 4000}]},
+        {"texts": {"A": {"any": {"zh": {"title": "\u0000", "body": "x"}}}}},
+        {"texts": {"A": "x"}},
+        {"texts": {"A": {"any": {"zh": {"title": 1, "body": []}}}}},
+        {"holdout_bp": 9000},
+        {"purpose": "war"},
+        {"schedule": {"kind": "cron", "cron": "0 18 * * 1"}},
+        {"schedule": {"kind": "event", "event": "lapsed", "days": 0}},
+        {"schedule": {"kind": "recurring", "monthdays": [32], "time": "10:00"}},
+        {"title": "{surname}"},
+    ],
+)
+def test_nonsense_in_the_new_fields_is_refused(call, change):
+    assert call("POST", "/campaigns", BODY | change).status_code in (400, 422)
+
+
+def test_what_is_scheduled_is_taken_back(call):
+    made = create(call)
+    call("POST", f"/campaigns/{made['id']}/schedule")
+
+    assert call("POST", f"/campaigns/{made['id']}/stop").json["state"] == "draft"
+
+
+def test_where_a_second_person_reads_a_key_submits_and_does_not_approve(call, chain):
+    with transaction():
+        set_oversight(chain.id, Oversight(needs_approval=True), by=SYSTEM, now=utc_now())
+    made = create(call)
+    path = f"/campaigns/{made['id']}"
+
+    refused = call("POST", f"{path}/schedule")
+    assert (refused.status_code, refused.json["code"]) == (409, "campaign_needs_approval")
+    assert call("POST", f"{path}/submit").json["submitted_by"].startswith("key:")
+    assert call("POST", f"{path}/approve").status_code == 404
+
+
+def test_a_missed_campaign_is_decided_about(call, chain):
+    campaign = make_campaign(chain)
+    schedule(campaign, {"kind": "now"}, now=utc_now() - timedelta(hours=5))
+    runs.start_due_batch(now=utc_now())
+
+    sent = call("POST", f"/campaigns/{campaign.id}/missed", {"do": "now"})
+
+    assert sent.json["state"] == "scheduled"
+    assert call("POST", f"/campaigns/{campaign.id}/missed", {"do": "now"}).status_code == 409
+    assert call("POST", f"/campaigns/{campaign.id}/missed", {"do": "later"}).status_code == 422
+
+
+@pytest.fixture
+def going(chain):
+    """A campaign that goes to three by e-mail, of whom one's mailbox has refused."""
+    code = make_store_code(make_store(chain))
+    for n in range(3):
+        make_member(code, email=f"m{n}@example.com")
+    campaign = make_campaign(chain, "email")
+    start(campaign, now=utc_now())
+    with transaction():
+        row = db.session.scalars(db.select(Delivery).order_by(Delivery.id)).first()
+        row.state, row.error, row.attempts = "failed", "smtp 550", 1
+    return campaign
+
+
+def test_a_run_tells_how_far_it_came_and_what_went_wrong(call, going):
+    (run,) = call("GET", f"/campaigns/{going.id}/runs").json["items"]
+
+    told = call("GET", f"/campaigns/{going.id}/runs/{run['id']}").json
+
+    assert (told["audience"], told["pending"], told["failed"]) == (3, 2, 1)
+    (trouble,) = told["errors"]
+    assert (trouble["error"], trouble["failed"], trouble["meaning"]["en"]) == ("smtp 550", 1, "The mailbox refuses it")
+
+
+def test_what_failed_is_tried_again(call, going):
+    (run,) = call("GET", f"/campaigns/{going.id}/runs").json["items"]
+    path = f"/campaigns/{going.id}/runs/{run['id']}"
+
+    assert call("POST", f"{path}/retry", {"error": "something else"}).json == {"messages": 0}
+    assert call("POST", f"{path}/retry").json == {"messages": 1}
+    assert call("GET", path).json["failed"] == 0
+
+
+def test_what_has_not_gone_is_reworded_while_it_is_paused(call, going):
+    words = {name: BODY[name] for name in ("title_en", "body", "body_en")} | {"title": "改好了"}
+    assert call("PUT", f"/campaigns/{going.id}/words", words).status_code == 409
+    call("POST", f"/campaigns/{going.id}/pause")
+
+    told = call("PUT", f"/campaigns/{going.id}/words", words)
+
+    assert told.json == {"messages": 2}
+    newest, first = call("GET", f"/campaigns/{going.id}/runs").json["items"]
+    assert (newest["continues_run_id"], newest["audience"], first["audience"]) == (first["id"], 2, 1)
+
+
+def test_a_run_of_another_campaign_is_not_there(call, going, chain):
+    (run,) = call("GET", f"/campaigns/{going.id}/runs").json["items"]
+    other = make_campaign(chain)
+
+    told = call("GET", f"/campaigns/{other.id}/runs/{run['id']}")
+
+    assert (told.status_code, told.json["code"]) == (404, "run_not_found")
+
+
+def test_the_calendar_tells_what_went_and_what_comes(call, going, chain):
+    at = utc_now() + timedelta(days=2)
+    schedule(make_campaign(chain, "email"), {"kind": "at", "at": at.isoformat()}, now=utc_now())
+    first, last = (utc_now() - timedelta(days=1)).date(), (utc_now() + timedelta(days=3)).date()
+
+    days = call("GET", f"/campaigns/calendar?first={first}&last={last}").json["days"]
+
+    entries = [entry for day in days for entry in day["entries"]]
+    assert [(entry["campaign_id"] == going.id, entry["runs"], entry["audience"]) for entry in entries] == [
+        (True, 1, 3),
+        (False, 0, 0),
+    ]
+    assert sum(day["promotions"] for day in days) == 2
+    assert call("GET", "/campaigns/calendar").status_code == 422
+    assert len(call("GET", "/campaigns/calendar?first=2026-01-01&last=2199-01-01").json["days"]) == 62
+    assert call("GET", "/campaigns/calendar?first=2026-01-05&last=2026-01-01").json["days"] == []

@@ -118,7 +118,7 @@ def test_it_is_sent_back_with_a_word_for_the_writer(hq, watched):
 
 
 def test_the_list_and_the_front_page_say_what_waits(hq, watched):
-    make_store(watched)
+    make_member(make_store_code(make_store(watched)))
     campaign = make_campaign(watched)
     with transaction():
         approving.submit_campaign(watched.id, campaign.id, by=Author("staff:99"), now=utc_now())

@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import jsonschema_rs
@@ -13,12 +14,24 @@ from app.api.document import METHODS, PROBLEM, document
 from cards.models import Card
 from core.clock import utc_now
 from core.db import db
+from push import runs
 from push.channels.gateway import signature
 from sharing import rewarding
 from stores.models import Role
 from tests.factories import make_chain, make_coupon, make_key, make_offer, make_staff, make_store, make_store_code
+from tests.push.pushing import make_campaign, schedule, start
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+VERSIONS = {
+    "variants": [{"label": "A", "share_bp": 5000}, {"label": "B", "share_bp": 5000}],
+    "texts": {"B": {"any": {"zh": {"title": "周末见", "body": "来吧"}}}},
+    "channels": ["email", "inbox"],
+    "channel_mode": "first",
+    "purpose": "service",
+    "holdout_bp": 500,
+    "schedule": {"kind": "recurring", "monthdays": [1, 31], "time": "10:00", "zone": "member"},
+}
 
 
 class Api:
@@ -259,9 +272,28 @@ def test_every_call_answers_as_it_is_described(api, capfd, monkeypatch):
     campaign = api.ask("POST /campaigns", status=201, by=hq, body=draft)["id"]
     api.ask("GET /campaigns", by=hq)
     api.ask("GET /campaigns/{campaign_id}", by=hq, campaign_id=campaign)
-    for change in ("schedule", "pause", "resume", "cancel"):
+    api.ask("PUT /campaigns/{campaign_id}", by=hq, campaign_id=campaign, body=draft | VERSIONS)
+    api.ask("GET /campaigns/{campaign_id}/times", by=hq, campaign_id=campaign)
+    for change in ("submit", "schedule", "stop", "schedule", "pause"):
         api.ask(f"POST /campaigns/{{campaign_id}}/{change}", by=hq, campaign_id=campaign)
+    words = {name: draft[name] for name in ("title", "title_en", "body", "body_en")}
+    words["texts"] = VERSIONS["texts"]
+    api.ask("PUT /campaigns/{campaign_id}/words", by=hq, campaign_id=campaign, body=words)
+    for change in ("resume", "cancel"):
+        api.ask(f"POST /campaigns/{{campaign_id}}/{change}", by=hq, campaign_id=campaign)
+    missed = make_campaign(chain)
+    schedule(missed, {"kind": "now"}, now=utc_now() - timedelta(hours=5))
+    runs.start_due_batch(now=utc_now())
+    decide = {"by": hq, "campaign_id": missed.id, "body": {"do": "now"}}
+    api.ask("POST /campaigns/{campaign_id}/missed", **decide)
+    api.ask("POST /campaigns/{campaign_id}/missed", status=409, **decide)
     api.ask("GET /campaigns/{campaign_id}/runs", by=hq, campaign_id=campaign)
+    run = start(make_campaign(chain), now=utc_now())
+    of_run = {"by": hq, "campaign_id": run.campaign_id, "run_id": run.id}
+    api.ask("GET /campaigns/{campaign_id}/runs/{run_id}", **of_run)
+    api.ask("POST /campaigns/{campaign_id}/runs/{run_id}/retry", **of_run, body={"error": "smtp 550"})
+    today = utc_now().date().isoformat()
+    api.ask("GET /campaigns/calendar", by=hq, first=today, last=today)
 
     member = db.session.get_one(Card, card["id"]).member_id
     openid, tapped = {"openid": "o-lin", "is_following": True}, {"template_code": "coupon-arrived", "count": 2}
