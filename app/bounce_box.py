@@ -1,10 +1,9 @@
 """The mailbox to which mail servers report what they could not deliver, read by IMAP now and then."""
 
 import imaplib
-import logging
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from urllib.parse import unquote, urlsplit
 
 from core.clock import utc_now
@@ -14,8 +13,6 @@ from push.bouncing import take_report
 TIMEOUT = 20  # seconds
 MOST_AT_ONCE = 200  # mails in one go
 PROBLEMS = (imaplib.IMAP4.error, OSError)
-
-log = logging.getLogger("kaquan.bounces")
 
 
 def read_bounces(url: str) -> int:
@@ -29,9 +26,8 @@ def read_bounces(url: str) -> int:
         for number in _unseen(box)[:MOST_AT_ONCE]:
             raw = _fetched(box, number)
             with transaction():
-                known = take_report(raw, now=utc_now())
+                take_report(raw, now=utc_now())
             box.uid("STORE", number, "+FLAGS", r"(\Seen)")
-            log.info("a mail at the bounce address was about %s deliveries", known)
             count += 1
     return count
 
@@ -52,8 +48,10 @@ def _opened(url: str) -> Iterator[imaplib.IMAP4]:
             raise imaplib.IMAP4.error("no such folder")
         yield box
     finally:
-        with suppress(*PROBLEMS):
+        try:
             box.logout()
+        except PROBLEMS:
+            box.shutdown()
 
 
 def _unseen(box: imaplib.IMAP4) -> list[str]:

@@ -14,8 +14,8 @@ from core.text import Text
 from push.bouncing import LARGEST, take_report
 
 TRY_AGAIN = 75  # as mail servers understand it (sysexits.h): keep the mail and come back
-ABOUT = Text("这封邮件涉及 {count} 条推送记录。", "The mail is about {count} deliveries.")
-READ = Text("读了 {count} 封邮件。", "Read {count} mails.")
+ABOUT = Text("涉及的推送记录：{count}", "Deliveries it is about: {count}")
+READ = Text("读到的邮件：{count}", "Mails read: {count}")
 NO_BOX = Text("没有设置 BOUNCES_URL。", "BOUNCES_URL is not set.")
 BOX_AWAY = Text("邮箱打不开：{why}", "The mailbox cannot be read: {why}")
 

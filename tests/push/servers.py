@@ -76,6 +76,7 @@ class Gateway(ThreadingHTTPServer):
         self.calls: list[dict[str, Any]] = []
         self.acted: dict[str, dict[str, Any]] = {}  # by key: what a phone would have shown
         self.answer: Callable[[dict[str, Any]], tuple[int, dict[str, str]] | None] = lambda _body: (202, {})
+        self.said: dict[str, Any] = {}  # in JSON, with every answer
         self.lock = threading.Lock()
 
     @property
@@ -117,8 +118,12 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", "0")
+        body = json.dumps(self.server.said).encode() if self.server.said else b""
+        if body:
+            self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
         pass
