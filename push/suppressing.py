@@ -91,7 +91,7 @@ def lift(chain_id: int, suppression_id: int, *, by: Author, now: datetime) -> Su
         object_id=lifted.member_id,
         by=by,
         at=now,
-        before={"channel": lifted.channel, "reason": lifted.reason},
+        before={"channel": lifted.channel},
     )
     return lifted
 

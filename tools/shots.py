@@ -35,7 +35,7 @@ REFUSALS = (400, 401, 403, 404, 405, 413, 429, 500, 503)
 # What a GET answers without being a page: files, pieces of pages, answers for machines, redirects.
 NOT_PAGES = re.compile(
     r"static$|_api\.|^observing\.|^report_files\.|^assets\.|_csv$|picture$|posters$|^home\.live$|\.progress$|openapi$"
-    r"|^wallet\.code$|^wallet_browsers\.|\.download$|^auth\.start$|start_again$|_options$|preview$"
+    r"|^wallet\.code$|^wallet_browsers\.|^wechat\.|\.download$|^auth\.start$|start_again$|_options$|preview$"
     r"|^sharing_tree\.(picture|branch|way|values|growth|find)$|^sharing\.(figures|spending)$|^offers\.account_figures$"
     r"|^wallet_short_links\.follow$"
 )

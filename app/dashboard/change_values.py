@@ -71,6 +71,7 @@ NAMES = {
     "hq_share_bp": Text("总部承担", "head office bears"),
     "is_coupon_lost": Text("券已用掉", "coupon was used"),
     "is_for_members": Text("会员也可用", "members use it too"),
+    "is_following": Text("关注公众号", "follows the account"),
     "is_public": Text("公开领取", "anybody may claim it"),
     "item_cents": Text("商品价值", "worth of the item"),
     "item_name": Text("赠品", "item"),
@@ -282,13 +283,19 @@ def _variants(value: Any, chain: Chain) -> str:
 def _texts(value: Any, chain: Chain) -> str:
     """The titles of each variant, whatever channel and language they are for."""
     titles = {
-        label: [words["title"] for by_language in by_channel.values() for words in by_language.values()]
+        label: [
+            words.get("title") or words.get("template", "")
+            for by_language in by_channel.values()
+            for words in by_language.values()
+        ]
         for label, by_channel in value.items()
     }
     return _listed([f"{label}: {_listed(said)}" for label, said in titles.items()])
 
 
 def _fields(value: Any, chain: Chain) -> str:
+    if isinstance(value, dict):  # of a vendor's template
+        return _listed([f"{name} = {text}" for name, text in value.items()]).translate({ord("{"): None, ord("}"): None})
     return _listed([PERSONAL[each].say(language()) if each in PERSONAL else name_words(each) for each in value])
 
 

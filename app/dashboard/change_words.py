@@ -41,6 +41,13 @@ ACTIONS = {
     "fraud rules changed": Text("修改防作弊规则", "Fraud rules changed"),
     "fraud finding dismissed": Text("排除风险记录", "Finding dismissed"),
     "referral found wrong": Text("认定推荐不真实", "Referral found wrong"),
+    "suppression lifted": Text("恢复停用地址", "Closed address opened again"),
+    "vendor template added": Text("添加服务商模板", "Vendor template added"),
+    "vendor template changed": Text("修改服务商模板", "Vendor template changed"),
+    "vendor template archived": Text("停用服务商模板", "Vendor template put away"),
+    "vendor template restored": Text("恢复服务商模板", "Vendor template in use again"),
+    "wechat user known": Text("登记会员的微信", "Member known in WeChat"),
+    "wechat user forgotten": Text("移除会员的微信", "Member forgotten in WeChat"),
     "push policy changed": Text("修改推送规则", "Push rules changed"),
     "store created": Text("添加门店", "Store added"),
     "store edited": Text("修改门店", "Store changed"),
@@ -122,6 +129,7 @@ AUTHORS = {
 
 
 OBJECTS = {
+    "vendor template": Text("服务商模板", "vendor template"),
     "campaign": Text("推送", "push"),
     "message template": Text("消息模板", "message template"),
     "card": Text("会员卡", "card"),

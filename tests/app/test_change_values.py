@@ -62,6 +62,8 @@ def reading(app, chain):
         ("kind", "cash", "满减", "Money off"),
         ("channels", ["inbox", "email"], "消息、电子邮件", "Inbox, E-mail"),
         ("fields", ["name", "phone"], "称呼、手机", "name, phone"),
+        ("fields", {"thing1": "{chain}"}, "thing1 = chain", "thing1 = chain"),
+        ("texts", {"A": {"gateway": {"zh": {"template": "SMS_1"}}}}, "A: SMS_1", "A: SMS_1"),
         ("quiet_from", 21, "21:00", "21:00"),
         ("language", "zh", "中文", "中文"),
         ("audience", {"all": []}, "全体会员", "All members"),
