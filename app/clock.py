@@ -29,6 +29,7 @@ from coupons.expiring import expire_batch
 from coupons.giving import time_out_batch
 from coupons.stock_alarm import alarm_batch
 from coupons.welcome import give_missing_batch
+from push.browsers import forget_gone
 from push.occasions import enter_batch
 from push.runs import finish_batch, start_due_batch, start_entered_batch
 from push.sweeping import sweep_batch
@@ -70,6 +71,11 @@ def forget_webhooks(chain_id: int, now: datetime) -> None:
             gone = bool(forget_batch(chain_id, now=now))
 
 
+def forget_browsers(_chain_id: int, now: datetime) -> None:
+    with transaction():
+        forget_gone(now=now)
+
+
 def forget_traces(chain_id: int, now: datetime) -> None:
     while forget_traces_batch(chain_id, now=now):
         pass
@@ -102,6 +108,7 @@ NIGHTLY: list[Callable[[int, datetime], None]] = [
     forget_phone_codes,
     forget_traces,
     forget_webhooks,
+    forget_browsers,
     count_anew,
 ]
 

@@ -9,11 +9,11 @@ import binascii
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from cards.models import Member
 from core.db import db, insert
@@ -28,6 +28,7 @@ from push.vapid import THIS_MACHINE
 
 LONGEST_ENDPOINT = 1000
 MOST_BROWSERS = 8  # of a wallet; a browser that subscribes anew leaves its old address behind
+GONE_KEPT = timedelta(days=30)
 POINT_BYTES, AUTH_BYTES = 65, 16  # RFC 8291
 
 
@@ -72,12 +73,13 @@ def subscribe(wallet_id: int, browser: Browser, *, now: datetime) -> None:
         .order_by(WebPushSubscription.created_at.desc(), WebPushSubscription.id.desc())
         .offset(MOST_BROWSERS)
     )
-    _end(WebPushSubscription.id.in_(oldest), now=now)
+    db.session.execute(delete(WebPushSubscription).where(WebPushSubscription.id.in_(oldest)))
 
 
-def unsubscribe(wallet_id: int, endpoint: str, *, now: datetime) -> None:
+def unsubscribe(wallet_id: int, endpoint: str) -> None:
     """No more notifications in this browser. Needs an open transaction; repeats are harmless."""
-    _end(WebPushSubscription.wallet_id == wallet_id, WebPushSubscription.endpoint == endpoint, now=now)
+    mine = (WebPushSubscription.wallet_id == wallet_id, WebPushSubscription.endpoint == endpoint)
+    db.session.execute(delete(WebPushSubscription).where(*mine))
 
 
 def renew(old_endpoint: str, old_auth: str, browser: Browser, *, now: datetime) -> bool:
@@ -96,7 +98,7 @@ def renew(old_endpoint: str, old_auth: str, browser: Browser, *, now: datetime) 
         return False
     subscribe(wallet_id, browser, now=now)
     if browser.endpoint != old_endpoint:
-        unsubscribe(wallet_id, old_endpoint, now=now)
+        unsubscribe(wallet_id, old_endpoint)
     return True
 
 
@@ -140,16 +142,17 @@ def fingerprint(endpoint: str) -> str:
 def note_gone(endpoints: Collection[str], *, now: datetime) -> None:
     """The push service said that these are no more. Needs an open transaction."""
     if endpoints:
-        _end(WebPushSubscription.endpoint.in_(endpoints), now=now)
+        db.session.execute(
+            update(WebPushSubscription)
+            .where(WebPushSubscription.endpoint.in_(endpoints), WebPushSubscription.gone_at.is_(None))
+            .values(gone_at=now)
+            .execution_options(synchronize_session=False)
+        )
 
 
-def _end(*conditions: object, now: datetime) -> None:
-    db.session.execute(
-        update(WebPushSubscription)
-        .where(*conditions, WebPushSubscription.gone_at.is_(None))  # type: ignore[arg-type]
-        .values(gone_at=now)
-        .execution_options(synchronize_session=False)
-    )
+def forget_gone(*, now: datetime) -> None:
+    """Delete what has been gone for a month. Needs an open transaction."""
+    db.session.execute(delete(WebPushSubscription).where(WebPushSubscription.gone_at < now - GONE_KEPT))
 
 
 def _is_of(endpoint: str, services: Collection[str]) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext, ngettext
@@ -95,6 +95,7 @@ def show(member_id: int) -> str:
         name=_name(person, reader),
         came_through=_came_through(person, reader),
         consents=_consents(person),
+        words=_words(person),
         may_freeze=actor().role in FREEZERS,
         may_void=actor().role in HQ_ADMIN,
         may_correct=actor().role in HQ_ADMIN,
@@ -225,7 +226,42 @@ def _came_through(person: Person, reader: Reader) -> str | Markup:
 
 
 def _consents(person: Person) -> str:
-    """The channels he agreed to."""
-    words = {"inbox": gettext("Inbox"), "email": gettext("E-mail"), "gateway": gettext("SMS and WeChat")}
-    wanted = [words[channel] for channel, granted in person.consents.items() if granted and channel in words]
-    return ", ".join(wanted) or gettext("wants none")
+    """The channels over which he gets promotion."""
+    words = _channel_words()
+    wanted = [words[channel] for channel, granted in person.consents.items() if granted]
+    return ", ".join(dict.fromkeys(wanted)) or gettext("wants none")
+
+
+def _words(person: Person) -> list[dict[str, Any]]:
+    """What he said himself about being told, the latest first: the proof of each consent."""
+    purposes = {"promotion": gettext("Offers and news"), "service": gettext("About the own card")}
+    sources = {
+        "wallet settings": gettext("in the settings"),
+        "wallet inbox": gettext("in the inbox"),
+        "unsubscribe link": gettext("by the link in a message"),
+        "browser": gettext("when notifications were turned on"),
+    }
+    channels = _channel_words()
+    said = sorted(person.words.items(), key=lambda each: each[1].at, reverse=True)
+    return [
+        {
+            "what": f"{purposes[purpose]} · {channels[channel]}"
+            if purpose in purposes
+            else gettext("Which links are followed"),
+            "is_granted": word.is_granted,
+            "at": word.at,
+            "where": sources.get(word.source, word.source),
+        }
+        for (purpose, channel), word in said
+    ]
+
+
+def _channel_words() -> dict[str, str]:
+    return {
+        "inbox": gettext("Inbox"),
+        "email": gettext("E-mail"),
+        "gateway": gettext("SMS and WeChat"),
+        "web_push": gettext("Browser notification"),
+        "wechat_template": gettext("WeChat to followers"),
+        "wechat_subscription": gettext("WeChat by subscription"),
+    }

@@ -59,6 +59,11 @@ def draw_phone(number: int) -> str:
     return f"+86199000{number:05d}"
 
 
+def draw_birthday(number: int) -> str:
+    """Two of three tell it."""
+    return f"{number * 7 % 12 + 1}-{number * 11 % 28 + 1}" if number % 3 else ""
+
+
 def draw_habits(random: Random) -> Habits:
     return Habits(
         visits_a_week=random.choices([0.0, 0.25, 0.6, 1.4], [30, 35, 25, 10])[0],

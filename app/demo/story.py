@@ -188,9 +188,12 @@ def _trace_of(secret: str) -> Trace:
 
 
 def _introduce(story: Story, person: Person, at: datetime) -> None:
-    profile = holding.Profile(name=people.draw_name(story.random), phone=people.draw_phone(person.member_id))
-    if story.random.random() < 0.3:
-        profile = holding.Profile(profile.name, profile.phone, f"member{person.member_id}@example.com")
+    profile = holding.Profile(
+        name=people.draw_name(story.random),
+        phone=people.draw_phone(person.member_id),
+        email=f"member{person.member_id}@example.com" if story.random.random() < 0.3 else "",
+        birthday=people.draw_birthday(person.member_id),
+    )
     held = holding.card_of_wallet(person.wallet_id, person.card_id)
     holding.update_profile(held, profile, by=Author(f"wallet:{person.wallet_id}"), now=at)
 

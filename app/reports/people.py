@@ -16,7 +16,7 @@ from core.db import db
 from core.errors import NotFound
 from coupons.gift_models import CouponGift, GiftState
 from coupons.queries import HeldCoupon, coupons_of_card
-from push.consents import current_consents
+from push.consents import Word, current_consents, words_of
 from push.models import Campaign, Delivery
 from sharing.models import Referral, ShareChannel
 from stores.models import Chain, Store
@@ -98,7 +98,8 @@ class Person:
     points: Sequence[Row[PointEntry, str]]
     checkouts: Sequence[Row[Checkout, str]]
     deliveries: Sequence[Row[Delivery, str]]
-    consents: dict[str, bool]
+    consents: dict[str, bool]  # of promotion
+    words: dict[tuple[str, str], Word]  # what he said of each (purpose, channel)
     came_through: Friend | None
     generation: int
     brought: list[Friend]
@@ -169,6 +170,7 @@ def find_person(reader: Reader, member_id: int, *, now: datetime) -> Person:
         checkouts=_checkouts(card_ids),
         deliveries=_deliveries(member),
         consents=current_consents(member.id),
+        words=words_of(member.id),
         came_through=_friends(edge and select(Referral).filter_by(id=edge.id), Referral.referrer_id)[0]
         if edge
         else None,

@@ -10,7 +10,7 @@ from app.auth.guard import PUBLIC, WALLET, access, actor
 from app.config import Settings
 from app.factory import csrf
 from app.languages import language
-from app.security import row_number
+from app.security import note_wrong_code, row_number, slow_down_guessing
 from app.wallet.phone import held_card, require_wallet
 from cards.holding import HeldCard
 from core.clock import utc_now
@@ -79,7 +79,7 @@ def add() -> tuple[str, int]:
 def stop() -> tuple[str, int]:
     """No more notifications in this browser, of no chain."""
     with transaction():
-        browsers.unsubscribe(actor().id, request.form.get("endpoint", ""), now=utc_now())
+        browsers.unsubscribe(actor().id, request.form.get("endpoint", ""))
     flash(_("Notifications are off in this browser."), "good")
     return "", 204
 
@@ -89,9 +89,12 @@ def stop() -> tuple[str, int]:
 @csrf.exempt  # type: ignore[untyped-decorator]  # a browser renews with no page open; it proves itself by its old address
 def renew() -> tuple[str, int]:
     """The push service gave the browser another address. The answer tells nothing about the old one."""
+    slow_down_guessing()
     browser, old = _browser(), request.form.get("old_endpoint", "")
     with transaction():
-        browsers.renew(old, request.form.get("old_auth", ""), browser, now=utc_now())
+        is_known = browsers.renew(old, request.form.get("old_auth", ""), browser, now=utc_now())
+    if not is_known:
+        note_wrong_code()
     return "", 204
 
 

@@ -53,13 +53,14 @@ def show(card_id: int) -> str:
     """The switches, and what each stands on."""
     held = held_card(card_id)
     said = consents.words_of(held.member.id)
-    ways = _ways_of(held, said)
+    browser_count = len(browsers.endpoints_of(actor().id))
+    ways = _ways_of(held, said, browser_count)
     return render_template(
         "wallet/preferences.html",
         held=held,
         chain_name=name_of(held.chain),
         manners=_manners(get_policy(held.chain.id)),
-        sections=[(purpose.value, _rows(held, ways, purpose, said)) for purpose in Purpose],
+        sections=[(purpose.value, _rows(held, ways, purpose, said, browser_count)) for purpose in Purpose],
         may_measure=consents.may_measure(held.member.id),
         measurement_word=_spoken_word(held, said.get((MEASUREMENT, PushChannel.INBOX))),
         browser=browser_shown(held),
@@ -97,18 +98,18 @@ def summary(held: HeldCard) -> str:
     return ("、" if language() == "zh" else ", ").join(ways) if ways else _("Nothing at present")
 
 
-def _ways_of(held: HeldCard, said: dict[tuple[str, str], Word]) -> list[Way]:
+def _ways_of(held: HeldCard, said: dict[tuple[str, str], Word], browser_count: int) -> list[Way]:
     """Everybody's ways, and those that the member has or once spoke of."""
     spoken_of = {channel for _purpose, channel in said}
     has = {
-        "web_push": bool(browsers.endpoints_of(actor().id)),
+        "web_push": browser_count > 0,
         "wechat": wechat_users.find_user(held.chain.id, held.member.id) is not None,
     }
     return [way for way in WAYS if has.get(way.name, True) or spoken_of.intersection(way.channels)]
 
 
 def _rows(
-    held: HeldCard, ways: Sequence[Way], purpose: Purpose, said: dict[tuple[str, str], Word]
+    held: HeldCard, ways: Sequence[Way], purpose: Purpose, said: dict[tuple[str, str], Word], browser_count: int
 ) -> list[dict[str, Any]]:
     standing = consents.current_consents(held.member.id, purpose)
     labels = _labels(has_wechat=any(way.name == "wechat" for way in ways))
@@ -117,7 +118,7 @@ def _rows(
             "key": f"{purpose}:{way.name}",
             "label": labels[way.name],
             "is_on": any(standing[channel] for channel in way.channels),
-            "where": _where(held, way),
+            "where": _where(held, way, browser_count),
             "word": _spoken_word(held, _last(said, purpose, way)),
         }
         for way in ways
@@ -134,15 +135,15 @@ def _labels(*, has_wechat: bool = False) -> dict[str, str]:
     }
 
 
-def _where(held: HeldCard, way: Way) -> str:
+def _where(held: HeldCard, way: Way, browser_count: int) -> str:
     """The member's address of this way, or that there is none."""
     if way.name == "email":
         return held.member.email or _("No address is known yet.")
     if way.name == "gateway":
         return spoken(held.member.phone, currency=held.chain.currency) or _("No number is known yet.")
     if way.name == "web_push":
-        count = len(browsers.endpoints_of(actor().id))
-        return ngettext("In %(num)d browser", "In %(num)d browsers", count) if count else _("In no browser yet.")
+        in_some = ngettext("In %(num)d browser", "In %(num)d browsers", browser_count)
+        return in_some if browser_count else _("In no browser yet.")
     return _("They wait here and never disturb.") if way.name == "inbox" else ""
 
 

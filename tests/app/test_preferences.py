@@ -17,10 +17,10 @@ from push import browsers, consents, vapid, wechat_users
 from push.models import Consent, ConsentPurpose, Purpose, PushChannel
 from push.policies import Policy, set_policy
 from push.unsubscribing import Links
-from stores.models import Chain, StoreCode
+from stores.models import Chain, Role, StoreCode
 from tests import pages
 from tests.app.wallet_steps import take
-from tests.factories import make_chain, make_store, make_store_code
+from tests.factories import make_chain, make_staff, make_store, make_store_code
 from tests.push.push_service import Subscriber
 
 pytestmark = pytest.mark.usefixtures("app")
@@ -145,6 +145,21 @@ def test_the_settings_say_in_a_line_what_may_reach_him(client, card):
 
     pages.post(client, f"/wallet/inbox/{card.id}/mute")
     assert "Nothing at present" in client.get("/wallet/settings?lang=en").text
+
+
+def test_head_office_sees_each_word_with_its_day_and_place(app, client, chain, card):
+    hq = pages.sign_in(app.test_client(), make_staff(chain, Role.HQ_ANALYST))
+    address = f"/dashboard/members/{card.member_id}?lang=en"
+    assert "Said nothing yet" in hq.get(address).text
+
+    choose(client, card, "promotion:email", asked=["promotion:email", "measurement"])
+    client.post(link_of(app, card, "gateway", "service"))
+
+    page = re.sub(r"<[^>]+>|\s+", " ", hq.get(address).text)
+    assert re.search(r"About the own card · SMS and WeChat +no +by the link in a message", page)
+    assert re.search(r"Offers and news · E-mail +yes +in the settings", page)
+    assert re.search(r"Which links are followed +no +in the settings", page)
+    assert re.search(r"Wants messages by +Inbox, E-mail", page)
 
 
 def test_another_wallets_switches_are_not_found(app, card, code):

@@ -308,10 +308,10 @@ def test_a_browser_is_one_wallets_at_a_time(service, chain, member):
     assert browsers.endpoints_of(wallet_of(member)) == []
     assert browsers.endpoints_of(wallet_of(other)) == [phone.endpoint]
     with transaction():
-        browsers.unsubscribe(wallet_of(member), phone.endpoint, now=NOON)
+        browsers.unsubscribe(wallet_of(member), phone.endpoint)
     assert browsers.endpoints_of(wallet_of(other)) == [phone.endpoint], "it is not his any more"
     with transaction():
-        browsers.unsubscribe(wallet_of(other), phone.endpoint, now=NOON)
+        browsers.unsubscribe(wallet_of(other), phone.endpoint)
     assert browsers.endpoints_of(wallet_of(other)) == []
 
 
@@ -320,6 +320,20 @@ def test_of_many_browsers_the_newest_are_kept(service, member):
     subscribe(member, *made)
 
     assert browsers.browsers_of([member.member_id]) == {member.member_id: tuple(made[2:])}
+
+
+def test_a_browser_that_is_gone_is_forgotten_after_a_month(service, member):
+    gone, there = service.subscribe(), service.subscribe()
+    subscribe(member, gone.browser, there.browser)
+    with transaction():
+        browsers.note_gone([gone.endpoint], now=NOON)
+        browsers.note_gone([gone.endpoint], now=NOON + timedelta(days=9))
+
+    for days, kept in ((30, 2), (31, 1)):
+        with transaction():
+            browsers.forget_gone(now=NOON + timedelta(days=days))
+        assert len(db.session.scalars(db.select(WebPushSubscription)).all()) == kept
+    assert browsers.endpoints_of(wallet_of(member)) == [there.endpoint]
 
 
 def test_a_browser_moves_to_a_new_address_only_by_its_old_secret(service, member):
