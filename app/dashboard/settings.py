@@ -212,12 +212,7 @@ def push() -> str:
 def save_push() -> Response | tuple[str, int]:
     try:
         policy = push_policies.Policy(*(number(request.form.get(name, "")) for name in push_policies.Policy._fields))
-        oversight = push_policies.Oversight(
-            needs_approval=request.form.get("needs_approval") == "yes",
-            global_holdout_bp=number(request.form.get("global_holdout_bp", "").strip() or "0", times=100),
-            error_pause_bp=number(request.form.get("error_pause_bp", ""), times=100),
-            error_pause_after=number(request.form.get("error_pause_after", "")),
-        )
+        oversight = _oversight_typed()
         with transaction():
             push_policies.set_policy(actor().chain_id, policy, by=author(), now=utc_now())
             push_policies.set_oversight(actor().chain_id, oversight, by=author(), now=utc_now())
@@ -226,11 +221,26 @@ def save_push() -> Response | tuple[str, int]:
     return _saved("settings.push")
 
 
+def _oversight_typed() -> push_policies.Oversight:
+    """Who looks and what stops, as it was typed. Raises NumberUnreadable."""
+    form = request.form
+    return push_policies.Oversight(
+        needs_approval=form.get("needs_approval") == "yes",
+        global_holdout_bp=number(form.get("global_holdout_bp", "").strip() or "0", times=100),
+        error_pause_bp=number(form.get("error_pause_bp", "20"), times=100),
+        error_pause_after=number(form.get("error_pause_after", "50")),
+    )
+
+
 def _push_page(refusal: DomainError | None = None) -> str:
     policy = push_policies.get_policy(actor().chain_id)
     oversight = push_policies.get_oversight(actor().chain_id)
     shares = {name: f"{getattr(oversight, name) / 100:g}" for name in ("global_holdout_bp", "error_pause_bp")}
-    readers = [each for each in staffing.list_staff(actor().chain_id) if each.role == Role.HQ_ADMIN and each.disabled_at is None]
+    readers = [
+        each
+        for each in staffing.list_staff(actor().chain_id)
+        if each.role == Role.HQ_ADMIN and each.disabled_at is None
+    ]
     return render_template(
         "dashboard/settings/push.html",
         kept=_kept(policy),
