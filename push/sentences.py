@@ -104,7 +104,8 @@ def _rules(chain: Chain, node: dict[str, Any], *, is_whole: bool = False) -> Tex
     """What follows "members who"; a group within another stands in brackets."""
     if "not" in node:
         inner = _rules(chain, node["not"], is_whole=True)
-        return Text(f"不符合（{inner.zh}）", f"do not fit ({inner.en})")
+        is_one = "field" in node["not"]
+        return Text(f"不符合（{inner.zh}）", f"are not among those who {inner.en if is_one else f'({inner.en})'}")
     for group, zh, en in (("all", "，", "and"), ("any", "，或", "or")):
         if group in node:
             parts = [_rules(chain, each) for each in node[group]]

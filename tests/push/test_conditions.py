@@ -372,7 +372,8 @@ def test_a_tree_reads_with_brackets(chain):
 
     assert said.zh == "积分不少于 100，（5 月过生日，或不符合（留了邮箱））"
     assert said.en == (
-        "Members who have at least 100 points and (have their birthday in May or do not fit (gave an e-mail address))"
+        "Members who have at least 100 points and (have their birthday in May or are not among those who gave an"
+        " e-mail address)"
     )
 
 
