@@ -17,7 +17,7 @@ from push.audience_models import Segment
 from push.conditions import CONDITIONS, Frame
 from push.conditions.cards import HELD
 from push.conditions.kinds import is_whole, refused
-from push.models import PushChannel
+from push.models import Purpose, PushChannel
 from push.reachability import reason_against
 from stores.models import Chain
 
@@ -174,9 +174,16 @@ def narrowed(query: Query, chain: Chain, audience: Node, *, now: datetime) -> Qu
     )
 
 
-def count_reach(chain: Chain, audience: Node, channels: Sequence[str], *, now: datetime) -> Reach:
-    """Count members, and those whom each channel would reach."""
-    reached = [func.count(sql_case((reason_against(PushChannel(name)).is_(None), 1))) for name in channels]
+def count_reach(
+    chain: Chain,
+    audience: Node,
+    channels: Sequence[str],
+    *,
+    now: datetime,
+    purpose: Purpose = Purpose.PROMOTION,
+) -> Reach:
+    """Count members, and those whom each channel would reach with a message of the purpose."""
+    reached = [func.count(sql_case((reason_against(PushChannel(name), purpose).is_(None), 1))) for name in channels]
     counts = db.session.execute(narrowed(select(func.count(Member.id), *reached), chain, audience, now=now)).one()
     return Reach(counts[0], dict(zip(channels, counts[1:], strict=True)))
 

@@ -17,7 +17,7 @@ from core.clock import utc_now
 from core.db import db
 from core.errors import DomainError
 from push import segments, sentences
-from push.models import PushChannel
+from push.models import Purpose, PushChannel
 from push.segments import Node
 from stores.models import Chain, Store
 
@@ -33,23 +33,33 @@ def audience_parts(chain: Chain, typed: "MultiDict[str, str]") -> dict[str, Any]
     return builder_parts(AudienceForm(chain, typed))
 
 
-def whom(form: AudienceForm, channels: Sequence[str] | None = None) -> dict[str, Any]:
+def whom(
+    form: AudienceForm, channels: Sequence[str] | None = None, *, purpose: Purpose = Purpose.PROMOTION
+) -> dict[str, Any]:
     """What ``_whom.html`` shows of an audience that is being chosen; what is not filled in yet is left out of it."""
     try:
-        return whom_of(form.chain, form.audience(skip_blank=True), channels)
+        return whom_of(form.chain, form.audience(skip_blank=True), channels, purpose=purpose)
     except DomainError as refusal:
         return {"audience_problem": refusal.say(language())}
 
 
-def whom_of(chain: Chain, rules: Node, channels: Sequence[str] | None = None) -> dict[str, Any]:
-    """The count, over each channel that is set up unless told which, the words, a few of those meant."""
+def whom_of(
+    chain: Chain, rules: Node, channels: Sequence[str] | None = None, *, purpose: Purpose = Purpose.PROMOTION
+) -> dict[str, Any]:
+    """The count, over each channel that is set up unless told which, the words, a few of those meant.
+
+    ``readers``: those few, by their ids, for whoever wants to see with their eyes.
+    """
     now = utc_now()
     audience = segments.check_audience(chain.id, rules)
     rows = segments.sample_members(chain, audience, now=now)
     stores = db.select(Store.id, Store.name).where(Store.id.in_([row.store_id for row in rows]))
     names = {row.id: row.name for row in db.session.execute(stores)}
     return {
-        "reach": segments.count_reach(chain, audience, usual_channels() if channels is None else channels, now=now),
+        "reach": segments.count_reach(
+            chain, audience, usual_channels() if channels is None else channels, now=now, purpose=purpose
+        ),
+        "readers": [(str(row.id), called_masked(row.name, row.number)) for row in rows],
         "sentence": sentences.audience_sentence(chain, audience),
         "sample": [
             (called_masked(row.name, row.number), names.get(row.store_id, ""), local_day(row.joined_at)) for row in rows

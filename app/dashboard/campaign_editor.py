@@ -12,7 +12,7 @@ from app.dashboard.audience_showing import builder_parts
 from app.dashboard.campaign_form import CampaignForm, form_of, fresh_form
 from app.dashboard.editor_actions import act
 from app.dashboard.message_form import blocks_of, use_template
-from app.dashboard.message_preview import MAIL_POLICY, find_offer, look, mail_page, preview_of, reader_words, shown_of
+from app.dashboard.message_preview import MAIL_POLICY, find_offer, look, looks_of, mail_page, reach_of, shown_of
 from app.dashboard.schedule_form import times_of
 from app.languages import language
 from app.security import row_number
@@ -126,17 +126,25 @@ def _saved(form: CampaignForm, campaign_id: int) -> Response:
     return redirect(_page_of(campaign_id), 303)
 
 
+@bp.post("/whom")
+@access(*HQ_ADMIN)
+def whom() -> str:
+    """Whom it reaches, for what has been chosen so far."""
+    return render_template("dashboard/campaigns/_whom.html", **reach_of(_form()))
+
+
 @bp.post("/preview")
 @access(*HQ_ADMIN)
 def preview() -> str:
-    """For what has been typed so far: whom it reaches, and how it looks on the phone."""
+    """How it looks, for what has been typed so far."""
     form = _form()
     said = act(form) if form["do"] == "check_links" else {}
-    return render_template("dashboard/campaigns/_preview.html", **_beside(form), **said)
+    return render_template("dashboard/campaigns/_look_panel.html", **_looks(form), **said)
 
 
-def _beside(form: CampaignForm) -> dict[str, Any]:
-    return preview_of(form) | {"preview_url": url_for("campaign_editor.preview"), "reader_words": reader_words}
+def _looks(form: CampaignForm) -> dict[str, Any]:
+    looks = looks_of(form.chain, form.typed, form.channels(), form["offer_id"])
+    return looks | {"preview_url": url_for("campaign_editor.preview")}
 
 
 def _form() -> CampaignForm:
@@ -162,11 +170,16 @@ def _editor(form: CampaignForm, campaign: Campaign | None = None, *, problem: st
     chain = form.chain
     set_up = names_set_up(current_app.extensions["settings"])
     channels = [str(name) for name in PushChannel if str(name) in set_up or name in USUAL]
+    reach = reach_of(form)
+    form.typed.setlist("readers", [":".join(each) for each in reach.get("readers", [])])
     return render_template(
         "dashboard/campaigns/edit.html",
         nav="pushes",
         form=form,
         campaign=campaign,
+        action_url=url_for("campaign_editor.rewrite", campaign_id=campaign.id)
+        if campaign
+        else url_for("campaign_editor.create"),
         problem=problem,
         offers=[(offer.id, name_of(offer)) for offer in queries.offers_to_hand_out(chain.id)],
         channels=[(name, name in set_up) for name in channels],
@@ -187,7 +200,8 @@ def _editor(form: CampaignForm, campaign: Campaign | None = None, *, problem: st
         has_zones=len(zones_of(chain)) > 1 or form["zone"] == "member",
         needs_approval=get_oversight(chain.id).needs_approval,
         **builder_parts(form.whom),
-        **_beside(form),
+        **reach,
+        **_looks(form),
         **said,
     )
 

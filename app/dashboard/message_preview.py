@@ -21,10 +21,10 @@ from core.text import Text
 from coupons import terms
 from coupons.models import Offer
 from coupons.offers import get_offer
-from push import link_checking, previewing, segments, texts
+from push import link_checking, previewing, texts
 from push.channels import Filled, Message
 from push.channels.email import compose
-from push.models import PushChannel
+from push.models import Purpose, PushChannel
 from push.previewing import Reader
 from push.unsubscribing import Links
 from push.vendor_templates import Templates
@@ -37,6 +37,7 @@ MAIL_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src https: data:; sandbox; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+MOST_READERS = 20
 ONE_SMS, LONGER_SMS = 70, 67  # characters of an SMS, and of one of several
 PLAIN_TAGS = texts.TAGS - {"img"}  # the pages allow no foreign pictures and no inline style
 
@@ -78,20 +79,16 @@ class Shown(NamedTuple):
     reader: Reader
 
 
-def preview_of(form: CampaignForm) -> dict[str, Any]:
-    """Everything beside the editor: whom it reaches, and how it looks."""
-    reached = whom(form.whom, form.channels())
-    return reached | looks_of(form.chain, form.typed, form.channels(), form["offer_id"]) | {"readers": readers_of(form)}
+def reach_of(form: CampaignForm) -> dict[str, Any]:
+    """Whom it reaches, for a message of its purpose."""
+    purpose = form["purpose"] if form["purpose"] in set(Purpose) else Purpose.PROMOTION
+    return whom(form.whom, form.channels(), purpose=Purpose(purpose))
 
 
-def readers_of(form: CampaignForm) -> list[tuple[str, str]]:
-    """With whose eyes it can be read: an imagined member, or a few of those meant."""
-    try:
-        audience = segments.check_audience(form.chain.id, form.whom.audience(skip_blank=True))
-        rows = segments.sample_members(form.chain, audience, now=utc_now())
-    except DomainError:
-        rows = []
-    return [("", str(_("an imagined member"))), *((str(row.id), called_masked(row.name, row.number)) for row in rows)]
+def readers_of(typed: Typed) -> list[tuple[str, str]]:
+    """With whose eyes it can be read: an imagined member, or a few of those meant, as the page has counted them."""
+    few = [each.partition(":") for each in typed.getlist("readers")[:MOST_READERS]]
+    return [("", str(_("an imagined member"))), *((number, called) for number, _colon, called in few)]
 
 
 def looks_of(chain: Chain, typed: Typed, channels: Sequence[str], offer_id: str = "") -> dict[str, Any]:
@@ -104,6 +101,8 @@ def looks_of(chain: Chain, typed: Typed, channels: Sequence[str], offer_id: str 
         "labels": labels_of(typed),
         "channels_shown": [str(name) for name in channels] or [str(PushChannel.INBOX)],
         "links": judged_links(typed),
+        "eyes": readers_of(typed),
+        "reader_words": reader_words,
     }
 
 

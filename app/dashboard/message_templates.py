@@ -11,7 +11,7 @@ from app.auth.guard import HQ, HQ_ADMIN, access, actor, author, require_staff
 from app.dashboard.campaign_form import CampaignForm
 from app.dashboard.editor_actions import act
 from app.dashboard.message_form import blocks_of, texts_of, use_template
-from app.dashboard.message_preview import looks_of, reader_words
+from app.dashboard.message_preview import looks_of
 from app.languages import language
 from app.security import row_number
 from app.worker import names_set_up
@@ -57,6 +57,7 @@ def index() -> str:
         nav="pushes",
         lines=[_line(chain, each) for each in found],
         archived=archived,
+        has_archived=bool(saved.list_templates(chain.id, archived=True, limit=1)),
         after=after,
         next_after=found[-1].id if len(found) == PAGE else None,
         may_edit=actor().role in HQ_ADMIN,
@@ -163,6 +164,9 @@ def _editor(form: CampaignForm, template: MessageTemplate | None = None, *, prob
         nav="pushes",
         form=form,
         template=template,
+        action_url=url_for("message_templates.rewrite", message_template_id=template.id)
+        if template
+        else url_for("message_templates.create"),
         problem=problem,
         blocks=blocks_of(form.typed, chain.id, chain.language, channels),
         variables=VARIABLES,
@@ -174,11 +178,8 @@ def _editor(form: CampaignForm, template: MessageTemplate | None = None, *, prob
 
 
 def _looks(form: CampaignForm) -> dict[str, Any]:
-    return looks_of(form.chain, form.typed, _channels()) | {
-        "readers": [("", str(_("an imagined member")))],
-        "reader_words": reader_words,
-        "preview_url": url_for("message_templates.preview"),
-    }
+    looks = looks_of(form.chain, form.typed, _channels())
+    return looks | {"preview_url": url_for("message_templates.preview")}
 
 
 def _channels() -> list[str]:

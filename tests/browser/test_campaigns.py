@@ -58,3 +58,65 @@ def test_a_push_from_the_first_word_to_the_last_number(site, desktop, phone):
     phone.goto(f"{site.url}/wallet/inbox")
     expect(phone.get_by_text("周末第二份半价")).to_be_visible()
     expect(phone.get_by_text(re.compile("满30减5"))).to_be_visible()
+
+
+def test_a_push_is_written_in_versions_and_looked_at_on_every_channel(site, desktop):
+    chain = make_chain()
+    code = make_store_code(make_store(chain, name="五角场店"))
+    make_member(code, name="王小雪", email="w@example.com")
+    site.sign_in(desktop, make_staff(chain))
+    desktop.goto(f"{site.url}/dashboard/campaigns/new")
+    asked = []
+    desktop.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+
+    desktop.fill("[name=title]", "周末")
+    desktop.fill("[name=body]", "你好 ")
+    desktop.focus("[name=body]")
+    desktop.keyboard.press("End")
+    desktop.get_by_role("button", name="称呼").first.click()
+    expect(desktop.locator("#preview .phone__body")).to_have_text("你好 林小雪")
+    assert "whom" not in asked  # words change nothing about whom it reaches
+
+    desktop.select_option("[name=shown_reader]", label="王**")
+    expect(desktop.locator("#preview .phone__body")).to_have_text("你好 王小雪")
+    desktop.check("[name=channels][value=inbox]")
+    desktop.click("button[value=add_variant]")
+    desktop.fill("[name='B.any.zh.title']", "两个人更划算")
+    desktop.locator("#preview label", has_text="版本 B").click()
+    expect(desktop.locator("#preview .phone__title")).to_have_text("两个人更划算")
+    expect(desktop.locator("[name='share.B']")).to_have_value("50")
+
+    desktop.check("[name=audience][value=own]")
+    desktop.click("button[value='add:r']")
+    desktop.select_option("[name='r_0-what']", "points.at_least")
+    desktop.fill("[name='r_0-value']", "100")
+    expect(desktop.locator("#reach")).to_contain_text("0")
+    desktop.fill("[name='r_0-value']", "0")
+    expect(desktop.locator("#reach")).to_contain_text("1")
+
+    desktop.fill("[name=name]", "周末")
+    desktop.get_by_role("button", name="存为草稿").click()
+    desktop.wait_for_url("**/dashboard/campaigns/1")
+    campaign = db.session.scalars(db.select(Campaign)).one()
+    assert campaign.audience == {"all": [{"field": "points", "op": "at_least", "value": 0}]}
+    assert campaign.texts["B"]["any"]["zh"]["title"] == "两个人更划算"
+    assert [each["share_bp"] for each in campaign.variants] == [5000, 5000]
+
+
+def test_words_are_kept_as_a_template_and_begin_the_next_push(site, desktop):
+    site.sign_in(desktop, make_staff(make_chain()))
+    desktop.goto(f"{site.url}/dashboard/templates")
+    desktop.get_by_role("link", name="写第一个模板").click()
+    desktop.fill("[name=name]", "生日")
+    desktop.fill("[name=title]", "生日快乐")
+    desktop.fill("[name=body]", "{name}，今天有礼物")
+    expect(desktop.locator("#preview .phone__body")).to_have_text("林小雪，今天有礼物")
+    desktop.get_by_role("button", name="保存").click()
+
+    desktop.get_by_role("link", name="使用").click()
+    expect(desktop.locator("[name=title]")).to_have_value("生日快乐")
+    desktop.goto(f"{site.url}/dashboard/templates")
+    desktop.get_by_role("button", name="收起来").click()
+    desktop.get_by_role("button", name="撤销").click()
+
+    expect(desktop.locator("#templates")).to_contain_text("生日快乐")
