@@ -19,6 +19,7 @@ from core.db import db
 from core.intervals import Interval, Sample, newcombe, smallest_shown, welch, wilson
 from push.chance import of_campaign, of_chain
 from push.models import Campaign, Delivery, Purpose, PushPolicy, Run, SkipReason
+from push.runs import whole_run
 
 DAYS = (1, 7, 30)  # each of 24 hours
 FEWEST = 100  # members in each group, below which nothing is said
@@ -226,7 +227,7 @@ def _drawn(campaign: Campaign, run_id: int | None) -> Any:
         *_lots(campaign),
     ]
     if run_id is not None:
-        rules.append(Delivery.run_id == run_id)
+        rules.append(Delivery.run_id.in_(whole_run(db.session.get_one(Run, run_id))))
     return (
         select(
             Delivery.member_id,

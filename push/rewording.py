@@ -20,7 +20,7 @@ from push.models import Campaign, CampaignState, Delivery, DeliveryState, Run, R
 from push.moving import get_campaign, move, note
 
 WORDS = ("title", "title_en", "body", "body_en", "texts")
-KEPT = ("chain_id", "campaign_id", "offer_id", "variants", "send_until", "state", "pause_reason")
+KEPT = ("chain_id", "campaign_id", "offer_id", "variants", "send_until", "state", "pause_reason", "started_at")
 STEP = timedelta(microseconds=1)
 
 
@@ -46,7 +46,7 @@ def reword_campaign(chain_id: int, campaign_id: int, wording: Wording, *, by: Au
     words = {name: values[name] for name in WORDS}
     before = {name: getattr(seen, name) for name in WORDS}
     campaign = move(chain_id, campaign_id, (CampaignState.PAUSED,), **words, **UNSUBMITTED)
-    moved = sum(_go_on(run, words, now=now) for run in _paused_runs(campaign_id))
+    moved = sum(_go_on(run, words) for run in _paused_runs(campaign_id))
     note("campaign reworded", campaign, by, now, before=before, after=words | {"count": moved})
     return moved
 
@@ -75,11 +75,12 @@ def _paused_runs(campaign_id: int) -> Sequence[Run]:
     ).all()
 
 
-def _go_on(run: Run, words: dict[str, Any], *, now: datetime) -> int:
+def _go_on(run: Run, words: dict[str, Any]) -> int:
     """Give the rows of a run that wait to a run with the new words."""
     kept = {name: getattr(run, name) for name in KEPT}
     due_at = _free_time(run)
-    following = Run(**kept, **words, due_at=due_at, started_at=now, audience_count=0, continues_run_id=run.id)
+    first_id = run.continues_run_id or run.id
+    following = Run(**kept, **words, due_at=due_at, audience_count=0, continues_run_id=first_id)
     db.session.add(following)
     db.session.flush()
     moved = len(

@@ -204,6 +204,13 @@ def find_run(chain_id: int, campaign_id: int, run_id: int) -> Run | None:
     )
 
 
+def whole_run(run: Run) -> list[int]:
+    """The ids of a run and of those in which its rest went on with other words (push/rewording.py)."""
+    first_id = run.continues_run_id or run.id
+    rest = db.session.scalars(select(Run.id).where(Run.continues_run_id == first_id).order_by(Run.id))
+    return [first_id, *rest]
+
+
 def count_states(run_ids: Sequence[int]) -> dict[int, Sums]:
     """The sums of some runs, from one reading of the rows."""
     sums = {run_id: Sums() for run_id in run_ids}

@@ -7,7 +7,8 @@ import pytest
 from cards.models import Member
 from core.audit import SYSTEM
 from core.db import db, transaction
-from push import campaigns, errors, runs
+from push import campaigns, effect, errors, runs
+from push.campaigns import get_campaign
 from push.inbox import inbox_of
 from push.messages import message_key
 from push.models import CampaignState, DeliveryState, RunState
@@ -99,6 +100,11 @@ def test_it_can_be_reworded_again_and_again(paused):
     send("email", out, now=LATER)
 
     assert {message.title for message in out.sent} == {"第2次"}
+    found = runs.list_runs(paused.chain_id, paused.id)
+    first = found[-1]
+    assert {run.continues_run_id for run in found[:-1]} == {first.id}
+    assert {tuple(runs.whole_run(run)) for run in found} == {tuple(sorted(run.id for run in found))}
+    assert {run.started_at for run in found} == {first.started_at}
 
 
 def test_later_runs_of_a_recurring_campaign_say_the_new_words():
@@ -143,3 +149,21 @@ def test_another_chains_campaign_is_not_there(paused):
 
     with pytest.raises(errors.CampaignNotFound), transaction():
         reword_campaign(other.id, paused.id, Wording(**NEW), by=SYSTEM, now=LATER)
+
+
+def test_the_effect_of_either_run_is_that_of_the_whole():
+    code = make_store_code(make_store(make_chain()))
+    card = [make_member(code, email=f"m{n}@example.com") for n in range(30)][-1]
+    chain = db.session.get_one(Chain, card.chain_id)
+    campaign = make_campaign(chain, "email", holdout_bp=4000)
+    start(campaign)
+    do(campaigns.pause_campaign, campaign)
+    moved = reword(campaign)
+    after = NOON + timedelta(days=3)
+
+    found = runs.list_runs(chain.id, campaign.id)
+    measured = [effect.measure(get_campaign(chain.id, campaign.id), now=after, run_id=run.id) for run in found]
+
+    groups = [(sum(group.members for group in each.told[1].values()), each.held[1].members) for each in measured]
+    assert groups == [(moved, 30 - moved)] * 2
+    assert 0 < moved < 30
