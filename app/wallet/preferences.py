@@ -90,6 +90,11 @@ def save(card_id: int) -> Response:
     return redirect(url_for("wallet_preferences.show", card_id=card_id), 303)
 
 
+def channels_like(channel: str) -> tuple[PushChannel, ...]:
+    """The channels that are one way to the member: whoever stops one of WeChat's means both."""
+    return next(way.channels for way in WAYS if channel in way.channels)
+
+
 def summary(held: HeldCard) -> str:
     """By which ways offers may come, in a line."""
     standing = consents.current_consents(held.member.id)

@@ -7,6 +7,7 @@ from app.auth.devices import device_wallet
 from app.auth.guard import PUBLIC, access
 from app.factory import csrf
 from app.security import note_wrong_code, slow_down_guessing
+from app.wallet.preferences import channels_like
 from app.wallet.showing import name_of
 from cards.holding import cards_of_wallet, chain_of_member
 from core.clock import utc_now
@@ -34,10 +35,11 @@ def ask(token: str) -> str:
 @access(PUBLIC)
 @csrf.exempt  # type: ignore[untyped-decorator]  # the link is signed, and a mail program has no form
 def stop(token: str) -> str:
-    """No more messages of this purpose over this channel."""
+    """No more messages of this purpose over this channel, and over what is the same to him."""
     way, chain = _way_of(token)
     with transaction():
-        consents.withdraw(way.member_id, way.channel, SOURCE, utc_now(), ConsentPurpose(way.purpose))
+        for channel in channels_like(way.channel):
+            consents.withdraw(way.member_id, channel, SOURCE, utc_now(), ConsentPurpose(way.purpose))
     return _page(way, chain, token)
 
 
@@ -47,8 +49,8 @@ def undo(token: str) -> str:
     """A slip of the thumb: messages come as before. Whatever he said elsewhere stays as it is."""
     way, chain = _way_of(token)
     with transaction():
-        if _was_stopped_here(way):
-            consents.grant(way.member_id, way.channel, SOURCE, utc_now(), ConsentPurpose(way.purpose))
+        for channel in _stopped_here(way):
+            consents.grant(way.member_id, channel, SOURCE, utc_now(), ConsentPurpose(way.purpose))
     return _page(way, chain, token)
 
 
@@ -62,15 +64,17 @@ def _way_of(token: str) -> tuple[Way, Chain]:
     return way, chain
 
 
-def _was_stopped_here(way: Way) -> bool:
-    """Whether the member's last word was a link like this one: nobody is signed up by an undo."""
-    word = consents.words_of(way.member_id).get((way.purpose.value, way.channel))
-    return word is not None and not word.is_granted and word.source == SOURCE
+def _stopped_here(way: Way) -> list[PushChannel]:
+    """The channels of which the member's last word was a link like this one: nobody is signed up by an undo."""
+    said = consents.words_of(way.member_id)
+    words = [(channel, said.get((way.purpose.value, channel.value))) for channel in channels_like(way.channel)]
+    return [channel for channel, word in words if word and not word.is_granted and word.source == SOURCE]
 
 
 def _page(way: Way, chain: Chain, token: str) -> str:
     """The state as it is: who comes back to the link later sees that nothing comes any more."""
-    is_done = not consents.current_consents(way.member_id, way.purpose)[way.channel]
+    standing = consents.current_consents(way.member_id, way.purpose)
+    is_done = not any(standing[channel] for channel in channels_like(way.channel))
     return render_template(
         "wallet/unsubscribe.html",
         what=_promotion(way) if way.purpose == Purpose.PROMOTION else _service(way),
@@ -78,7 +82,7 @@ def _page(way: Way, chain: Chain, token: str) -> str:
         chain_name=name_of(chain),
         chain_accent=chain.accent,
         is_done=is_done,
-        may_be_undone=is_done and _was_stopped_here(way),
+        may_be_undone=is_done and bool(_stopped_here(way)),
         was_undone=not is_done and request.endpoint == "wallet_unsubscribing.undo",
         stop_url=url_for("wallet_unsubscribing.stop", token=token),
         undo_url=url_for("wallet_unsubscribing.undo", token=token),

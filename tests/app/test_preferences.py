@@ -229,6 +229,19 @@ def test_the_way_out_of_a_message_about_the_card_leaves_promotion_alone(app, cli
     assert "email" not in granted(card, Purpose.SERVICE)
 
 
+def test_wechats_way_out_stops_both_kinds_of_its_messages(app, client, card):
+    with transaction():
+        for channel in (PushChannel.WECHAT_TEMPLATE, PushChannel.WECHAT_SUBSCRIPTION):
+            consents.grant(card.member_id, channel, "test", utc_now())
+    path = link_of(app, card, "wechat_subscription")
+
+    client.post(path)
+    assert granted(card) == {"inbox"}
+
+    pages.post(client, f"{path}/undo")
+    assert granted(card) == {"inbox", "wechat_template", "wechat_subscription"}
+
+
 def test_an_undo_signs_nobody_up(app, client, card):
     path = link_of(app, card, "email")
     assert 'action="/u/' not in client.get(f"{path}?lang=en").text, "nothing is to be stopped, and nothing to be undone"
