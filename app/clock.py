@@ -18,7 +18,9 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.bounce_box import PROBLEMS, read_bounces
+from app.broker import Teller, connect
 from app.config import Settings
+from app.worker import WEBHOOKS
 from cards.phones import forget_codes
 from cards.tiering import recompute_tiers
 from checkout.reserving import release_batch
@@ -30,9 +32,11 @@ from coupons.giving import time_out_batch
 from coupons.stock_alarm import alarm_batch
 from coupons.welcome import give_missing_batch
 from push.browsers import forget_gone
+from push.calling import is_anybody_waiting
 from push.occasions import enter_batch
 from push.runs import finish_batch, start_due_batch, start_entered_batch
 from push.sweeping import sweep_batch
+from push.waiting import count_shares
 from push.watching import pause_failing_batch
 from push.webhooks import forget_batch
 from sharing.forgetting import forget_traces_batch
@@ -118,6 +122,8 @@ class Clock:
 
     def __init__(self, app: Flask, holder: str = "") -> None:
         self._app = app
+        broker_url = app.extensions["settings"].broker_url
+        self._teller = Teller(connect(broker_url)) if broker_url else None
         self._settings: Settings = app.extensions["settings"]
         self.holder = holder or f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
 
@@ -137,6 +143,7 @@ class Clock:
             release_batch(now=now)
             pause_failing_batch(now=now)
             finish_batch(now=now)
+            self._tell_workers(now)
             _for_each_chain([reward_friends], now)
             return True
 
@@ -179,6 +186,15 @@ class Clock:
         with self._app.app_context(), transaction():
             now = utc_now()
             take_lease(LEASE, self.holder, now=now, until=now)
+        if self._teller is not None:
+            self._teller.close()
+
+    def _tell_workers(self, now: datetime) -> None:
+        """Wake workers wherever they are; without a broker they look by themselves."""
+        if self._teller is not None:
+            shares = count_shares(now=now) | ({WEBHOOKS: 1} if is_anybody_waiting(now=now) else {})
+            db.session.rollback()  # the reading is over: nothing is open while the broker answers
+            self._teller.tell(shares)
 
     def _holds(self, now: datetime) -> bool:
         with transaction():

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 WEAK = {"secret", "changeme", "password", "dev", "test"}
 SHORTEST_SECRET = 32  # characters
-UNUSED = {"broker_url": "nothing uses it: deliveries are rows with leases in the database"}
+BROKERS = ("redis://", "rediss://", "unix://", "amqp://", "amqps://")
 SECRETS = {"secret_key", "database_url", "smtp_url", "gateway_secret", "vapid_private_key", "broker_url"} | {
     "wechat_secret",
     "wechat_token",
@@ -57,7 +57,12 @@ class Settings:
     push_services: str = "fcm.googleapis.com push.services.mozilla.com push.apple.com notify.windows.com"
     webhooks_in_own_network: bool = False  # webhooks may call addresses of this network, and over http
     push_lease_seconds: int = 120  # after that, what a dead worker was sending is taken again
-    broker_url: str = ""  # see UNUSED
+    email_per_minute: int = 0  # at most so many, over all workers; 0: as fast as it goes
+    gateway_per_minute: int = 0
+    web_push_per_minute: int = 0
+    wechat_per_minute: int = 0
+    gateway_parallel: int = 64  # messages that one worker has on their way at once
+    broker_url: str = ""  # Redis or RabbitMQ: tells workers on any machine that there is work
     poster_font: str = ""
     log_level: str = "INFO"
     testing: bool = False
@@ -213,6 +218,16 @@ def _check(settings: Settings) -> None:
 
 
 def _check_channels(settings: Settings) -> None:
+    paces = (
+        settings.email_per_minute,
+        settings.gateway_per_minute,
+        settings.web_push_per_minute,
+        settings.wechat_per_minute,
+    )
+    if min(paces) < 0 or settings.gateway_parallel < 1:
+        raise SettingsError("EMAIL_PER_MINUTE and the others: 0 or more; GATEWAY_PARALLEL: 1 or more")
+    if settings.broker_url and not settings.broker_url.startswith(BROKERS):
+        raise SettingsError("BROKER_URL: redis://host:6379/0 or amqp://user:password@host:5672")
     if settings.smtp_url and not settings.smtp_url.startswith(("smtp://", "smtps://")):
         raise SettingsError("SMTP_URL: smtp://user:password@host:587 or smtps://user:password@host:465")
     if settings.gateway_url and not settings.gateway_url.startswith(("http://", "https://")):

@@ -201,6 +201,11 @@ def call_batch(
     return len(due)
 
 
+def is_anybody_waiting(*, now: datetime) -> bool:
+    """Whether there is an endpoint to call now."""
+    return bool(_ready(now))
+
+
 def _is_due(now: datetime) -> Any:
     free = or_(
         WebhookMessage.state == WebhookState.PENDING,

@@ -8,7 +8,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from app.cli.speaking import json_option, show_list
-from app.config import UNUSED, Settings, masked, sources
+from app.config import Settings, masked, sources
 
 
 @click.command("config")
@@ -22,7 +22,6 @@ def group(as_json: bool) -> None:
         field.name.upper(): {
             "value": masked(field.name, getattr(settings, field.name)),
             "source": source[field.name],
-            "note": UNUSED.get(field.name, ""),
         }
         for field in fields(Settings)
     }
@@ -30,4 +29,4 @@ def group(as_json: bool) -> None:
         click.echo(json.dumps(shown, ensure_ascii=False))
         return
     rows = ({"setting": name, **one} for name, one in shown.items())
-    show_list(rows, columns=("setting", "value", "source", "note"), as_json=False)
+    show_list(rows, columns=("setting", "value", "source"), as_json=False)

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from app import worker as worker_module
-from app.worker import Worker, channels_of, names_set_up
+from app.lines import Step
+from app.worker import Worker, channels_of, names_set_up, rates_of
 from push.channels import Message
 from push.channels.console import ConsoleChannel
 from push.channels.email import EmailChannel
@@ -90,7 +91,10 @@ def test_a_slow_channel_holds_up_nobody(app, hurried, monkeypatch):
     monkeypatch.setattr(
         Worker,
         "_steps",
-        lambda self: {"slow": lambda: released.wait(10) and 0, "quick": lambda: rounds.append(1) or 0},
+        lambda self: {
+            "slow": [Step(lambda: released.wait(10) and 0)],
+            "quick": [Step(lambda: rounds.append(1) or 0)],
+        },
     )
 
     thread = run_until(Worker(app), lambda: len(rounds) >= 5)
@@ -110,10 +114,32 @@ def test_a_database_that_is_away_is_waited_for(app, hurried, monkeypatch):
             raise OperationalError("SELECT 1", {}, Exception("the server is starting up"))
         return 0
 
-    monkeypatch.setattr(Worker, "_steps", lambda self: {"inbox": step})
+    monkeypatch.setattr(Worker, "_steps", lambda self: {"inbox": [Step(step)]})
 
     thread = run_until(Worker(app), lambda: len(tries) >= 4)
     thread.join(10)
 
     assert len(tries) >= 4
     assert not thread.is_alive()
+
+
+def test_a_pace_is_told_a_minute_and_kept_a_second(settings):
+    paced = replace(settings, email_per_minute=90, wechat_per_minute=30)
+
+    assert rates_of(settings) == {}
+    assert rates_of(paced) == {"email": 1.5, "wechat_template": 0.5, "wechat_subscription": 0.5}
+
+
+def test_a_worker_can_be_for_some_channels_alone(app, settings, monkeypatch):
+    monkeypatch.setitem(app.extensions, "settings", replace(settings, smtp_url="smtp://localhost"))
+
+    assert set(Worker(app)._steps()) >= {"inbox", "email", "webhooks"}
+    assert set(Worker(app, {"email"})._steps()) == {"email"}
+
+
+def test_a_channel_that_is_not_set_up_cannot_be_asked_for(app):
+    answer = app.test_cli_runner().invoke(args=["worker", "--once", "--channels", "inbox, pigeon"])
+
+    assert answer.exit_code == 2
+    assert "pigeon" in answer.output
+    assert app.test_cli_runner().invoke(args=["worker", "--once", "--channels", "inbox"]).exit_code == 0
