@@ -2,7 +2,8 @@
 
 Each figure is the median over rounds of a ratio: the application and its limit take turns, and every request is
 counted in the database afterwards. Ends with status 1 when a figure is below its floor. BENCH_MEMBERS=1000000 makes
-the chain ten times as large. The tree has a million members of its own, in another database (BENCH_TREE_MEMBERS).
+the chain ten times as large. The tree has a million members of its own, in another database (BENCH_TREE_MEMBERS), and so have pushes
+(BENCH_PUSH_MEMBERS).
 """
 
 import argparse
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import actions, codes, exports, limits, pictures, serving, tree, world
+from benchmarks import actions, codes, exports, limits, pictures, pushes, serving, tree, world
 from benchmarks.actions import Action
 from benchmarks.figures import Figure, as_json, figures_table, ratio, table
 from benchmarks.rounds import Measured, NoEffect, Side, by_limit, checked, numbers, over_http, say
@@ -257,6 +258,8 @@ def run(arguments: argparse.Namespace, samples: list[dict[str, Any]], asked: lis
                 for part, measure in PARTS.items():
                     if part in arguments.parts:
                         figures += measure(bench)
+    if asked_parts := [part for part in pushes.PARTS if part in arguments.parts]:
+        figures += pushes.figures(asked_parts, arguments.databases, arguments.rounds, asked)
     if "tree" in arguments.parts:
         figures += tree.figures(arguments.databases, arguments.rounds, asked)
     return figures
@@ -264,7 +267,7 @@ def run(arguments: argparse.Namespace, samples: list[dict[str, Any]], asked: lis
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    every = [*PARTS, "tree", "pictures"]
+    every = [*PARTS, *pushes.PARTS, "tree", "pictures"]
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(every)}; all when none is named")
     parser.add_argument("--databases", nargs="+", choices=["postgresql", "sqlite"], default=["postgresql", "sqlite"])
     parser.add_argument("--rounds", type=int, default=5)
