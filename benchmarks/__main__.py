@@ -2,8 +2,8 @@
 
 Each figure is the median over rounds of a ratio: the application and its limit take turns, and every request is
 counted in the database afterwards. Ends with status 1 when a figure is below its floor. BENCH_MEMBERS=1000000 makes
-the chain ten times as large. The tree has a million members of its own, in another database (BENCH_TREE_MEMBERS), and so have pushes
-(BENCH_PUSH_MEMBERS).
+the chain ten times as large. Tree, segments and pushes have a million members each, in databases of their own
+(BENCH_TREE_MEMBERS, BENCH_AUDIENCE_MEMBERS, BENCH_PUSH_MEMBERS).
 """
 
 import argparse
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import actions, codes, exports, limits, pictures, pushes, serving, tree, world
+from benchmarks import actions, codes, exports, limits, pictures, pushes, segments, serving, tree, world
 from benchmarks.actions import Action
 from benchmarks.figures import Figure, as_json, figures_table, ratio, table
 from benchmarks.rounds import Measured, NoEffect, Side, by_limit, checked, numbers, over_http, say
@@ -248,7 +248,7 @@ def tree_table(samples: list[dict[str, Any]]) -> str:
 
 
 def run(arguments: argparse.Namespace, samples: list[dict[str, Any]], asked: list[dict[str, Any]]) -> list[Figure]:
-    """The figures; ``samples`` of what went over HTTP and ``asked`` of the tree are added to."""
+    """The figures; ``samples`` of what went over HTTP and ``asked`` of tree and segments are added to."""
     figures: list[Figure] = []
     if "pictures" in arguments.parts:
         figures += pictures.figures(arguments.rounds, arguments.seconds)
@@ -262,12 +262,14 @@ def run(arguments: argparse.Namespace, samples: list[dict[str, Any]], asked: lis
         figures += pushes.figures(asked_parts, arguments.databases, arguments.rounds, asked)
     if "tree" in arguments.parts:
         figures += tree.figures(arguments.databases, arguments.rounds, asked)
+    if "segments" in arguments.parts:
+        figures += segments.figures(arguments.databases, arguments.rounds, asked)
     return figures
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    every = [*PARTS, *pushes.PARTS, "tree", "pictures"]
+    every = [*PARTS, *pushes.PARTS, "tree", "segments", "pictures"]
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(every)}; all when none is named")
     parser.add_argument("--databases", nargs="+", choices=["postgresql", "sqlite"], default=["postgresql", "sqlite"])
     parser.add_argument("--rounds", type=int, default=5)

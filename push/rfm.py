@@ -19,7 +19,7 @@ from core.db import db
 from core.text import Text
 from push.audience_models import ReadyMade, Segment
 from push.chance import LOTS, Chance
-from push.conditions.purchases import NET
+from push.conditions.buying import NET
 from push.errors import SegmentNameTaken
 from push.saved_segments import READY_NAMES, create_segment, ready_made_of, rework_segment
 from push.segments import Node

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, not_, or_, select, true
+from sqlalchemy import ColumnElement, Row, Select, and_, func, not_, or_, outerjoin, select, true
 from sqlalchemy import case as sql_case
 
 from cards.models import Card, Member, Program
@@ -163,14 +163,19 @@ def _certain(condition: ColumnElement[bool]) -> ColumnElement[bool]:
 
 def narrowed(query: Query, chain: Chain, audience: Node, *, now: datetime) -> Query:
     """Narrow a query over ``members`` and ``cards`` to the audience: one row a member, by his main card."""
+    frame = Frame(chain, now)
+    rules = meant(audience or {"all": []}, frame)
     program_id = select(Program.id).where(Program.chain_id == chain.id, Program.is_default).scalar_subquery()
+    bought = frame.buying.joined()
+    if bought is not None:
+        query = query.select_from(outerjoin(Member, bought, bought.c.member_id == Member.id))
     return query.where(
         Member.chain_id == chain.id,
         Card.chain_id == chain.id,
         Card.member_id == Member.id,
         Card.program_id == program_id,
         Card.state.in_(HELD),
-        meant(audience or {"all": []}, Frame(chain, now)),
+        rules,
     )
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, func, select
 from core.clock import day_start
 from core.db import db
 from core.text import Text
+from push.conditions.buying import Buying
 from push.errors import AudienceInvalid
 from stores.models import Chain, Store
 
@@ -19,11 +20,12 @@ MOST = 2**53  # what JSON keeps exactly
 Check = Callable[[int, Any], Any]
 
 
-class Frame(NamedTuple):
-    """What a condition is measured against."""
+class Frame:
+    """What conditions are measured against; and what they ask about a member's purchases."""
 
-    chain: Chain
-    now: datetime
+    def __init__(self, chain: Chain, now: datetime) -> None:
+        self.chain, self.now = chain, now
+        self.buying = Buying(chain.id, now)
 
     def days_ago(self, days: int) -> datetime:
         return self.now - timedelta(days=days)

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, and_, func
 
-from cards.models import Member
-from checkout.models import Checkout, CheckoutState
 from core.money import money
 from core.text import Text
 from push.conditions.kinds import CENTS, COUNT, DAYS, LATELY, STORES, Condition, Frame, lately, names_of, parts, whole
@@ -14,43 +12,25 @@ from stores.models import Chain, Store
 NONE_OR_MORE = whole(0, 10_000, Text("次数要在 0 到 10000 之间。", "a count lies between 0 and 10,000."))
 CENTS_OR_NONE = whole(0, 10**12, Text("金额不能小于 0。", "an amount is not below zero."))
 TIMES = parts(count=COUNT, days=LATELY)
-NET = func.sum(Checkout.payable_cents - Checkout.refunded_cents)
 
 
-def _buyers(frame: Frame, days: int | None) -> Select[int]:
-    """Members who bought: one pass over the checkouts, however many members there are."""
-    query = select(Checkout.member_id).where(
-        Checkout.chain_id == frame.chain.id, Checkout.state == CheckoutState.SETTLED
-    )
-    return query if days is None else query.where(Checkout.settled_at >= frame.days_ago(days))
+def _lately(value: int, frame: Frame) -> ColumnElement[bool]:
+    return frame.buying.last(value) >= frame.days_ago(value)
+
+
+def _not_lately(value: int, frame: Frame) -> ColumnElement[bool]:
+    return frame.buying.last(None) < frame.days_ago(value)
 
 
 def _bought_at(value: dict[str, Any], frame: Frame) -> ColumnElement[bool]:
-    return Member.id.in_(_buyers(frame, value["days"]).where(Checkout.store_id.in_(value["stores"])))
-
-
-def _bought(value: dict[str, Any], frame: Frame) -> ColumnElement[bool]:
-    buyers = _buyers(frame, value["days"])
-    if value["count"] == 1:
-        return Member.id.in_(buyers)
-    return Member.id.in_(buyers.group_by(Checkout.member_id).having(func.count() >= value["count"]))
-
-
-def _bought_more(value: dict[str, Any], frame: Frame) -> ColumnElement[bool]:
-    return _bought({"count": value["count"] + 1, "days": value["days"]}, frame)
-
-
-def _spent(value: dict[str, Any], frame: Frame) -> ColumnElement[bool]:
-    return Member.id.in_(_buyers(frame, value["days"]).group_by(Checkout.member_id).having(NET >= value["cents"]))
-
-
-def _spent_more(value: dict[str, Any], frame: Frame) -> ColumnElement[bool]:
-    return Member.id.in_(_buyers(frame, value["days"]).group_by(Checkout.member_id).having(NET > value["cents"]))
+    days = value["days"]
+    last = frame.buying.last_at(value["stores"], days)
+    return last.is_not(None) if days is None else last >= frame.days_ago(days)
 
 
 def _average(value: dict[str, Any], frame: Frame) -> ColumnElement[bool]:
-    buyers = _buyers(frame, value["days"]).group_by(Checkout.member_id)
-    return Member.id.in_(buyers.having(value["cents"] * func.count() <= NET))
+    times = frame.buying.times(value["days"])
+    return and_(times > 0, value["cents"] * times <= frame.buying.net(value["days"]))
 
 
 def _times_words(zh: str, en: str) -> Any:
@@ -81,27 +61,33 @@ def _money_words(zh: str, en: str) -> Any:
 CONDITIONS: dict[tuple[str, str], Condition] = {
     ("purchase", "within_days"): Condition(
         DAYS,
-        lambda value, f: Member.id.in_(_buyers(f, value)),
+        _lately,
         lambda value, _: Text(f"最近 {value} 天买过", f"bought in the last {value} days"),
     ),
     ("purchase", "before_days"): Condition(
         DAYS,
-        lambda value, f: Member.id.in_(_buyers(f, None)) & Member.id.not_in(_buyers(f, value)),
+        _not_lately,
         lambda value, _: Text(f"买过，但超过 {value} 天没再买", f"bought, but not in the last {value} days"),
     ),
     ("purchase", "at_stores"): Condition(parts(stores=STORES, days=LATELY), _bought_at, _at_words),
-    ("purchases", "at_least"): Condition(TIMES, _bought, _times_words("消费不少于 {n} 次", "bought at least {n}")),
+    ("purchases", "at_least"): Condition(
+        TIMES,
+        lambda value, f: f.buying.times(value["days"]) >= value["count"],
+        _times_words("消费不少于 {n} 次", "bought at least {n}"),
+    ),
     ("purchases", "at_most"): Condition(
         parts(count=NONE_OR_MORE, days=LATELY),
-        lambda value, f: ~_bought_more(value, f),
+        lambda value, f: func.coalesce(f.buying.times(value["days"]), 0) <= value["count"],
         _times_words("消费不超过 {n} 次", "bought at most {n}"),
     ),
     ("spend", "at_least"): Condition(
-        parts(cents=CENTS, days=LATELY), _spent, _money_words("消费不少于 {n}", "spent at least {n}")
+        parts(cents=CENTS, days=LATELY),
+        lambda value, f: f.buying.net(value["days"]) >= value["cents"],
+        _money_words("消费不少于 {n}", "spent at least {n}"),
     ),
     ("spend", "at_most"): Condition(
         parts(cents=CENTS_OR_NONE, days=LATELY),
-        lambda value, f: ~_spent_more(value, f),
+        lambda value, f: func.coalesce(f.buying.net(value["days"]), 0) <= value["cents"],
         _money_words("消费不超过 {n}", "spent at most {n}"),
     ),
     ("average", "at_least"): Condition(
