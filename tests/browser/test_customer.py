@@ -116,6 +116,7 @@ def test_no_page_is_wider_than_the_phone(site, phone, code):
             f"cards/{card}/coupons",
             f"cards/{card}/friends",
             f"cards/{card}/receipts",
+            f"cards/{card}/messages",
             "settings",
             "inbox",
             "privacy",
