@@ -155,21 +155,24 @@ def explain(error: str) -> Text:
 
 
 UNEXPLAINED = Text("服务商没有接受", "The provider did not take it")
+NOT_REACHED = Text("连不上服务商", "The provider could not be reached")
+NO_ACCOUNT = Text("服务商不认我们的账号", "The provider does not accept our account")
 EXPLAINED: Sequence[tuple[str, Text]] = (
     (r"^internal", Text("系统内部出错，请看日志", "An error of our own; the log says more")),
-    (r"not an address|not supported|invalid.?address|bad address", Text("地址不能用", "The address cannot be used")),
-    (r"bounce|no such user|unknown user|mailbox", Text("对方邮箱退信", "The mailbox sent it back")),
-    (r"gone|410|unsubscribed|not subscribed", Text("对方已经取消订阅", "The browser or reader has unsubscribed")),
-    (r"timeout|timed out|unanswered|read", Text("服务商没有回应，可能已收到", "No answer; it may have arrived")),
-    (r"connect|refused|disconnected|oserror|gaierror|pool", Text("连不上服务商", "The provider could not be reached")),
-    (r"\b429\b|too many|rate|45009", Text("服务商嫌太快", "The provider asks us to slow down")),
-    (
-        r"\b(401|403|535|530|4000[12]|4001[34])\b",
-        Text("服务商不认我们的账号", "The provider does not accept our account"),
-    ),
-    (r"\b40[45]\b", Text("服务商的地址不对", "The provider's address is wrong")),
+    (r"web push.*(no browser|gone|keys|\b404\b|\b410\b)", Text("浏览器已取消通知", "No browser takes it any more")),
+    (r"web push 413", Text("通知内容太长", "The notification is too long")),
+    (r"gateway 410", Text("号码不存在或已停用", "The number does not exist any more")),
+    (r"no template|\b(47003|40037)\b", Text("缺少可用的模板", "A template that the provider takes is missing")),
     (r"\b(43004|43101)\b", Text("对方没有关注或没有允许", "The reader does not follow or has not allowed it")),
-    (r"\b(47003|40037)\b", Text("模板或内容不合服务商的要求", "The provider does not take this template or text")),
+    (r"not an address|not supported|\b40003\b", Text("地址不能用", "The address cannot be used")),
+    (r"bounced|no such user|mailbox", Text("对方邮箱退信", "The mailbox sent it back")),
+    (r"complain", Text("对方投诉了这封邮件", "The reader complained about it")),
+    (r"token|\b(401|403|407|530|535|4000[12]|4001[34])\b", NO_ACCOUNT),
+    (r"connect\w*timeout", NOT_REACHED),
+    (r"timeout|timed out|disconnected|no sense|read", Text("没有回应，可能已收到", "No answer; it may have arrived")),
+    (r"connect|refused|oserror|gaierror|pool|is away", NOT_REACHED),
+    (r"\b429\b|too many|45009", Text("服务商嫌太快", "The provider asks us to slow down")),
+    (r"\b40[45]\b", Text("服务商的地址不对", "The provider's address is wrong")),
     (r"smtp 55[0-9]", Text("对方邮箱拒收", "The mailbox refuses it")),
     (r"smtp 4\d\d", Text("邮件服务器暂时不收", "The mail server does not take it for now")),
     (r"smtp 5\d\d", Text("邮件服务器拒收", "The mail server refuses it")),
