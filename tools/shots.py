@@ -193,6 +193,7 @@ def head_office(walk: Walk) -> None:
     made_once(walk)
     checked_import(walk)
     drafted_campaign(walk)
+    paused_campaign(walk)
     coded_offer(walk)
     rewarded(walk)
 
@@ -233,6 +234,29 @@ def drafted_campaign(walk: Walk) -> None:
     walk.press("button[value=save]")
     walk.shoot("campaigns.drafted")
     walk.visit(f"{urlsplit(walk.page.url).path}/edit")
+
+
+def paused_campaign(walk: Walk) -> None:
+    """A campaign that recurs: as it waits, paused, as its words are changed, and its day in the calendar."""
+    walk.page.goto(f"{walk.site.url}/dashboard/campaigns/new")
+    walk.page.fill("input[name=name]", "每天早上")
+    walk.page.fill("input[name=title]", "早安，今天也来坐坐")
+    walk.page.fill("textarea[name=body]", "上午第二份半价。")
+    walk.page.check("input[name=kind][value=recurring]")
+    for day in ("mon", "wed", "fri"):
+        walk.page.check(f"input[name=weekdays][value={day}]")
+    walk.page.wait_for_timeout(700)
+    walk.shoot("campaign_editor.recurring")
+    walk.press("button[value=schedule]")
+    walk.shoot("campaigns.scheduled")
+    path = urlsplit(walk.page.url).path
+    walk.page.click("details.confirm summary")
+    walk.press(f"form[action='{path}/pause'] button")
+    walk.shoot("campaigns.paused")
+    walk.visit(f"{path}/words")
+    walk.page.goto(f"{walk.site.url}/dashboard/campaigns/calendar")
+    walk.page.click(".day:has(.push) .day__head a")
+    walk.shoot("calendar.day")
 
 
 def coded_offer(walk: Walk) -> None:
