@@ -14,6 +14,7 @@ from coupons.models import Coupon, Offer
 from coupons.terms import day_text
 from push import links, texts
 from push.models import Delivery, DeliveryState, PushChannel, Run
+from push.reminding import Reminded, reminded_of, speaks_of_one
 from stores.models import Chain, Store
 
 
@@ -60,12 +61,22 @@ def inbox_of(
     for (campaign_id, url), link_id in ids.items():
         by_campaign.setdefault(campaign_id, {})[url] = link_id
     unmeasured = links.unmeasured_among({row[0].member_id for row in rows})
-    return [_message(by_campaign.get(row[0].campaign_id, {}), row[0].member_id not in unmeasured, *row) for row in rows]
+    reminded = reminded_of((row[0].chain_id, row[0].run_id, row[0].member_id) for row in rows if speaks_of_one(row[1]))
+    return [
+        _message(
+            by_campaign.get(row[0].campaign_id, {}),
+            row[0].member_id not in unmeasured,
+            reminded.get((row[0].run_id, row[0].member_id)),
+            *row,
+        )
+        for row in rows
+    ]
 
 
 def _message(
     addresses: Mapping[str, int],
     is_measured: bool,
+    reminded: Reminded | None,
     delivery: Delivery,
     run: Run,
     name: str,
@@ -79,6 +90,8 @@ def _message(
     assert delivery.sent_at is not None
     chain_name = Text(chain.name, chain.name_en or chain.name)
     offer_name = Text(offer.name, offer.name_en or offer.name) if offer else Text("", "")
+    if reminded is not None:
+        coupon_until = reminded.until
     until = (
         day_text((coupon_until - timedelta(microseconds=1)).astimezone(ZoneInfo(chain.timezone)))
         if coupon_until
@@ -92,7 +105,7 @@ def _message(
             "store": store or chain_name.say(language),
             "tier": tier.name if language == "zh" else tier.name_en,
             "points": f"{points:,}",
-            "coupon": offer_name.say(language),
+            "coupon": (reminded.name if reminded else offer_name).say(language),
             "coupon_until": until.say(language) if until else "",
             "link": "",
         }

@@ -15,6 +15,7 @@ from push.deciding import Facts
 from push.links import prepare_batch, shortened
 from push.models import Delivery, PushChannel
 from push.needs import Needed
+from push.reminding import reminded_of, speaks_of_one
 from push.unsubscribing import Links
 
 
@@ -25,6 +26,9 @@ class Writer:
         self._name = name
         self._links = links
         self._untils = _coupons_until(rows)
+        self._reminded = reminded_of(
+            (row.chain_id, row.run_id, row.member_id) for row in rows if speaks_of_one(row.run)
+        )
         self._said: dict[tuple[int, str, str], texts.Words] = {}
         self._shortener = prepare_batch(rows, links.short, wallet=links.wallet)
 
@@ -64,23 +68,24 @@ class Writer:
         return self._said[key]
 
     def _values(self, row: Facts, chain: str, coupon: str, wallet: str) -> dict[str, str]:
+        reminded = self._reminded.get((row.run_id, row.member_id))
         return {
             "name": row.member,
             "chain": chain,
             "store": row.store or chain,
             "tier": _chosen(row, row.tier, row.tier_en),
             "points": f"{row.points:,}",
-            "coupon": coupon,
-            "coupon_until": self._until(row),
+            "coupon": reminded.name.say(row.language) if reminded else coupon,
+            "coupon_until": _last_day(row, reminded.until if reminded else self._untils.get(row.id)),
             "link": wallet,
         }
 
-    def _until(self, row: Facts) -> str:
-        """The last day of the coupon that comes with the message."""
-        until = self._untils.get(row.id)
-        if until is None:
-            return ""
-        return day_text((until - timedelta(microseconds=1)).astimezone(ZoneInfo(row.timezone))).say(row.language)
+
+def _last_day(row: Facts, until: datetime | None) -> str:
+    """The last day of the coupon that the message speaks of, in the member's zone."""
+    if until is None:
+        return ""
+    return day_text((until - timedelta(microseconds=1)).astimezone(ZoneInfo(row.timezone))).say(row.language)
 
 
 def message_key(due_at: datetime, delivery_id: int) -> str:

@@ -1,7 +1,8 @@
 """A message as one member, or an imagined one, would read it: before anything is sent."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
@@ -9,7 +10,7 @@ from cards.models import Card, Member, Program, Tier
 from core.db import db
 from core.text import Text
 from coupons.models import Offer
-from coupons.terms import end_text
+from coupons.terms import day_text, end_text
 from coupons.validity import validity
 from push import texts
 from push.channels import Filled
@@ -18,6 +19,8 @@ from stores.models import Chain, Store
 
 SOMEBODY = Text("林小雪", "Lin")  # the reader nobody is
 HIS_POINTS = 320
+SOME_COUPON = Text("满30减5", "5 off from 30")  # the coupon that nobody has
+ITS_DAYS = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -85,17 +88,29 @@ def _named(thing: Chain | Store | Tier) -> Text:
 
 
 def values_for(
-    chain: Chain, reader: Reader, offer: Offer | None, language: str, *, link: str, now: datetime
+    chain: Chain,
+    reader: Reader,
+    offer: Offer | None,
+    language: str,
+    *,
+    link: str,
+    now: datetime,
+    imagines_coupon: bool = False,
 ) -> dict[str, str]:
-    """What the variables of a message stand for."""
+    """What the variables of a message stand for; ``imagines_coupon`` where the message reminds of one."""
+    coupon, until = Text("", ""), Text("", "")
+    if offer is not None:
+        coupon, until = Text(offer.name, offer.name_en or offer.name), _until(chain, offer, now)
+    elif imagines_coupon:
+        coupon, until = SOME_COUPON, day_text((now + ITS_DAYS).astimezone(ZoneInfo(chain.timezone)))
     return {
         "name": reader.name.say(language),
         "chain": _named(chain).say(language),
         "store": reader.store.say(language),
         "tier": reader.tier.say(language),
         "points": f"{reader.points:,}",
-        "coupon": Text(offer.name, offer.name_en or offer.name).say(language) if offer else "",
-        "coupon_until": _until(chain, offer, now).say(language) if offer else "",
+        "coupon": coupon.say(language),
+        "coupon_until": until.say(language),
         "link": link,
     }
 

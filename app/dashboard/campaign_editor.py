@@ -143,7 +143,7 @@ def preview() -> str:
 
 
 def _looks(form: CampaignForm) -> dict[str, Any]:
-    looks = looks_of(form.chain, form.typed, form.channels(), form["offer_id"])
+    looks = looks_of(form.chain, form.typed, form.channels(), form["offer_id"], imagines_coupon=form.reminds_of_coupon)
     return looks | {"preview_url": url_for("campaign_editor.preview")}
 
 
@@ -162,7 +162,15 @@ def mail() -> Response:
     chain, code = form.chain, form["do"].partition(":")[2]
     shown = shown_of(chain, form.typed, [PushChannel.EMAIL])
     offer = find_offer(chain, form["offer_id"])
-    seen = look(chain, form.typed, shown, offer, code if code in LANGUAGES else chain.language, now=now)
+    seen = look(
+        chain,
+        form.typed,
+        shown,
+        offer,
+        code if code in LANGUAGES else chain.language,
+        now=now,
+        imagines_coupon=form.reminds_of_coupon,
+    )
     return Response(mail_page(seen), mimetype="text/html", headers={"Content-Security-Policy": MAIL_POLICY})
 
 

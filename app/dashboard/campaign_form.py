@@ -59,6 +59,11 @@ class CampaignForm:
         )
 
     @property
+    def reminds_of_coupon(self) -> bool:
+        """Whether each member has a coupon that the words may speak of, though none comes with them."""
+        return self["kind"] == "event" and self["event"] == "coupon_expiring"
+
+    @property
     def whom(self) -> AudienceForm:
         """To whom: everybody, a saved segment, or conditions of its own."""
         return AudienceForm(self.chain, self.typed)

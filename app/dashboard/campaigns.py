@@ -141,10 +141,11 @@ def _variants(campaign: Campaign) -> str:
 
 def _looks(chain: Chain, campaign: Campaign) -> dict[str, Any]:
     """The message as it is read, on the channel and in the version that were chosen to look at."""
-    typed = form_of(chain, campaign).typed
+    form = form_of(chain, campaign)
     for name in ("shown_channel", "shown_label"):
-        typed[name] = request.args.get(name, "").replace("\0", "")
-    return looks_of(chain, typed, campaign.channels, str(campaign.offer_id or ""))
+        form.typed[name] = request.args.get(name, "").replace("\0", "")
+    offer_id = str(campaign.offer_id or "")
+    return looks_of(chain, form.typed, campaign.channels, offer_id, imagines_coupon=form.reminds_of_coupon)
 
 
 @bp.get(f"{ID}/progress")

@@ -88,7 +88,7 @@ def _trial(form: CampaignForm, rest: str) -> Said:
     form.typed["shown_channel"] = way
     shown = message_preview.shown_of(chain, form.typed, [way])
     offer = message_preview.find_offer(chain, form["offer_id"])
-    look = message_preview.look(chain, form.typed, shown, offer, code, now=now)
+    look = message_preview.look(chain, form.typed, shown, offer, code, now=now, imagines_coupon=form.reminds_of_coupon)
     message = testing.trial(
         name,
         look.words,

@@ -91,12 +91,21 @@ def readers_of(typed: Typed) -> list[tuple[str, str]]:
     return [("", str(_("an imagined member"))), *((number, called) for number, _colon, called in few)]
 
 
-def looks_of(chain: Chain, typed: Typed, channels: Sequence[str], offer_id: str = "") -> dict[str, Any]:
-    """The message as its reader gets it, and what is to be said of its links."""
+def looks_of(
+    chain: Chain, typed: Typed, channels: Sequence[str], offer_id: str = "", *, imagines_coupon: bool = False
+) -> dict[str, Any]:
+    """The message as its reader gets it, and what is to be said of its links.
+
+    ``imagines_coupon`` where it reminds of a coupon that each member has.
+    """
     shown, offer = shown_of(chain, typed, channels), find_offer(chain, offer_id)
     now = utc_now()
     return {
-        "looks": [look(chain, typed, shown, offer, code, now=now) for code in _languages(chain, typed, shown.label)],
+        "looks": [
+            look(chain, typed, shown, offer, code, now=now, imagines_coupon=imagines_coupon)
+            for code in _languages(chain, typed, shown.label)
+        ],
+        "lacks_coupon": offer is None and not imagines_coupon and speaks_of_coupon(typed),
         "shown": shown,
         "labels": labels_of(typed),
         "channels_shown": [str(name) for name in channels] or [str(PushChannel.INBOX)],
@@ -132,10 +141,26 @@ def _languages(chain: Chain, typed: Typed, label: str) -> list[str]:
     return [code for code in order if code == order[0] or any(code in said for said in written.values())]
 
 
-def look(chain: Chain, typed: Typed, shown: Shown, offer: Offer | None, code: str, *, now: datetime) -> Look:
+def speaks_of_coupon(typed: Typed) -> bool:
+    return "{coupon" in str(texts_of(typed, with_own=True))
+
+
+def look(
+    chain: Chain,
+    typed: Typed,
+    shown: Shown,
+    offer: Offer | None,
+    code: str,
+    *,
+    now: datetime,
+    imagines_coupon: bool = False,
+) -> Look:
     """The message in one language."""
     said = _lenient(texts_of(typed, with_own=True))
-    values = previewing.values_for(chain, shown.reader, offer, code, link=links().wallet, now=now)
+    link = links().wallet
+    values = previewing.values_for(
+        chain, shown.reader, offer, code, link=link, now=now, imagines_coupon=imagines_coupon
+    )
     own = SimpleNamespace(title="", body="", title_en="", body_en="", texts=said)
     words = previewing.said(texts.choose(own, shown.label, shown.channel, code), values)
     words = words._replace(html=texts.clean_html(words.html) if words.html else "")

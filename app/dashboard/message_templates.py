@@ -178,7 +178,7 @@ def _editor(form: CampaignForm, template: MessageTemplate | None = None, *, prob
 
 
 def _looks(form: CampaignForm) -> dict[str, Any]:
-    looks = looks_of(form.chain, form.typed, _channels())
+    looks = looks_of(form.chain, form.typed, _channels(), imagines_coupon=True)
     return looks | {"preview_url": url_for("message_templates.preview")}
 
 

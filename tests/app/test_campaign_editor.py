@@ -354,6 +354,18 @@ def test_the_version_that_is_chosen_is_shown_in_the_languages_it_is_written_in(h
     assert "Bee" not in preview(hq, shown_label="A", **typed)
 
 
+def test_words_about_a_coupon_that_does_not_come_along_are_warned_of(hq, chain):
+    words = {"title": "您的{coupon}", "body": "{coupon_until}前可用"}
+
+    assert "没有附带券" in preview(hq, **words)
+    offered = preview(hq, offer_id=str(make_offer(chain, name="满50减8").id), **words)
+    assert "您的满50减8" in offered
+    assert "没有附带券" not in offered
+    reminding = preview(hq, kind="event", event="coupon_expiring", event_days="2", **words)
+    assert "您的满30减5" in reminding
+    assert "没有附带券" not in reminding
+
+
 def test_what_is_typed_cannot_break_the_page(hq):
     page = preview(
         hq,
