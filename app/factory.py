@@ -50,6 +50,7 @@ PAGES = [
     "app.dashboard.calendar",
     "app.dashboard.segments",
     "app.dashboard.campaign_editor",
+    "app.dashboard.effect",
     "app.dashboard.message_templates",
     "app.dashboard.addresses",
     "app.dashboard.vendor_templates",

@@ -34,6 +34,7 @@ CATALOGUES = [
     "dashboard/translations_offers",
     "dashboard/translations_codes",
     "dashboard/translations_campaigns",
+    "dashboard/translations_effect",
     "dashboard/translations_writing",
     "dashboard/translations_timing",
     "dashboard/translations_segments",

@@ -187,6 +187,7 @@ def head_office(walk: Walk) -> None:
     walk.visit("/dashboard/offers/6/edit")
     for number in (1, 2):
         walk.visit(f"/dashboard/campaigns/{number}", f"campaigns.show.{number}")
+        walk.visit(f"/dashboard/campaigns/{number}/effect", f"effect.show.{number}")
     walk.visit("/dashboard/campaigns/1/deliveries")
     for report in ("members", "checkouts", "deliveries"):
         walk.visit(f"/dashboard/reports/{report}", f"reports.show.{report}")

@@ -18,6 +18,7 @@ MODULES = [
     "app.api.entering",
     "app.api.checkouts",
     "app.api.campaigns",
+    "app.api.effect",
     "app.api.segments",
     "app.api.receipts",
     "app.api.wechat",

@@ -288,6 +288,7 @@ def test_every_call_answers_as_it_is_described(api, capfd, monkeypatch):
     api.ask("POST /campaigns/{campaign_id}/missed", **decide)
     api.ask("POST /campaigns/{campaign_id}/missed", status=409, **decide)
     api.ask("GET /campaigns/{campaign_id}/runs", by=hq, campaign_id=campaign)
+    assert api.ask("GET /campaigns/{campaign_id}/effect", by=hq, campaign_id=campaign)["against"] == "nobody"
     run = start(make_campaign(chain), now=utc_now())
     of_run = {"by": hq, "campaign_id": run.campaign_id, "run_id": run.id}
     api.ask("GET /campaigns/{campaign_id}/runs/{run_id}", **of_run)

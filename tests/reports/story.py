@@ -7,6 +7,7 @@ from cards.models import Card, Member, PointEntry, Program, Tier, Wallet
 from checkout.models import Checkout, Redemption
 from core.db import db, transaction
 from coupons.models import Coupon, Offer
+from push.message_models import CampaignLink, Click
 from push.models import Campaign, Delivery, Run
 from sharing.models import OwnChannel, Referral, ShareLink, ShareVisit
 from sharing.reward_models import FraudFinding, Reward, RewardRule
@@ -272,11 +273,25 @@ def _pushing() -> list[object]:
     )  # fmt: skip
     db.session.flush()
     told = {"chain_id": 1, "campaign_id": 1, "run_id": 1, "due_at": hours(6)}
-    return [
+    link = {"chain_id": 1, "campaign_id": 1}
+    db.session.add_all(
+        [
+            CampaignLink(id=1, url="https://shop.example/ice?a=1,2&b=-3", **link),
+            CampaignLink(id=2, url="https://cards.example/wallet/inbox", **link),
+        ]
+    )
+    deliveries = [
         Delivery(id=1, member_id=1, card_id=1, channel="inbox", state="delivered", sent_at=hours(6.1), read_at=hours(7),
                  attempts=1, **told),
         Delivery(id=2, member_id=2, card_id=2, channel="inbox", state="skipped", reason="card_inactive", **told),
         Delivery(id=3, member_id=3, card_id=3, channel="email", state="failed", attempts=5, error="=550 no such box", **told),
-        Delivery(id=4, member_id=2, card_id=2, channel="gateway", state="sent", sent_at=hours(6.2), coupon_id=3, attempts=1,
-                 **told),
+        Delivery(id=4, member_id=2, card_id=2, channel="gateway", state="delivered", sent_at=hours(6.2), coupon_id=3, attempts=1,
+                 variant="B", delivered_at=hours(6.3), read_at=hours(8), **told),
+    ]  # fmt: skip
+    db.session.add_all(deliveries)
+    db.session.flush()
+    return [
+        Click(delivery_id=1, link_id=2, first_at=hours(7), last_at=hours(7), count=1, **link),
+        Click(delivery_id=4, link_id=1, first_at=hours(8), last_at=hours(9), count=3, **link),
+        Click(delivery_id=4, link_id=2, first_at=hours(15.9), last_at=hours(30), count=2, **link),
     ]  # fmt: skip

@@ -22,6 +22,7 @@ REPORTS: dict[str, Report] = {
         sharing.REWARDS,
         pushes.CAMPAIGNS,
         pushes.DELIVERIES,
+        pushes.CLICKS,
         stores.SCANS,
     )
 }

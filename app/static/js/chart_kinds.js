@@ -39,17 +39,20 @@ export function stackOption(data, look, box, base) {
   };
 }
 
-/* The last three columns of the table: the value, and the ends of its interval. */
+/* The last three columns of the table: the value, and the ends of its interval; shares in per cent, or plain figures
+   with a line where they are 1. */
 export function intervalOption(data, look, box, base) {
+  const isShare = box.dataset.unit === "%";
+  const said = (figure) => (isShare ? `${figure.toFixed(1)}%` : figure.toFixed(2));
   const [value, low, high] = data.series.slice(-3).map((series) => series.data);
   const points = data.categories.map((name, place) => [value[place], place, low[place] ?? value[place], high[place] ?? value[place]]);
   const most = Math.max(...points.map((point) => point[3]));
   return {
     ...base,
-    grid: { left: 4, right: 44, top: 8, bottom: 4, containLabel: true },
-    xAxis: { type: "value", min: 0, splitNumber: 4, axisLabel: { color: look.muted, fontSize: 12 }, splitLine: { lineStyle: { color: look.line } } },
+    grid: { left: 4, right: 56, top: 8, bottom: 4, containLabel: true },
+    xAxis: { type: "value", min: 0, splitNumber: 4, axisLabel: { color: look.muted, fontSize: 12, formatter: (value) => (isShare ? `${value}%` : value) }, splitLine: { lineStyle: { color: look.line } } },
     yAxis: { type: "category", data: data.categories, inverse: true, axisLine: { show: false }, axisTick: { show: false }, axisLabel: { color: look.ink, fontSize: 12, width: Math.min(box.clientWidth * 0.36, 180), overflow: "truncate" } },
-    tooltip: { ...base.tooltip, trigger: "item", formatter: ({ data: point }) => `${data.categories[point[1]]}  ${point[0].toFixed(2)}  (${point[2].toFixed(2)}–${point[3].toFixed(2)})` },
+    tooltip: { ...base.tooltip, trigger: "item", formatter: ({ data: point }) => `${data.categories[point[1]]}  ${said(point[0])}  (${said(point[2])}–${said(point[3])})` },
     series: [
       {
         type: "custom", data: points, encode: { x: [2, 3], y: 1 }, silent: true,
@@ -57,11 +60,11 @@ export function intervalOption(data, look, box, base) {
       },
       {
         type: "scatter", data: points, encode: { x: 0, y: 1 }, symbolSize: 10, itemStyle: { color: look.accent, opacity: 1 }, z: 4,
-        markLine: most < 0.7 ? undefined : { silent: true, symbol: "none", label: { color: look.muted, formatter: "1" }, lineStyle: { color: look.muted, type: "dashed" }, data: [{ xAxis: 1 }] },
+        markLine: isShare || most < 0.7 ? undefined : { silent: true, symbol: "none", label: { color: look.muted, formatter: "1" }, lineStyle: { color: look.muted, type: "dashed" }, data: [{ xAxis: 1 }] },
       },
       {
         type: "scatter", data: points, encode: { x: 3, y: 1 }, symbolSize: 0.1, silent: true,
-        label: { show: true, position: "right", distance: 8, color: look.ink, fontSize: 13, formatter: ({ data: point }) => point[0].toFixed(2) },
+        label: { show: true, position: "right", distance: 8, color: look.ink, fontSize: 13, formatter: ({ data: point }) => said(point[0]) },
       },
     ],
   };

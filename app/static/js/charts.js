@@ -131,18 +131,19 @@ function lineOption(data, look, box) {
 
 function barOption(data, look, box) {
   const lying = data.categories.length > 6 || box.clientWidth < 480;
+  const named = data.series.length > 1; // the first bar of each series says its name
   const base = axes(data, look, box);
   const value = { ...base.yAxis, axisLabel: { show: false }, splitLine: { show: false } };
   const category = { ...base.xAxis, inverse: lying, axisLabel: { ...base.xAxis.axisLabel, color: look.ink, interval: 0 } };
   return {
     ...base,
-    grid: { ...base.grid, right: lying ? 64 : 8, top: lying ? 4 : 28 },
+    grid: { ...base.grid, right: lying ? (named ? 120 : 64) : 8, top: lying ? 4 : (named ? 44 : 28) },
     xAxis: lying ? value : category,
     yAxis: lying ? category : value,
     tooltip: { ...base.tooltip, axisPointer: { type: "none" } },
     series: data.series.map((series, index) => ({
-      type: "bar", name: series.name, data: series.data, barMaxWidth: lying ? 18 : 48, itemStyle: { color: shade(index, look), borderRadius: 3 },
-      label: { show: data.categories.length * data.series.length <= 24, position: lying ? "right" : "top", color: look.ink, fontSize: 13, formatter: (point) => (data.series.length > 1 && point.dataIndex === 0 ? `${series.name} ` : "") + shown(point.value, box.dataset.unit) },
+      type: "bar", name: series.name, data: series.data, barMaxWidth: lying ? 18 : (named ? 64 : 48), itemStyle: { color: shade(index, look), borderRadius: 3 },
+      label: { show: data.categories.length * data.series.length <= 24, position: lying ? "right" : "top", color: look.ink, fontSize: 13, formatter: (point) => (named && point.dataIndex === 0 ? `${series.name}${lying ? " " : "\n"}` : "") + shown(point.value, box.dataset.unit) },
     })),
   };
 }
