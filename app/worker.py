@@ -150,6 +150,7 @@ class Worker:
                 channel,
                 self._links,
                 now=utc_now(),
+                clock=utc_now,
                 lease=self._lease,
                 rate=self._rates.get(name),
                 is_stopping=self._stopping.is_set,

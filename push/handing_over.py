@@ -16,43 +16,30 @@ from push.pacing import OPEN_AFTER, Leave, is_failure
 GROUP = 500  # results are noted by so many at once,
 GROUP_SECONDS = 0.5  # or after so long: what a worker that dies had not noted is handed over again
 
-Work = tuple[Facts, Needed, Message]
+
+class Work(NamedTuple):
+    """A message and what it is the message of. ``is_untried``: it is to be given back."""
+
+    row: Facts
+    needed: Needed
+    message: Message
+    is_untried: bool = False
 
 
-class Pace(NamedTuple):
-    """When messages may go: the first after ``wait`` seconds, each other one ``step`` later."""
-
-    wait: float = 0.0
-    step: float = 0.0
-
-
-async def hand_over(
-    name: PushChannel,
-    channel: Channel,
-    work: Iterator[Work],
-    leave: Leave,
-    pace: Pace,
-    *,
-    now: datetime,
-    is_over: Callable[[], bool],
-) -> None:
-    """Hand all of it over and note the results.
-
-    What is left when ``is_over`` says so, or when the provider is in trouble, is given back untried.
-    """
-    notes = _Notes(name, 1 if channel.parallel == 1 else GROUP, leave, now)
-    slots = _Slots(pace)
+async def hand_over(channel: Channel, work: Iterator[Work], notes: "Notes", slots: "Slots") -> None:
+    """Hand all of it over and note the results."""
 
     async def carry() -> None:
-        for row, needed, message in work:  # shared by all who carry: each takes the next
+        for row, needed, message, is_untried in work:  # shared by all who carry: each takes the next
             await slots.wait()
-            problem, handed = await _try(channel, message, is_untried=notes.is_open or is_over())
+            problem, handed = await _try(channel, message, is_untried=is_untried or notes.is_open)
             notes.add(Result(row, problem, handed, needed))
 
     try:
-        async with asyncio.TaskGroup() as carriers:
-            for _ in range(channel.parallel):
-                carriers.create_task(carry())
+        async with asyncio.TaskGroup() as group:
+            writing = group.create_task(notes.keep_writing())
+            await asyncio.wait([group.create_task(carry()) for _ in range(channel.parallel)])
+            writing.cancel()
     finally:
         notes.write()
 
@@ -66,12 +53,12 @@ async def _try(channel: Channel, message: Message, *, is_untried: bool) -> tuple
         return problem, Handed()
 
 
-class _Slots:
+class Slots:
     """The times at which messages may go. What comes late moves on those after it, so that they do not go at once."""
 
-    def __init__(self, pace: Pace) -> None:
-        self._step = pace.step
-        self._next_at = monotonic() + pace.wait
+    def __init__(self, first_in: float, rate: float | None) -> None:
+        self._step = 1 / rate if rate else 0.0
+        self._next_at = monotonic() + first_in
 
     async def wait(self) -> None:
         if not self._step:
@@ -82,25 +69,29 @@ class _Slots:
             await asyncio.sleep(seconds)
 
 
-class _Notes:
-    """Results that are not written yet."""
+class Notes:
+    """Results that are not written yet. ``is_open``: the provider is in trouble, and nothing more must be tried."""
 
-    def __init__(self, name: PushChannel, group: int, leave: Leave, now: datetime) -> None:
-        self._name, self._group, self._leave, self._now = name, group, leave, now
+    def __init__(self, name: PushChannel, channel: Channel, leave: Leave, clock: Callable[[], datetime]) -> None:
+        self._name, self._leave, self._clock = name, leave, clock
+        self._group = 1 if channel.parallel == 1 else GROUP
         self._results: list[Result] = []
-        self._written_at = monotonic()
         self._failures = 0  # in a row
-        self.is_open = False  # the circuit: nothing more must be tried
+        self.is_open = False
 
     def add(self, result: Result) -> None:
         self._results.append(result)
         if (failure := is_failure(result.problem)) is not None:
             self._failures = self._failures + 1 if failure else 0
-        is_time = len(self._results) >= self._group or monotonic() - self._written_at >= GROUP_SECONDS
-        if is_time or self._failures == OPEN_AFTER:
+        if len(self._results) >= self._group or self._failures == OPEN_AFTER:
+            self.write()
+
+    async def keep_writing(self) -> None:
+        """Write now and then, also while the last messages hang."""
+        while True:
+            await asyncio.sleep(GROUP_SECONDS)
             self.write()
 
     def write(self) -> None:
         results, self._results = self._results, []
-        self.is_open = note_batch(self._name, results, self._leave, now=self._now) or self.is_open
-        self._written_at = monotonic()
+        self.is_open = note_batch(self._name, results, self._leave, now=self._clock()) or self.is_open

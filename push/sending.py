@@ -6,9 +6,10 @@ results in groups. A worker that dies leaves its lease behind; the rows are take
 message key.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from time import monotonic
+from typing import NamedTuple
 
 from core.db import transaction
 from core.errors import DomainError
@@ -18,17 +19,18 @@ from push import providing as _providing  # noqa: F401  # says what SMS and WeCh
 from push.channels import Channel
 from push.deciding import Facts, end_leased, skip_leased, take_batch
 from push.handing_out import Carrier, hand_out
-from push.handing_over import Pace, hand_over
+from push.handing_over import Notes, Slots, Work, hand_over
 from push.looping import run_here
 from push.messages import Writer
 from push.models import DeliveryState, PushChannel, SkipReason
-from push.needs import gather
-from push.pacing import ask_for_batch, give_back_batch, take_slots
+from push.needs import Needed, gather
+from push.pacing import Leave, ask_for_batch, give_back_batch, take_slots
 from push.unsubscribing import Links
 
 BATCH = 1000
 SLOW_BATCH = 50  # over a channel that takes one message at a time
 INBOX_BATCH = 500
+TURN_SECONDS = 20.0  # so long a worker takes more while messages are on their way; then he waits for the last
 LEASE = timedelta(minutes=2)
 SKIP_INSTEAD: dict[type[DomainError], SkipReason] = {
     OfferLimitReached: SkipReason.DUPLICATE,
@@ -43,37 +45,83 @@ def send_batch(
     links: Links,
     *,
     now: datetime,
+    clock: Callable[[], datetime] | None = None,
     lease: timedelta = LEASE,
     rate: float | None = None,
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Take a batch of one channel, hand each message over, note each result. Return how many rows were looked at.
+    """Take what is due over one channel, hand it over, note the results. Return how many rows were looked at.
 
-    ``rate``: so many messages a second, over all workers. While the pace or the provider wants a rest, none is.
+    While some messages are still on their way it takes more, so that one that hangs holds up no other: until nothing is
+    due, or for a while. ``clock`` says what time it is then; left out, it stays ``now``. ``rate``: so many messages a
+    second, over all workers. While the pace or the provider wants a rest, none is looked at.
     """
-    give_up_at = monotonic() + lease.total_seconds() / 2
-    leave = ask_for_batch(name, rate, BATCH if channel.parallel > 1 else SLOW_BATCH, now=now)
-    if leave is None:
-        return 0
-    with transaction():
-        taken = take_batch(name, now=now, lease=lease, limit=leave.limit)
-        needed = gather(name, taken.going, now=now)
-        skip_leased([row.id for row in taken.going if row.id not in needed], SkipReason.NO_ADDRESS, now=now)
-        going = [row for row in taken.going if row.id in needed]
-        first_at = take_slots(name, rate, len(going), now=now)
-    ready = [row for row in going if _with_coupon(row, now=now)]
-    if not ready:
-        give_back_batch(name, leave)
-        return taken.looked_at
-    writer = Writer(name, links, ready)
-    work = ((row, needed[row.id], writer.write(row, needed[row.id])) for row in ready)
-    pace = Pace((first_at - now).total_seconds(), 1 / rate) if rate else Pace()
+    turn = _Turn(name, channel, links, clock or (lambda: now), lease, rate, is_stopping)
+    first = turn.take_batch()
+    if first is not None and first.ready:
+        notes = Notes(name, channel, first.leave, turn.clock)
+        run_here(hand_over(channel, turn.work(first, notes), notes, Slots(first.first_in, rate)))
+    return turn.looked_at
 
-    def is_over() -> bool:
-        return is_stopping() or monotonic() >= give_up_at
 
-    run_here(hand_over(name, channel, work, leave, pace, now=now, is_over=is_over))
-    return taken.looked_at
+class _Batch(NamedTuple):
+    """What a worker took: rows that go, what they need, when the first may go and until when it may begin at all."""
+
+    leave: Leave
+    ready: list[Facts]
+    needed: Mapping[int, Needed]
+    first_in: float
+    give_up_at: float
+
+
+class _Turn:
+    """One worker's turn at a channel."""
+
+    def __init__(
+        self,
+        name: PushChannel,
+        channel: Channel,
+        links: Links,
+        clock: Callable[[], datetime],
+        lease: timedelta,
+        rate: float | None,
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        self._name, self._links, self.clock, self._lease, self._rate = name, links, clock, lease, rate
+        self._limit = BATCH if channel.parallel > 1 else SLOW_BATCH
+        self._is_stopping = is_stopping
+        self._ends_at = monotonic() + min(TURN_SECONDS, lease.total_seconds() / 2)
+        self.looked_at = 0
+
+    def take_batch(self) -> _Batch | None:
+        """Take some; None while there must be none. Those whose coupon is not to be had are ended here."""
+        now = self.clock()
+        leave = ask_for_batch(self._name, self._rate, self._limit, now=now)
+        if leave is None:
+            return None
+        give_up_at = monotonic() + self._lease.total_seconds() / 2
+        with transaction():
+            taken = take_batch(self._name, now=now, lease=self._lease, limit=leave.limit)
+            needed = gather(self._name, taken.going, now=now)
+            skip_leased([row.id for row in taken.going if row.id not in needed], SkipReason.NO_ADDRESS, now=now)
+            going = [row for row in taken.going if row.id in needed]
+            first_at = take_slots(self._name, self._rate, len(going), now=now)
+        self.looked_at += taken.looked_at
+        ready = [row for row in going if _with_coupon(row, now=now)]
+        if not ready:
+            give_back_batch(self._name, leave)
+        return _Batch(leave, ready, needed, (first_at - now).total_seconds(), give_up_at)
+
+    def work(self, batch: _Batch | None, notes: Notes) -> Iterator[Work]:
+        """The messages of one batch after the other, while there is more and it may go."""
+        while batch is not None and batch.ready:
+            writer = Writer(self._name, self._links, batch.ready)
+            for row in batch.ready:
+                needed = batch.needed[row.id]
+                is_untried = notes.is_open or self._is_stopping() or monotonic() >= batch.give_up_at
+                yield Work(row, needed, writer.write(row, needed), is_untried)
+            is_over = notes.is_open or self._is_stopping() or monotonic() >= self._ends_at
+            batch = None if is_over or batch.leave.probe_of is not None or self._rate else self.take_batch()
 
 
 def deliver_inbox_batch(*, now: datetime, lease: timedelta = LEASE) -> int:

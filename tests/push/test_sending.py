@@ -1,6 +1,8 @@
 """What happens to each delivery, and why; and that no two workers do one twice."""
 
+import asyncio
 import threading
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -12,7 +14,7 @@ from core.audit import SYSTEM
 from core.db import db, transaction
 from coupons import offers
 from coupons.models import Coupon
-from push import campaigns, consents, runs, sending
+from push import campaigns, consents, handing_over, runs, sending
 from push.audience import freeze
 from push.channels import PermanentError, RetryError
 from push.deciding import MAX_ATTEMPTS
@@ -566,6 +568,37 @@ def test_a_worker_that_is_stopping_gives_back_what_it_has_not_sent():
 
     assert Counter((row.state, row.attempts) for row in deliveries()) == {("sent", 1): 2, ("pending", 0): 3}
     assert len(send_all()["email"].sent) == 3
+
+
+def test_a_message_that_hangs_holds_up_no_other_and_results_are_noted_meanwhile(app, monkeypatch):
+    """Forty rows in batches of ten: one of the first hangs, and is given an answer when all the others are noted."""
+    monkeypatch.setattr(sending, "BATCH", 10)
+    monkeypatch.setattr(handing_over, "GROUP_SECONDS", 0.05)
+    chain = make_chain()
+    code = make_code(chain)
+    for n in range(40):
+        make_member(code, email=f"m{n}@example.com")
+    start(make_campaign(chain, "email"))
+    seen = []
+
+    def count_sent():
+        with app.app_context():
+            return db.session.scalar(db.select(db.func.count(Delivery.id)).where(Delivery.state == "sent"))
+
+    class Hanging(MemoryChannel):
+        async def send(self, message):
+            if message.to == "m3@example.com":
+                until = time.monotonic() + 20
+                while not seen and time.monotonic() < until:
+                    await asyncio.sleep(0.05)
+                    if await asyncio.to_thread(count_sent) == 39:
+                        seen.append(39)
+            return await super().send(message)
+
+    assert send("email", Hanging(parallel=4)) == 40
+
+    assert seen == [39]
+    assert outcomes() == {("email", "sent", None): 40}
 
 
 def test_workers_share_a_run_without_doing_anything_twice(app, monkeypatch):
