@@ -16,7 +16,7 @@ from push import errors
 from push.audience_models import ReadyMade, Segment
 from push.conditions.kinds import listed
 from push.models import Campaign, CampaignState
-from push.segments import Node, check_audience, saved_in
+from push.segments import SAVED, Node, check_audience, saved_in
 
 LONGEST_NAME = 60
 OPEN = (
@@ -40,6 +40,11 @@ def called(segment: Segment) -> Text:
     """Its name; that of a ready-made one in both languages, unless somebody gave it another."""
     ready = READY_NAMES.get(ReadyMade(segment.ready_made)) if segment.ready_made else None
     return ready if ready is not None and segment.name in ready else Text(segment.name, segment.name)
+
+
+def only_segment(segment_id: int) -> Node:
+    """The rules of everybody in a segment, whatever its rules are then."""
+    return {"all": [dict(zip(("field", "op", "value"), (*SAVED, segment_id), strict=True))]}
 
 
 def create_segment(

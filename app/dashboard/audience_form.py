@@ -16,6 +16,7 @@ from app.dashboard.condition_values import Option, Options, read, whole, write
 from app.languages import language
 from push.errors import AudienceInvalid
 from push.models import Purpose
+from push.saved_segments import only_segment
 from push.segments import SAVED, Node, check_audience
 from stores.models import Chain
 
@@ -203,7 +204,7 @@ class AudienceForm:
         if self.mode == EVERYONE:
             return BLANK
         if self.mode == SAVED_ONE:
-            return {"all": [dict(zip(("field", "op", "value"), (*SAVED, whole(self.segment)), strict=True))]}
+            return only_segment(whole(self.segment))
         return self.builder.rules(skip_blank=skip_blank)
 
 

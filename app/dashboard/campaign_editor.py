@@ -8,6 +8,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from app.auth.guard import HQ_ADMIN, access, actor, author, require_staff
+from app.dashboard.audience_form import fill_audience
 from app.dashboard.audience_showing import builder_parts
 from app.dashboard.campaign_form import CampaignForm, form_of, fresh_form
 from app.dashboard.editor_actions import act
@@ -28,6 +29,7 @@ from push import approving, campaigns, queries, testing
 from push.message_templates import get_template, list_templates
 from push.models import Campaign, ChannelMode, Purpose, PushChannel
 from push.policies import get_oversight, get_policy
+from push.saved_segments import get_segment, only_segment
 from push.texts import LANGUAGES, VARIABLES
 from push.zones import zones_of
 from stores.models import Chain
@@ -45,11 +47,14 @@ MOST_HOLDOUT = campaigns.MOST_HOLDOUT_BP // 100
 @bp.get("/new")
 @access(*HQ_ADMIN)
 def new() -> str:
-    """An empty editor, or one filled with another campaign or with a template's words."""
+    """An empty editor, or one filled with another campaign, with a template's words or for a segment."""
     chain, copied = _chain(), request.args.get("copy", type=row_number)
     template = request.args.get("template", type=row_number)
+    segment = request.args.get("segment", type=row_number)
     if copied is None:
         form = fresh_form(chain)
+        if segment is not None:
+            fill_audience(chain, form.typed, only_segment(get_segment(chain.id, segment).id))
         if template is not None:
             use_template(form.typed, get_template(chain.id, template).texts)
         return _editor(form)

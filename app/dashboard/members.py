@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
-from app.auth.guard import HQ_ADMIN, MANAGERS, access, actor, author, require_staff
+from app.auth.guard import HQ, HQ_ADMIN, MANAGERS, access, actor, author, require_staff
 from app.dashboard import personal, store_choice
 from app.dashboard.bringing import PRINTERS
 from app.dashboard.frame import chain_of
@@ -30,6 +30,8 @@ from core.errors import DomainError, NotFound
 from core.money import money
 from coupons.queries import find_coupon
 from coupons.voiding import void_coupon
+from push.audience_models import Segment
+from push.saved_segments import called, get_segment
 from sharing.reward_queries import rewards_of_member
 from stores.models import Role
 
@@ -39,7 +41,7 @@ bp.record_once(lambda state: personal.init_app(state.app))
 
 PAGE = 50
 LONGEST_SEARCH = 80
-NAMES = ("search", "tier", "store", "state", "joined_from", "joined_to")
+NAMES = ("search", "tier", "store", "state", "joined_from", "joined_to", "segment")
 ID = "<int:member_id>"
 CARD = f"{ID}/cards/<int:card_id>"
 FREEZERS = (Role.HQ_ADMIN, Role.STORE_MANAGER)
@@ -52,6 +54,7 @@ class Asked:
     words: dict[str, str]
     filters: Filters
     store: Choice
+    segment: Segment | None  # for head office
 
 
 @bp.get("")
@@ -76,6 +79,7 @@ def index() -> str:
         asked=asked.words,
         tiers=_tiers(chain.id),
         store=asked.store,
+        segment=(asked.segment, called(asked.segment)) if asked.segment else None,
         csv_url=_csv_url(asked),
     )
 
@@ -156,6 +160,8 @@ def _asked() -> Asked:
     """The filters of this request. What makes no sense is left out."""
     given = {name: request.args.get(name, "").replace("\0", "").strip()[:LONGEST_SEARCH] for name in NAMES}
     choice = store_choice.choose(given["store"])
+    segment_id = request.args.get("segment", type=row_number) if actor().role in HQ else None
+    segment = get_segment(actor().chain_id, segment_id) if segment_id is not None else None
     filters = Filters(
         search=given["search"],
         tier_id=request.args.get("tier", type=row_number),
@@ -163,9 +169,10 @@ def _asked() -> Asked:
         state=given["state"] if given["state"] in [*CardState] else "",
         joined_from=_day(given["joined_from"]),
         joined_to=_day(given["joined_to"]),
+        segment_id=segment.id if segment else None,
     )
     words = {name: word for name, word in given.items() if word}
-    return Asked(words, filters, choice)
+    return Asked(words, filters, choice, segment)
 
 
 def _day(text: str) -> date | None:

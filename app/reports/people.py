@@ -11,13 +11,15 @@ from app.reports.question import Reader
 from cards.contacts import PhoneInvalid, parse_phone
 from cards.models import Card, Member, PointEntry, Program, Tier
 from checkout.models import Checkout, CheckoutState
-from core.clock import day_start
+from core.clock import day_start, utc_now
 from core.db import db
 from core.errors import NotFound
 from coupons.gift_models import CouponGift, GiftState
 from coupons.queries import HeldCoupon, coupons_of_card
 from push.consents import Word, current_consents, words_of
 from push.models import Campaign, Delivery
+from push.saved_segments import only_segment
+from push.segments import narrowed
 from sharing.models import Referral, ShareChannel
 from stores.models import Chain, Store
 
@@ -37,6 +39,7 @@ class Filters:
     state: str = ""
     joined_from: date | None = None
     joined_to: date | None = None
+    segment_id: int | None = None
 
 
 class Listed(NamedTuple):
@@ -226,6 +229,9 @@ def _matching(query: Select[Any], reader: Reader, filters: Filters, chain: Chain
     if filters.joined_to:
         until = filters.joined_to + timedelta(days=1)
         query = query.where(Member.joined_at < day_start(until, chain.timezone, chain.cutoff_hour))
+    if filters.segment_id is not None:
+        within = narrowed(select(Member.id), chain, only_segment(filters.segment_id), now=utc_now()).subquery()
+        query = query.where(Member.id.in_(select(within.c.id)))
     return query
 
 

@@ -192,3 +192,30 @@ def test_an_analyst_reads_and_changes_nothing(client, chain):
     assert f"{SEGMENTS}/new" not in client.get(SEGMENTS).text
     assert post(client, f"{SEGMENTS}/{kept.id}/archive").status_code == 403
     assert client.get(f"{SEGMENTS}/new").status_code == 403
+
+
+def test_all_of_its_members_are_seen_in_the_list_of_members(desk, client, chain):
+    store = make_store(chain)
+    code = make_store_code(store)
+    make_member(code, name="甲乙", birthday="05-20")
+    make_member(code, name="丙丁")
+    kept = keep(chain, "May", {"all": [{"field": "birthday", "op": "in_month", "value": [5]}]})
+    assert f'href="/dashboard/members?segment={kept.id}"' in desk.get(f"{SEGMENTS}/{kept.id}").text
+
+    page = desk.get(f"/dashboard/members?segment={kept.id}").text
+    assert ("甲乙" in page, "丙丁" in page) == (True, False)
+    assert "Of the segment “May”: 1 member" in page
+    assert f'name="segment" value="{kept.id}"' in page
+    assert desk.get("/dashboard/members?segment=999999").status_code == 404
+    sign_in(client, make_staff(chain, Role.STORE_MANAGER, (store,)))
+    assert "2 members" in client.get(f"/dashboard/members?segment={kept.id}").text  # segments are head office's
+
+
+def test_a_push_is_written_to_a_segment(desk, chain):
+    kept = keep(chain, "May")
+    assert f"segment={kept.id}" in desk.get(f"{SEGMENTS}/{kept.id}").text
+
+    page = desk.get(f"/dashboard/campaigns/new?segment={kept.id}").text
+
+    assert re.search(r'name="audience" value="saved"\s+checked', page)
+    assert re.search(rf'<option value="{kept.id}"\s+selected', page)
