@@ -161,7 +161,7 @@ EXPLAINED: Sequence[tuple[str, Text]] = (
     (r"^internal", Text("系统内部出错，请看日志", "An error of our own; the log says more")),
     (r"web push.*(no browser|gone|keys|\b404\b|\b410\b)", Text("浏览器已取消通知", "No browser takes it any more")),
     (r"web push 413", Text("通知内容太长", "The notification is too long")),
-    (r"gateway 410", Text("号码不存在或已停用", "The number does not exist any more")),
+    (r"gateway:? (410|bounced)", Text("号码不存在或已停用", "The number does not exist any more")),
     (r"no template|\b(47003|40037)\b", Text("缺少可用的模板", "A template that the provider takes is missing")),
     (r"\b(43004|43101)\b", Text("对方没有关注或没有允许", "The reader does not follow or has not allowed it")),
     (r"not an address|not supported|\b40003\b", Text("地址不能用", "The address cannot be used")),

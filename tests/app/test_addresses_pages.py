@@ -7,6 +7,8 @@ from push.address_models import SuppressionReason
 from push.message_models import VendorTemplate
 from push.models import PushChannel
 from push.suppressing import list_suppressions, suppress
+from push.texts import VARIABLES
+from push.vendor_templates import OF_MESSAGE
 from stores.models import Role
 from tests.factories import NOON, make_chain, make_staff, make_store, make_store_code
 from tests.pages import csrf, sign_in
@@ -69,7 +71,7 @@ def test_a_chain_without_closed_addresses_is_told_what_would_stand_there(client,
 def test_an_address_is_opened_again_by_head_office_alone(client, chain, lin):
     kept = list_suppressions(chain.id, channel="email")[0].row
     sign_in(client, make_staff(chain, Role.HQ_ANALYST))
-    assert "Use again" not in client.get(f"{ADDRESSES}?lang=en").text
+    assert "Reopen" not in client.get(f"{ADDRESSES}?lang=en").text
     assert post(client, f"{ADDRESSES}/{kept.id}/lift").status_code == 403
 
     other = make_chain(slug="other")
@@ -143,6 +145,14 @@ def test_a_template_that_is_not_right_is_shown_again_as_it_was_typed(client, cha
     if "code" not in wrong:
         assert "OPENTM207422813" in answer.text
     assert db.session.scalars(db.select(VendorTemplate)).all() == []
+
+
+def test_every_variable_of_a_message_is_explained(client, chain):
+    sign_in(client, make_staff(chain))
+
+    page = client.get(f"{TEMPLATES}?lang=en").text
+
+    assert [name for name in (*VARIABLES, *OF_MESSAGE) if f"<code>{{{name}}}</code>" not in page] == []
 
 
 def test_one_code_is_one_template_in_a_language(client, chain):
