@@ -11,9 +11,9 @@ from app.auth.guard import HQ_ADMIN, access, actor, author, require_staff
 from app.dashboard.audience_form import fill_audience
 from app.dashboard.audience_showing import builder_parts
 from app.dashboard.campaign_form import CampaignForm, form_of, fresh_form
-from app.dashboard.editor_actions import act
+from app.dashboard.editor_actions import act, mail_asked
 from app.dashboard.message_form import blocks_of, use_template
-from app.dashboard.message_preview import MAIL_POLICY, find_offer, look, looks_of, mail_page, reach_of, shown_of
+from app.dashboard.message_preview import looks_of, reach_of
 from app.dashboard.schedule_form import times_of
 from app.languages import language
 from app.security import row_number
@@ -30,7 +30,7 @@ from push.message_templates import get_template, list_templates
 from push.models import Campaign, ChannelMode, Purpose, PushChannel
 from push.policies import get_oversight, get_policy
 from push.saved_segments import get_segment, only_segment
-from push.texts import LANGUAGES, VARIABLES
+from push.texts import VARIABLES
 from push.zones import zones_of
 from stores.models import Chain
 from stores.queries import get_chain
@@ -69,7 +69,7 @@ def create() -> Response | tuple[str, int]:
     """Write the draft down, and schedule it when asked; the same form sent twice is one campaign."""
     form = _form()
     if form["do"] not in KEEPING or form.whom.is_building:
-        return _editor(form, **act(form)), 200
+        return mail_asked(form) or (_editor(form, **act(form)), 200)
     try:
         campaign_id = _create_once(form)
     except DomainError as refusal:
@@ -107,7 +107,7 @@ def rewrite(campaign_id: int) -> Response | tuple[str, int]:
     """Change a draft, and schedule it when asked."""
     form, campaign, now = _form(), _campaign(campaign_id), utc_now()
     if form["do"] not in KEEPING or form.whom.is_building:
-        return _editor(form, campaign, **act(form)), 200
+        return mail_asked(form) or (_editor(form, campaign, **act(form)), 200)
     try:
         with transaction():
             campaigns.edit_campaign(form.chain.id, campaign_id, form.draft(), by=author(), now=now)
@@ -143,7 +143,7 @@ def whom() -> str:
 def preview() -> str:
     """How it looks, for what has been typed so far."""
     form = _form()
-    said = act(form) if form["do"] == "check_links" else {}
+    said = act(form) if form["open"] else {}
     return render_template("dashboard/campaigns/_look_panel.html", **_looks(form), **said)
 
 
@@ -157,26 +157,6 @@ def _form() -> CampaignForm:
         (name, value.replace("\0", "")) for name, value in request.form.items(multi=True)
     )
     return CampaignForm(_chain(), typed)
-
-
-@bp.post("/mail")
-@access(*HQ_ADMIN)
-def mail() -> Response:
-    """The mail as it goes, with its pictures and colours: a page by itself that may do nothing but show them."""
-    form, now = _form(), utc_now()
-    chain, code = form.chain, form["do"].partition(":")[2]
-    shown = shown_of(chain, form.typed, [PushChannel.EMAIL])
-    offer = find_offer(chain, form["offer_id"])
-    seen = look(
-        chain,
-        form.typed,
-        shown,
-        offer,
-        code if code in LANGUAGES else chain.language,
-        now=now,
-        imagines_coupon=form.reminds_of_coupon,
-    )
-    return Response(mail_page(seen), mimetype="text/html", headers={"Content-Security-Policy": MAIL_POLICY})
 
 
 def _editor(form: CampaignForm, campaign: Campaign | None = None, *, problem: str = "", **said: Any) -> str:

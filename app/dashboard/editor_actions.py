@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import current_app
 from flask_babel import gettext as _
+from werkzeug.wrappers import Response
 
 from app.auth.guard import actor, author
 from app.dashboard import message_form, message_preview
@@ -38,6 +39,24 @@ def act(form: CampaignForm) -> Said:
         return action(form, rest)
     except DomainError as refusal:
         return {"said": {"about": ABOUT.get(name, name), "tone": "bad", "text": refusal.say(language())}}
+
+
+def mail_asked(form: CampaignForm) -> Response | None:
+    """The mail as it goes, with its pictures and colours, when the button asked to see it (``mail:zh``).
+
+    A page by itself that may do nothing but show them.
+    """
+    asked, _colon, code = form["do"].partition(":")
+    if asked != "mail" or code not in LANGUAGES:
+        return None
+    chain = form.chain
+    shown = message_preview.shown_of(chain, form.typed, [PushChannel.EMAIL])
+    offer = message_preview.find_offer(chain, form["offer_id"])
+    seen = message_preview.look(
+        chain, form.typed, shown, offer, code, now=utc_now(), imagines_coupon=form.reminds_of_coupon
+    )
+    policy = {"Content-Security-Policy": message_preview.MAIL_POLICY}
+    return Response(message_preview.mail_page(seen), mimetype="text/html", headers=policy)
 
 
 def _add_variant(form: CampaignForm, _rest: str) -> Said:

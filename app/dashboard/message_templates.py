@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from app.auth.guard import HQ, HQ_ADMIN, access, actor, author, require_staff
 from app.dashboard.campaign_form import CampaignForm
-from app.dashboard.editor_actions import act
+from app.dashboard.editor_actions import act, mail_asked
 from app.dashboard.message_form import blocks_of, texts_of, use_template
 from app.dashboard.message_preview import looks_of
 from app.languages import language
@@ -95,7 +95,7 @@ def create() -> Response | tuple[str, int]:
     """Keep it."""
     form = _form()
     if form["do"] not in KEEPING:
-        return _editor(form, **act(form)), 200
+        return mail_asked(form) or (_editor(form, **act(form)), 200)
     try:
         with transaction():
             saved.create_template(form.chain.id, form["name"], _texts(form), by=author(), now=utc_now())
@@ -118,7 +118,7 @@ def rewrite(message_template_id: int) -> Response | tuple[str, int]:
     """Write it anew; pushes that began with it keep their words."""
     form, template = _form(), _template(message_template_id)
     if form["do"] not in KEEPING:
-        return _editor(form, template, **act(form)), 200
+        return mail_asked(form) or (_editor(form, template, **act(form)), 200)
     try:
         with transaction():
             saved.edit_template(form.chain.id, template.id, form["name"], _texts(form), by=author(), now=utc_now())
@@ -153,7 +153,7 @@ def restore(message_template_id: int) -> Response:
 def preview() -> str:
     """How it looks, for what has been typed so far."""
     form = _form()
-    said = act(form) if form["do"] == "check_links" else {}
+    said = act(form) if form["open"] else {}
     return render_template("dashboard/campaigns/_look_panel.html", **_looks(form), **said)
 
 

@@ -81,10 +81,12 @@ def test_a_copy_has_a_name_of_its_own(hq, chain):
 
 
 def test_the_preview_shows_what_is_typed(hq):
-    shown = post(hq, f"{PAGE}/preview", TYPED | {"A.email.zh.title": "看 https://bit.ly/x", "A.email.zh.body": "x"}).text
+    mail = {"A.email.zh.title": "看 https://bit.ly/x", "A.email.zh.body": "x"}
+    shown = post(hq, f"{PAGE}/preview", TYPED | mail).text
 
     assert "林小雪，今天有礼物" in shown
     assert "短链接" in shown
+    assert "sandbox" in post(hq, PAGE, TYPED | {"do": "mail:zh"}).headers["Content-Security-Policy"]
     redrawn = post(hq, PAGE, TYPED | {"do": "look"})
     assert redrawn.status_code == 200
     assert "生日快乐" in redrawn.text
@@ -110,7 +112,8 @@ def test_an_analyst_reads_and_changes_nothing(client, chain):
     assert "生日快乐" in page
     assert f"{template.id}/edit" not in page
     assert {client.get(f"{PAGE}/{path}").status_code for path in ("new", f"{template.id}/edit")} == {403}
-    assert {post(client, f"{PAGE}/{template.id}/{verb}").status_code for verb in ("edit", "archive", "restore")} == {403}
+    verbs = ("edit", "archive", "restore")
+    assert {post(client, f"{PAGE}/{template.id}/{verb}").status_code for verb in verbs} == {403}
 
 
 def test_another_chains_template_is_not_there(hq):
