@@ -17,7 +17,7 @@ from typing import NamedTuple
 from app.factory import create_app
 from benchmarks.serving import ROOT, environment, migrate
 from core.db import db
-from proof import claims, control, growth, honesty, kills, rewards, tills
+from proof import claims, control, growth, honesty, kills, pushes, rewards, tills
 from proof.scene import Stage
 from proof.serving import serving
 from proof.shop import Shop
@@ -31,7 +31,9 @@ PARTS: dict[str, Callable[[Stage], None]] = {
     "rewards": rewards.all_of,
     "honesty": honesty.all_of,
     "kills": kills.all_of,
+    "pushes": pushes.all_of,
 }
+ELSEWHERE = {"pushes": ("postgresql", "sqlite")}  # web processes have no part in it
 DURABLE = {"max_wal_size": "2GB"}  # as installed: every commit is on the disk
 
 
@@ -63,7 +65,7 @@ def main() -> int:
     began = time.monotonic()
     table = Table()
     for name in asked.only or PLACES:
-        _prove(PLACES[name], asked.part or list(PARTS), table)
+        _prove(PLACES[name], asked, table)
     lines = len(table.lines)
     print(f"\n{lines - table.misses} of {lines} lines hold; {time.monotonic() - began:.0f} s", flush=True)
     if asked.json:
@@ -77,11 +79,13 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--only", action="append", choices=list(PLACES), help="this database only; may be repeated")
     parser.add_argument("--part", action="append", choices=list(PARTS), help="this part only; may be repeated")
+    parser.add_argument("--members", type=int, default=1000, help="of a push (1000; all of it is proved with 100000)")
+    parser.add_argument("--kills", type=int, default=8, help="of those who send it (8)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the lines to a file as well")
     return parser.parse_args()
 
 
-def _prove(place: Place, parts: list[str], table: Table) -> None:
+def _prove(place: Place, asked: argparse.Namespace, table: Table) -> None:
     with tempfile.TemporaryDirectory(prefix="kaquan-proof-") as folder:
         url = _new_database(place, Path(folder))
         migrate(url, Path(folder))
@@ -89,9 +93,11 @@ def _prove(place: Place, parts: list[str], table: Table) -> None:
         table.head(TITLES[place.name])
         with app.app_context():
             shop = Shop()
-            for part in parts:
+            for part in asked.part or PARTS:
+                if part in ELSEWHERE and place.name not in ELSEWHERE[part]:
+                    continue
                 with serving(url, Path(folder), processes=place.processes) as server:
-                    PARTS[part](Stage(shop, server, table))
+                    PARTS[part](Stage(shop, server, table, asked.members, asked.kills))
                 _verify(url, Path(folder), part, table)
             with serving(url, Path(folder), processes=place.processes, application="proof.naive:app") as server:
                 control.naive(Stage(shop, server, table))

@@ -18,6 +18,8 @@ class Stage:
     shop: Shop
     server: Server
     table: Table
+    members: int = 0  # of a push, and how often those who send it are killed
+    kills: int = 0
 
     def storm(self, plans: Sequence[Sequence[Request]]) -> list[Answer]:
         """The answers of a storm. One that is no answer, or a failure within, is a line that does not hold."""

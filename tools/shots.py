@@ -212,6 +212,19 @@ def made_once(walk: Walk) -> None:
     walk.page.select_option("select[name=role]", "hq_analyst")
     walk.press("main form:has(input[name=login]) button[type=submit]")
     walk.shoot("staffing.password_made")
+    heard(walk)
+
+
+def heard(walk: Walk) -> None:
+    """A partner system that listens, and its secret."""
+    walk.visit("/dashboard/webhooks")
+    if not walk.page.query_selector("tbody a"):
+        walk.page.fill("input[name=name]", "CRM")
+        walk.page.fill("input[name=url]", "https://crm.example/kaquan")
+        walk.press("main form:has(input[name=url]) button[type=submit]")
+        walk.shoot("webhooks.secret")
+        walk.page.goto(f"{walk.site.url}/dashboard/webhooks")
+    walk.visit(str(walk.page.get_attribute("tbody a", "href")))
 
 
 def checked_import(walk: Walk) -> None:
