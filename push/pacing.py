@@ -9,8 +9,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from core.db import transaction
+from sqlalchemy import select
+
+from core.db import db, transaction
 from core.hot import Hot, Sql, look_up, moment, this_transaction
+from push.channel_models import ChannelState
 from push.channels import PermanentError, RetryError
 from push.models import PushChannel
 
@@ -119,6 +122,14 @@ def note_health(
         return False
     _open(hot, name, failures if leave.probe_of is not None else OPEN_AFTER, now=now)
     return True
+
+
+def resting(*, now: datetime) -> dict[str, datetime]:
+    """The channels whose provider is left alone, with when it is tried again."""
+    rows = db.session.execute(
+        select(ChannelState.channel, ChannelState.open_until).where(ChannelState.open_until > now)
+    )
+    return {row.channel: row.open_until for row in rows if row.open_until is not None}
 
 
 def _open(hot: Hot, name: PushChannel, failures: int, *, now: datetime) -> None:

@@ -13,6 +13,7 @@ from app.wallet.showing import moment_shown
 from core.clock import utc_now
 from push import runs
 from push.models import Campaign, CampaignState, Run, RunState
+from push.pacing import resting
 from push.progress import Progress, is_stuck, progress_of, share_failed, troubles_of
 from push.runs import Sums
 from stores.models import Chain
@@ -52,6 +53,7 @@ def progress_parts(chain: Chain, campaign: Campaign, run: Run | None) -> dict[st
         "pace": _pace(chain, run, progress, now) if run else "",
         "paces": {name: _a_minute(pace.last_minute) for name, pace in progress.paces.items() if pace.last_minute},
         "stuck": run is not None and is_stuck(run, progress),
+        "resting": _resting(chain, run, progress, now) if run else {},
         "troubles": _troubles(chain, run, now) if run else [],
         "pause_words": _pause_words(run, progress) if run else "",
         "may_retry": run is not None and run.state != RunState.CANCELLED and run.send_until > now,
@@ -60,6 +62,17 @@ def progress_parts(chain: Chain, campaign: Campaign, run: Run | None) -> dict[st
         "is_live": campaign.state in LIVE,
         "every": _every(campaign, sums),
         "share": share,
+    }
+
+
+def _resting(chain: Chain, run: Run, progress: Progress, now: datetime) -> dict[str, str]:
+    """The channels with messages to send whose provider is in trouble, and when it is tried again."""
+    if run.state != RunState.RUNNING:
+        return {}
+    return {
+        channel: moment_shown(until, chain.timezone, now=now)
+        for channel, until in resting(now=now).items()
+        if channel in progress.paces and progress.paces[channel].due
     }
 
 

@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from core.clock import utc_now
-from core.db import db
+from core.db import db, transaction
 from push import campaigns, runs
+from push.channel_models import ChannelState
 from push.models import Campaign
 from stores.models import Role
 from tests.factories import make_chain, make_offer, make_staff, make_store, make_store_code
@@ -222,6 +223,23 @@ def test_the_progress_page_adds_up(hq, chain):
     audience, arrived, skipped, failed, waiting = tiles
     assert audience == arrived + skipped + failed + waiting == 8
     assert "没有同意接收" in page
+
+
+def test_a_provider_in_trouble_is_named_with_when_it_is_tried_again(hq, chain):
+    make_member(make_store_code(make_store(chain)), email="m@example.com")
+    campaign = make_campaign(chain, "email", "inbox")
+    start_now(campaign)
+    path = f"/dashboard/campaigns/{campaign.id}/progress?seen=running"
+    before = hq.get(path).text
+    with transaction():
+        rest = {"failures": 20, "open_until": utc_now() + timedelta(minutes=5), "next_slot_at": None}
+        db.session.add(ChannelState(channel="email", **rest))
+        db.session.add(ChannelState(channel="gateway", **rest))  # of which this campaign has nothing
+
+    page = hq.get(path).text
+
+    assert before.count("服务商没有响应") == 0
+    assert page.count("服务商没有响应") == 1
 
 
 def test_the_moving_part_asks_for_the_whole_page_when_the_state_has_changed(hq, chain):

@@ -12,7 +12,7 @@ from core.clock import utc_now
 from core.db import db, transaction
 from push.channel_models import ChannelState
 from push.channels import PermanentError, RetryError
-from push.pacing import AT_ONCE, LONGEST_PAUSE, OPEN_AFTER
+from push.pacing import AT_ONCE, LONGEST_PAUSE, OPEN_AFTER, resting
 from push.policies import Policy, set_policy
 from tests.concurrency.racing import race
 from tests.factories import NOON, make_chain, make_store, make_store_code
@@ -77,6 +77,14 @@ def test_a_provider_in_trouble_is_left_alone_and_no_attempt_is_lost():
     assert (tries[1], tries[0]) == (provider.tried, OPEN_AFTER + 30 - provider.tried)
     assert send("gateway", provider, now=NOON + 29 * SECOND) == 0
     assert states() == {"pending": OPEN_AFTER + 30}
+
+
+def test_who_looks_is_told_which_provider_rests_and_until_when():
+    make_members(OPEN_AFTER)
+    send("gateway", Provider(is_well=False))
+
+    assert resting(now=NOON) == {"gateway": NOON + 30 * SECOND}
+    assert resting(now=NOON + 30 * SECOND) == {}
 
 
 def test_when_the_rest_is_over_one_message_is_tried_and_the_rest_gets_longer():
