@@ -359,6 +359,20 @@ def test_the_version_that_is_chosen_is_shown_in_the_languages_it_is_written_in(h
     assert "Bee" not in preview(hq, shown_label="A", **typed)
 
 
+def test_a_language_that_is_not_written_is_said_to_get_the_other_one(hq):
+    assert "看英文的会员也收到这一份" in preview(hq)
+    assert "也收到这一份" not in preview(hq, title_en="Friday", body_en="Half price")
+
+
+def test_whom_it_reaches_is_counted_for_its_purpose(hq, chain):
+    make_member(make_store_code(make_store(chain)), email="a@example.com", agrees_to=())
+    typed = TYPED | {"channels": ["email"]}
+
+    assert "可送达 0 人" in post(hq, f"{NEW}/whom", typed).text
+    assert "可送达 1 人" in post(hq, f"{NEW}/whom", typed | {"purpose": "service"}).text
+    assert "可送达 0 人" in post(hq, f"{NEW}/whom", typed | {"purpose": "nonsense"}).text
+
+
 def test_words_about_a_coupon_that_does_not_come_along_are_warned_of(hq, chain):
     words = {"title": "您的{coupon}", "body": "{coupon_until}前可用"}
 
