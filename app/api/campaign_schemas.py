@@ -232,8 +232,16 @@ class MessageCountSchema(Schema):
 class CalendarQuery(Schema):
     """Some days of the chain, both included; at most 62."""
 
-    first = fields.Date(required=True, validate=validate.Range(min=scheduling.EARLIEST, max=scheduling.LATEST))
-    last = fields.Date(required=True, validate=validate.Range(min=scheduling.EARLIEST, max=scheduling.LATEST))
+    first = fields.Date(
+        load_default=None,
+        validate=validate.Range(min=scheduling.EARLIEST, max=scheduling.LATEST),
+        metadata={"description": "today unless told"},
+    )
+    last = fields.Date(
+        load_default=None,
+        validate=validate.Range(min=scheduling.EARLIEST, max=scheduling.LATEST),
+        metadata={"description": "30 days later unless told"},
+    )
 
 
 class EntrySchema(Schema):

@@ -27,7 +27,7 @@ from app.api.campaign_schemas import (
 from app.api.idempotent import in_one_transaction
 from app.api.paging import PageQuery, page, page_schema
 from app.auth.guard import HQ, HQ_ADMIN, access, actor, author
-from core.clock import utc_now
+from core.clock import business_day, utc_now
 from core.text import Text
 from push import approving, campaigns, errors, planning, progress, rewording, runs, sentences, watching
 from push.models import Campaign, Run
@@ -38,7 +38,7 @@ bp = api_blueprint("campaigns", "Pushes to members")
 
 ID = "<int:campaign_id>"
 RUN = f"{ID}/runs/<int:run_id>"
-MOST_DAYS = 62  # of a calendar
+USUAL, MOST = timedelta(days=30), timedelta(days=61)  # after the first day of a calendar
 Answered = tuple[dict[str, Any], int]
 
 
@@ -227,11 +227,12 @@ def retry(body: dict[str, Any], campaign_id: int, run_id: int) -> Answered:
 @access(*HQ)
 @bp.arguments(CalendarQuery, location="query")
 @bp.response(200, CalendarSchema)
-def show_calendar(asked: dict[str, date]) -> dict[str, Any]:
+def show_calendar(asked: dict[str, date | None]) -> dict[str, Any]:
     """Every push of some days: what went out with what became of it, and what is to come as far as it is known."""
-    first, last = asked["first"], min(asked["last"], asked["first"] + timedelta(days=MOST_DAYS - 1))
-    policy = get_policy(actor().chain_id)
-    found = planning.calendar_of(get_chain(actor().chain_id), first, last, now=utc_now())
+    chain, now, policy = get_chain(actor().chain_id), utc_now(), get_policy(actor().chain_id)
+    first = asked["first"] or business_day(now, chain.timezone)
+    last = min(asked["last"] or first + USUAL, first + MOST)
+    found = planning.calendar_of(chain, first, last, now=now)
     return {
         "days": [
             {
