@@ -9,6 +9,8 @@ import hmac
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from hashlib import blake2b
 from html import escape, unescape
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -77,7 +79,7 @@ class ShortLinks:
         return bool(parts.netloc) and not (parts.netloc.lower() == self._host and parts.path.startswith(OURS))
 
     def _mac(self, number: bytes) -> bytes:
-        return hmac.digest(self._key, number, "sha256")[:MAC]
+        return blake2b(number, key=self._key, digest_size=MAC).digest()
 
 
 class Shortener:
@@ -172,7 +174,12 @@ def _said(run: Any) -> Iterator[dict[str, str]]:
 def _in_text(text: str, shorten: Shorten) -> str:
     if "://" not in text:
         return text
-    return "".join(shorten(part) if is_address else part for part, is_address in pieces(text))
+    return "".join([shorten(part) if is_address else part for part, is_address in _pieces_once(text)])
+
+
+@lru_cache(maxsize=256)  # a batch says the same to many
+def _pieces_once(text: str) -> tuple[tuple[str, bool], ...]:
+    return tuple(pieces(text))
 
 
 def _in_href(shorten: Shorten) -> Callable[[re.Match[str]], str]:
