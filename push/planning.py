@@ -20,6 +20,7 @@ from stores.models import Chain
 PLANNED = (CampaignState.SCHEDULED, CampaignState.RUNNING, CampaignState.PAUSED)
 WAITING = (DeliveryState.PENDING, DeliveryState.SENDING)
 ARRIVED = (DeliveryState.SENT, DeliveryState.DELIVERED)
+KIND = Campaign.schedule["kind"].as_string()
 MOST_TIMES = 100  # of one campaign in a calendar
 MOST_CAMPAIGNS = 500
 A_WEEK = timedelta(days=7)
@@ -185,7 +186,12 @@ def _planned(chain: Chain, start: datetime, end: datetime) -> Iterator[Entry]:
     zones = zones_of(chain)
     found = db.session.scalars(
         select(Campaign)
-        .where(Campaign.chain_id == chain.id, Campaign.state.in_(PLANNED), Campaign.next_run_at < end)
+        .where(
+            Campaign.chain_id == chain.id,
+            Campaign.state.in_(PLANNED),
+            Campaign.next_run_at < end,
+            KIND != "event",
+        )
         .order_by(Campaign.next_run_at)
         .limit(MOST_CAMPAIGNS)
     )
@@ -219,8 +225,8 @@ def _waiting_for_events(chain: Chain) -> list[Campaign]:
             select(Campaign)
             .where(
                 Campaign.chain_id == chain.id,
-                Campaign.state.in_((CampaignState.RUNNING, CampaignState.PAUSED)),
-                Campaign.schedule["kind"].as_string() == "event",
+                Campaign.state.in_(PLANNED),
+                KIND == "event",
             )
             .order_by(Campaign.id)
             .limit(MOST_CAMPAIGNS)

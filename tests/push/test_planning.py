@@ -102,6 +102,8 @@ def test_runs_of_an_event_campaign_are_one_entry_a_day(chain):
     joined = {"kind": "event", "event": "joined", "days": 0}
     campaign = make_campaign(chain, schedule=joined)
     schedule(campaign, joined, now=NOON - HOUR)
+    soon = calendar(chain, now=NOON - HOUR)
+    assert (names(soon.days), [each.id for each in soon.waiting_for_events]) == ({}, [campaign.id])
     runs.start_due_batch(now=NOON - 50 * timedelta(minutes=1))
 
     for n in range(3):
