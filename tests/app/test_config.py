@@ -67,6 +67,9 @@ def test_postgresql_is_reached_by_one_driver(url):
         ({"log_level": "LOUD"}, "LOG_LEVEL"),
         ({"smtp_url": "mail.example.com"}, "SMTP_URL"),
         ({"gateway_url": "gateway.example.com"}, "GATEWAY_URL"),
+        ({"wechat_appid": "wx1"}, "WECHAT_SECRET"),
+        ({"wechat_url": "api.weixin.qq.com"}, "WECHAT_URL"),
+        ({"bounces_url": "pop3://mail.example.com"}, "BOUNCES_URL"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_the_name_of_the_setting(overrides, word):

@@ -16,6 +16,7 @@ from push.channels.console import ConsoleChannel
 from push.channels.email import EmailChannel
 from push.channels.gateway import GatewayChannel
 from push.channels.web_push import WebPushChannel
+from push.channels.wechat import WechatChannel
 from push.looping import run_here
 
 MESSAGE = Message(
@@ -54,6 +55,13 @@ def test_a_secure_site_reaches_browsers(settings):
     assert names_set_up(replace(secure, push_services="")) == ["inbox"]
     assert secure.operator_address == "https://cards.example"
     assert replace(here, mail_from="Kaquan <cards@example.com>").operator_address == "mailto:cards@example.com"
+
+
+def test_an_account_in_wechat_brings_both_of_its_channels(settings):
+    known = replace(settings, wechat_appid="wx1", wechat_secret="s" * 20)
+
+    assert [type(channel) for channel in channels_of(known).values()] == [WechatChannel, WechatChannel]
+    assert names_set_up(known) == ["inbox", "wechat_template", "wechat_subscription"]
 
 
 def test_for_looking_the_terminal_stands_in_for_what_is_not_set_up(settings):
