@@ -45,8 +45,9 @@ class Row:
 
     @property
     def is_blank(self) -> bool:
-        """Chosen, but nothing of it filled in yet."""
-        return bool(self.inputs) and not any(text.strip() for texts in self.typed.values() for text in texts)
+        """Chosen, but something that it needs is not filled in yet."""
+        needed = [each.name for each in self.inputs if each.kind not in ("lately", "purpose")]
+        return any(not "".join(self.typed.get(name, ())).strip() for name in needed)
 
     def first(self, name: str) -> str:
         return next(iter(self.typed.get(name, ())), "")

@@ -188,6 +188,21 @@ def test_what_is_not_filled_in_is_left_out_of_the_count_and_refused_when_it_is_s
 
 
 @pytest.mark.parametrize(
+    ("what", "inputs", "is_blank"),
+    [
+        ("consent.granted", [("channel", ""), ("purpose", "promotion")], True),
+        ("store.within_km", [("store", "1"), ("km", "")], True),
+        ("tier.in", [], True),
+        ("purchases.at_least", [("count", "2"), ("days", "")], False),
+        ("everybody", [], False),
+        ("", [], False),
+    ],
+)
+def test_a_row_is_counted_once_all_it_needs_is_there(chain, what, inputs, is_blank):
+    assert AudienceForm(chain, row(what, *inputs)).builder.root.rows[0].is_blank is is_blank
+
+
+@pytest.mark.parametrize(
     ("what", "inputs", "problem"),
     [
         ("store.in", [], "至少选一项。"),
