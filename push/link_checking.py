@@ -7,8 +7,8 @@ web, follows few redirects, each looked at anew, and reads no body.
 
 import re
 import socket
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from html.parser import HTMLParser
 from typing import Literal, NamedTuple
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -32,7 +32,8 @@ IN_MAIL_TOO = ("mailto", "tel")
 PORTS = {"http": 80, "https": 443}
 MOST_HOPS = 5
 SECONDS = 5.0
-AT_ONCE = 4
+AT_ONCE = 8
+ALTOGETHER = 15.0  # seconds for all links of a message
 
 WRONG = Text("这不是一个网址。", "This is not an address.")
 OTHER_SCHEME = Text("只能是 http(s) 网址。", "Only http(s) addresses open on every phone.")
@@ -119,9 +120,6 @@ def _of_host(parts: SplitResult, host: str) -> tuple[Tone, Text]:
 
 # --- asking ---------------------------------------------------------------------------------------------------------
 
-Resolve = Callable[[str], Sequence[str]]
-Allow = Callable[[str], bool]
-
 
 def resolve(host: str) -> list[str]:
     """The addresses of a name; none when it has none."""
@@ -132,25 +130,50 @@ def resolve(host: str) -> list[str]:
     return [str(each[4][0]) for each in found]
 
 
-def ask_all(urls: Sequence[str], *, resolve: Resolve = resolve, is_allowed: Allow = is_public) -> list[Judged]:
-    """Open each link once, a few at a time."""
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="links") as pool:
-        return list(pool.map(lambda url: ask(url, resolve=resolve, is_allowed=is_allowed), urls[:MOST_LINKS]))
+class Net(NamedTuple):
+    """What may be asked: how names are found, which addresses and ports are allowed (None: every port)."""
+
+    resolve: Callable[[str], Sequence[str]]
+    is_allowed: Callable[[str], bool]
+    ports: Collection[int] | None
 
 
-def ask(url: str, *, resolve: Resolve = resolve, is_allowed: Allow = is_public) -> Judged:
+INTERNET = Net(resolve, is_public, frozenset(PORTS.values()))
+
+
+def ask_all(urls: Sequence[str], *, net: Net = INTERNET, seconds: float = ALTOGETHER) -> list[Judged]:
+    """Open each link once, a few at a time; whoever has not answered in time does not answer."""
+    asked = urls[:MOST_LINKS]
+    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="links")
+    futures = [pool.submit(ask, url, net=net) for url in asked]
+    wait(futures, timeout=seconds)
+    pool.shutdown(wait=False, cancel_futures=True)
+    return [
+        future.result() if future.done() and not future.cancelled() else Judged(url, "bad", NO_ANSWER)
+        for url, future in zip(asked, futures, strict=True)
+    ]
+
+
+def ask(url: str, *, net: Net = INTERNET) -> Judged:
     """Whether the link opens, and where it ends."""
     here = url
     with httpx2.Client(timeout=SECONDS, follow_redirects=False, trust_env=False) as client:
         for _ in range(MOST_HOPS):
-            found = _hop(client, here, resolve, is_allowed)
+            found = _hop(client, here, net)
             if isinstance(found, Text):
                 return Judged(url, "bad", found)
             if found.has_redirect_location:
-                here = urljoin(here, found.headers["Location"])
+                here = _joined(here, found.headers["Location"])
                 continue
             return _answered(url, here, found.status_code)
     return Judged(url, "bad", IN_CIRCLES)
+
+
+def _joined(here: str, location: str) -> str:
+    try:
+        return urljoin(here, location)
+    except ValueError:
+        return ""  # no address
 
 
 def _answered(url: str, here: str, status: int) -> Judged:
@@ -166,7 +189,7 @@ def _filled(text: Text, **values: str) -> Text:
     return Text(text.zh.format(**values), text.en.format(**values))
 
 
-def _hop(client: httpx2.Client, url: str, resolve: Resolve, is_allowed: Allow) -> httpx2.Response | Text:
+def _hop(client: httpx2.Client, url: str, net: Net) -> httpx2.Response | Text:
     """One request, to the very address that was looked at; or why there is none."""
     try:
         parts = urlsplit(url)
@@ -175,12 +198,12 @@ def _hop(client: httpx2.Client, url: str, resolve: Resolve, is_allowed: Allow) -
         return WRONG
     if parts.scheme not in SCHEMES or not host or "@" in parts.netloc:
         return OTHER_SCHEME
-    if port not in (None, PORTS[parts.scheme]) and is_allowed is is_public:
+    if net.ports is not None and (port or PORTS[parts.scheme]) not in net.ports:
         return PRIVATE
-    addresses = resolve(host)
+    addresses = net.resolve(host)
     if not addresses:
         return NO_HOST
-    if not all(is_allowed(address) for address in addresses):
+    if not all(net.is_allowed(address) for address in addresses):
         return PRIVATE
     return _asked(client, parts, host, addresses[0])
 
@@ -190,15 +213,17 @@ def _asked(client: httpx2.Client, parts: SplitResult, host: str, address: str) -
     netloc = where if parts.port is None else f"{where}:{parts.port}"
     target = parts._replace(netloc=netloc, fragment="").geturl()
     name = host if parts.port is None else f"{host}:{parts.port}"
-    request = client.build_request(
-        "GET",
-        target,
-        headers={"Host": name.encode("idna").decode() if not name.isascii() else name, "User-Agent": "Kaquan"},
-        extensions={"sni_hostname": host},
-    )
     try:
+        request = client.build_request(
+            "GET",
+            target,
+            headers={"Host": name if name.isascii() else name.encode("idna").decode(), "User-Agent": "Kaquan"},
+            extensions={"sni_hostname": host},
+        )
         answer = client.send(request, stream=True)
         answer.close()
     except (httpx2.HTTPError, OSError):
         return NO_ANSWER
+    except (httpx2.InvalidURL, ValueError):
+        return WRONG
     return answer

@@ -1,12 +1,13 @@
 """The links in a message: found, judged by their looks, and opened where that can harm nobody."""
 
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from push.link_checking import ask, ask_all, find_links, judge
+from push.link_checking import INTERNET, Net, ask, ask_all, find_links, judge
 
 OURS = "https://cards.example"
 
@@ -61,8 +62,11 @@ class Site(BaseHTTPRequestHandler):
             "/inside": (302, "http://inner.example:PORT/secret"),
             "/file": (302, "file:///etc/passwd"),
             "/circle": (302, "/circle"),
+            "/slow": (200, ""),
             "/gone": (404, ""),
         }.get(self.path, (200, ""))
+        if self.path == "/slow":
+            time.sleep(3)
         self.send_response(status)
         if location:
             self.send_header("Location", location.replace("PORT", str(self.server.server_address[1])))
@@ -86,9 +90,12 @@ def site() -> Iterator[str]:
 NAMES = {"shop.example": ["127.0.0.1"], "else.example": ["127.0.0.1"], "inner.example": ["10.0.0.5"]}
 
 
+# As it is asked in earnest, but that this machine stands for the internet.
+HERE = Net(lambda host: NAMES.get(host, []), lambda address: address == "127.0.0.1", None)
+
+
 def opened(url):
-    """As it is asked in earnest, but that this machine stands for the internet."""
-    return ask(url, resolve=lambda host: NAMES.get(host, []), is_allowed=lambda address: address == "127.0.0.1")
+    return ask(url, net=HERE)
 
 
 @pytest.mark.parametrize(
@@ -135,11 +142,13 @@ def test_names_without_an_address_and_sites_that_do_not_answer_are_told_apart(si
     ],
 )
 def test_what_is_not_public_is_never_asked(url):
-    assert ask(url, resolve=lambda host: ["127.0.0.1"] if host.startswith("0x") else [host.strip("[]")]).tone == "bad"
+    net = INTERNET._replace(resolve=lambda host: ["127.0.0.1"] if host.startswith("0x") else [host.strip("[]")])
+
+    assert ask(url, net=net).tone == "bad"
 
 
 def test_a_name_with_one_private_address_among_public_ones_is_not_asked():
-    judged = ask("http://mixed.example/", resolve=lambda _host: ["93.184.216.34", "127.0.0.1"])
+    judged = ask("http://mixed.example/", net=INTERNET._replace(resolve=lambda _host: ["93.184.216.34", "127.0.0.1"]))
 
     assert "outside" in judged.words.en
 
@@ -147,7 +156,16 @@ def test_a_name_with_one_private_address_among_public_ones_is_not_asked():
 def test_many_links_are_opened_side_by_side_and_no_more_than_twenty(site):
     urls = [f"{site}/{number}" for number in range(25)]
 
-    judged = ask_all(urls, resolve=lambda host: NAMES[host], is_allowed=lambda _address: True)
+    judged = ask_all(urls, net=HERE)
 
     assert [each.url for each in judged] == urls[:20]
     assert {each.tone for each in judged} == {"good"}
+
+
+def test_a_site_that_takes_its_time_holds_up_nobody(site):
+    begun = time.monotonic()
+
+    slow, quick = ask_all([f"{site}/slow", f"{site}/"], net=HERE, seconds=1.0)
+
+    assert time.monotonic() - begun < 2.5
+    assert ("not answer" in slow.words.en, quick.tone) == (True, "good")
