@@ -126,7 +126,7 @@ def _note(action: str, template: MessageTemplate, by: Author, now: datetime, **c
     audit.note(
         action,
         chain_id=template.chain_id,
-        object_kind="message template",
+        object_kind="message_template",
         object_id=template.id,
         by=by,
         at=now,

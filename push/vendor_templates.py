@@ -211,7 +211,7 @@ def _note(action: str, template: VendorTemplate, by: Author, now: datetime, **ch
     audit.note(
         action,
         chain_id=template.chain_id,
-        object_kind="vendor template",
+        object_kind="vendor_template",
         object_id=template.id,
         by=by,
         at=now,

@@ -129,9 +129,9 @@ AUTHORS = {
 
 
 OBJECTS = {
-    "vendor template": Text("服务商模板", "vendor template"),
+    "vendor_template": Text("服务商模板", "vendor template"),
     "campaign": Text("推送", "push"),
-    "message template": Text("消息模板", "message template"),
+    "message_template": Text("消息模板", "message template"),
     "card": Text("会员卡", "card"),
     "chain": Text("品牌", "brand"),
     "checkout": Text("结账", "checkout"),
