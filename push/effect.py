@@ -24,6 +24,7 @@ from push.runs import whole_run
 DAYS = (1, 7, 30)  # each of 24 hours
 FEWEST = 100  # members in each group, below which nothing is said
 UNREACHED = (SkipReason.OPTED_OUT, SkipReason.NO_ADDRESS, SkipReason.CARD_INACTIVE)
+BOTH = 2  # of a member: told and held out; left out in Python, since PostgreSQL takes a HAVING for one that leaves few
 AROUND = timedelta(days=2)  # no business day lies further from its moments
 
 
@@ -140,6 +141,8 @@ def measure(campaign: Campaign, *, now: datetime, run_id: int | None = None) -> 
         return Effect(Against.NOBODY, told, held, None)
     is_any_held = False
     for is_held, variant, *figures in db.session.execute(_sums(campaign, run_id, began, now=now)):
+        if is_held == BOTH:
+            continue
         is_any_held = is_any_held or bool(is_held)
         for place, days in enumerate(DAYS):
             group = _group(figures[place * 5 : place * 5 + 5])
@@ -232,13 +235,12 @@ def _drawn(campaign: Campaign, run_id: int | None) -> Any:
         select(
             Delivery.member_id,
             func.min(Run.started_at).label("since"),
-            func.max(is_held).label("is_held"),
+            case((func.min(is_held) == func.max(is_held), func.max(is_held)), else_=BOTH).label("is_held"),
             func.min(Delivery.variant).label("variant"),
         )
         .join(Run, Run.id == Delivery.run_id)
         .where(*rules)
         .group_by(Delivery.member_id)
-        .having(func.min(is_held) == func.max(is_held))
     )
 
 

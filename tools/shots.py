@@ -37,7 +37,7 @@ NOT_PAGES = re.compile(
     r"static$|_api\.|^observing\.|^report_files\.|^assets\.|_csv$|picture$|posters$|^home\.live$|\.progress$|openapi$"
     r"|^wallet\.code$|^wallet_browsers\.|^wechat\.|\.download$|^auth\.start$|start_again$|_options$|preview$"
     r"|^sharing_tree\.(picture|branch|way|values|growth|find)$|^sharing\.(figures|spending)$|^offers\.account_figures$"
-    r"|^wallet_short_links\.follow$"
+    r"|^wallet_short_links\.follow$|^effect\.figures$"
 )
 ARGUMENTS = [
     "--no-sandbox",

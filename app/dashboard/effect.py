@@ -1,5 +1,6 @@
 """Effect: how far a campaign's messages came, and what it caused against those held out."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -25,7 +26,27 @@ bp = Blueprint("effect", __name__, url_prefix="/dashboard/campaigns", template_f
 bp.before_request(require_staff)
 
 RUNS = 50  # to choose from
+AT_ONCE = 50_000  # messages that are counted in no time
 USUAL_DAYS = 7
+
+
+class Asked(NamedTuple):
+    """What the page is about."""
+
+    chain: Chain
+    campaign: Campaign
+    runs: Sequence[Run]
+    run: Run | None  # None: all of them
+    days: int
+
+    @property
+    def run_id(self) -> int | None:
+        return self.run.id if self.run else None
+
+    @property
+    def query(self) -> dict[str, Any]:
+        """The same as parts of an address."""
+        return {"campaign_id": self.campaign.id, "run": self.run_id, "days": self.days}
 
 
 class Line(NamedTuple):
@@ -42,39 +63,64 @@ class Line(NamedTuple):
 @bp.get("/<int:campaign_id>/effect")
 @access(*HQ)
 def show(campaign_id: int) -> str:
-    """What became of the messages of all its runs or of one, and what they caused within some days."""
-    chain, now = get_chain(actor().chain_id), utc_now()
-    campaign = campaigns.get_campaign(chain.id, campaign_id)
-    found = runs.list_runs(chain.id, campaign.id, limit=RUNS)
-    asked = request.args.get("run", type=row_number)
-    run = runs.find_run(chain.id, campaign.id, asked) if asked else None
-    run_id = run.id if run else None
-    days = _days(found, run)
-    figures = funnel.funnel(chain.id, campaign.id, run_id)
-    effect = measure(campaign, now=now, run_id=run_id)
-    compared = effect.comparison(days)
+    """What became of the messages of all its runs or of one, and what they caused within some days.
+
+    Where there is much to count, the page stands first and asks for its figures then; ``whole`` waits for them.
+    """
+    asked, now = _asked(campaign_id), utc_now()
+    is_whole = "whole" in request.args or sum(each.audience_count for each in asked.runs) <= AT_ONCE
     return render_template(
         "dashboard/campaigns/effect.html",
         nav="pushes",
-        campaign=campaign,
-        run=run,
-        runs=[(each.id, moment_shown(each.started_at, chain.timezone, now=now)) for each in found],
-        figures=figures,
-        effect=effect,
-        compared=compared,
-        days=days,
-        spans=[(span, url_for("effect.show", campaign_id=campaign.id, run=run_id, days=span)) for span in DAYS],
-        sentence=words.sentence(effect, compared, _soon(effect, days)) if found else "",
-        lines=_lines(compared),
-        groups=_groups(effect, days),
-        versions=_versions(chain, campaign, run_id, effect, days),
-        by_chain=effect.against == Against.CHAIN,
-        is_compared=effect.against != Against.NOBODY,
-        steps=_steps(figures),
-        asked={"file_query": _file_query(chain, found)},
-        words=words,
-        definitions=DEFINITIONS,
+        campaign=asked.campaign,
+        run=asked.run,
+        runs=[(each.id, moment_shown(each.started_at, asked.chain.timezone, now=now)) for each in asked.runs],
+        days=asked.days,
+        is_whole=is_whole,
+        figures_url=url_for("effect.figures", **asked.query),
+        whole_url=url_for("effect.show", whole=1, **asked.query),
+        **(_figures(asked) if is_whole and asked.runs else {}),
     )
+
+
+@bp.get("/<int:campaign_id>/effect/figures")
+@access(*HQ)
+def figures(campaign_id: int) -> str:
+    """The part of the page that counts."""
+    asked = _asked(campaign_id)
+    return render_template(
+        "dashboard/campaigns/_effect.html", campaign=asked.campaign, days=asked.days, **_figures(asked)
+    )
+
+
+def _asked(campaign_id: int) -> Asked:
+    chain = get_chain(actor().chain_id)
+    campaign = campaigns.get_campaign(chain.id, campaign_id)
+    found, number = runs.list_runs(chain.id, campaign.id, limit=RUNS), request.args.get("run", type=row_number)
+    run = runs.find_run(chain.id, campaign.id, number) if number else None
+    return Asked(chain, campaign, found, run, _days(found, run))
+
+
+def _figures(asked: Asked) -> dict[str, Any]:
+    found = funnel.funnel(asked.chain.id, asked.campaign.id, asked.run_id)
+    effect = measure(asked.campaign, now=utc_now(), run_id=asked.run_id)
+    compared = effect.comparison(asked.days)
+    spans = [(span, url_for("effect.show", **asked.query | {"days": span})) for span in DAYS]
+    return {
+        "figures": found,
+        "compared": compared,
+        "spans": spans,
+        "sentence": words.sentence(effect, compared, _soon(effect, asked.days)),
+        "lines": _lines(compared),
+        "groups": _groups(effect, asked.days),
+        "versions": _versions(asked, effect),
+        "by_chain": effect.against == Against.CHAIN,
+        "is_compared": effect.against != Against.NOBODY,
+        "steps": _steps(found),
+        "file_query": _file_query(asked.chain, asked.runs),
+        "words": words,
+        "definitions": DEFINITIONS,
+    }
 
 
 def _days(found: Any, run: Run | None) -> int:
@@ -126,16 +172,14 @@ def _groups(effect: Effect, days: int) -> list[tuple[str, Group, tuple[float, fl
     ]
 
 
-def _versions(
-    chain: Chain, campaign: Campaign, run_id: int | None, effect: Effect, days: int
-) -> list[tuple[str, list[Line]]]:
+def _versions(asked: Asked, effect: Effect) -> list[tuple[str, list[Line]]]:
     """Every version but A against A."""
-    clickers = funnel.count_clickers(chain.id, campaign.id, run_id)
+    clickers = funnel.count_clickers(asked.chain.id, asked.campaign.id, asked.run_id)
     compared = []
     for label in sorted(clickers):
         if label == "A" or "A" not in clickers:
             continue
-        found = effect.between_variants(label, "A", days)
+        found = effect.between_variants(label, "A", asked.days)
         compared.append((label, [_click_line(clickers[label], clickers["A"]), *_lines(found)]))
     return compared
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from flask import g
 
-from app.dashboard import effect_words
+from app.dashboard import effect, effect_words
 from core.clock import utc_now
 from core.intervals import Sample
 from push.effect import Against, Comparison, Effect, Group
@@ -49,11 +49,11 @@ NOBODY = "Nobody was held out, so what it caused cannot be told."
 )
 def test_what_is_said_first(app, told, held, against, sentence):
     chain, found = make_chain(), Comparison(7, group_of(told), group_of(held))
-    effect = Effect(against, {}, {}, None)
+    measured = Effect(against, {}, {}, None)
 
     with app.test_request_context("/?lang=en"):
         g.chain, g.actor = chain, SimpleNamespace(chain_id=chain.id)
-        assert effect_words.sentence(effect, found, "27 May") == sentence
+        assert effect_words.sentence(measured, found, "27 May") == sentence
 
 
 @pytest.fixture
@@ -94,6 +94,22 @@ def test_whatever_is_asked_it_answers(client, campaign, asked):
     sign_in(client, make_staff(campaign.chain))
 
     assert client.get(f"{campaign.path}?{asked}").status_code == 200
+
+
+def test_where_there_is_much_to_count_the_page_stands_first(client, campaign, monkeypatch):
+    monkeypatch.setattr(effect, "AT_ONCE", 1)
+    sign_in(client, make_staff(campaign.chain))
+
+    first = client.get(f"{campaign.path}?lang=en").text
+    figures = client.get(f"{campaign.path}/figures?lang=en").text
+    whole = client.get(f"{campaign.path}?lang=en&whole=1").text
+
+    assert "Counting many members" in first
+    assert f'hx-get="{campaign.path}/figures?days=1"' in first
+    assert "Nobody was held out" not in first
+    assert "Nobody was held out" in figures
+    assert "<html" not in figures
+    assert "Nobody was held out" in whole
 
 
 def test_its_page_leads_there(client, campaign):
