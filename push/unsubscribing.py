@@ -11,6 +11,7 @@ from push.links import ShortLinks
 from push.models import Purpose
 
 SALT = "push-unsubscribe"
+AS_JSON = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Way(NamedTuple):
@@ -38,7 +39,7 @@ class Links:
 
     def _token(self, what: list[int | str]) -> str:
         """What ``URLSafeSerializer.dumps`` makes, in a tenth of its time: each message has one."""
-        payload = base64_encode(json.dumps(what, separators=(",", ":")))
+        payload = base64_encode(AS_JSON(what))
         return (payload + b"." + base64_encode(hmac.digest(self._key, payload, "sha1"))).decode()
 
 

@@ -21,6 +21,7 @@ from core.clock import utc_now
 from push.channels import CodeMessage, Handed, Message, PermanentError, RetryError, UnansweredError
 
 TIMEOUT = 10.0  # seconds
+AS_JSON = json.JSONEncoder(ensure_ascii=False).encode
 PARALLEL = 64
 # 401, 403 and 404 speak of our set-up, not of this member; the rest may pass.
 TRY_AGAIN = {401, 403, 404, 405, 408, 425, 429}
@@ -92,7 +93,7 @@ class GatewayCodes:
 
 
 def _signed(secret: str, key: str, payload: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
-    body = json.dumps(payload, ensure_ascii=False).encode()
+    body = AS_JSON(payload).encode()
     timestamp = str(int(time.time()))
     return body, {
         "Content-Type": "application/json; charset=utf-8",
