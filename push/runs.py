@@ -43,7 +43,7 @@ def start_due_batch(*, now: datetime) -> int:
     due = db.session.scalars(
         select(Campaign.id)
         .where(Campaign.state.in_(AWAITING), Campaign.next_run_at <= now)
-        .order_by(Campaign.next_run_at)
+        .order_by(Campaign.next_run_at, Campaign.id)
         .limit(BATCH)
     ).all()
     for campaign_id in due:
