@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from core.clock import utc_now
 from core.db import transaction
-from push.bouncing import take_report
+from push.channels.bouncing import take_report
 
 TIMEOUT = 20  # seconds
 MOST_AT_ONCE = 200  # mails in one go

@@ -31,14 +31,14 @@ from coupons.expiring import expire_batch
 from coupons.giving import time_out_batch
 from coupons.stock_alarm import alarm_batch
 from coupons.welcome import give_missing_batch
-from push.browsers import forget_gone
-from push.calling import is_anybody_waiting
-from push.occasions import enter_batch
+from push.channels.browsers import forget_gone
+from push.delivering.waiting import count_shares
+from push.partners.calling import is_anybody_waiting
+from push.partners.endpoints import forget_batch
 from push.runs import finish_batch, start_due_batch, start_entered_batch
 from push.sweeping import sweep_batch
-from push.waiting import count_shares
+from push.timing.occasions import enter_batch
 from push.watching import pause_failing_batch
-from push.webhooks import forget_batch
 from sharing.forgetting import forget_traces_batch
 from sharing.rewarding import earn_batch, give_due_batch
 from stores.models import Chain

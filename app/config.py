@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from click import ClickException
 from environs import Env, EnvError
 
-from push import vapid
+from push.channels import vapid
 
 ROOT = Path(__file__).resolve().parent.parent
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from flask import Flask
 
-from push.looping import close_here
+from push.delivering.looping import close_here
 
 LONGEST_PAUSE = 30.0  # seconds between two tries, while the database is away
 LONGEST_TURN = 50.0  # that one word of the broker keeps: RabbitMQ asks for it back after minutes

@@ -9,12 +9,12 @@ import core.leases
 import coupons.code_models
 import coupons.gift_models
 import coupons.models
-import push.address_models
-import push.audience_models
-import push.channel_models
-import push.message_models
+import push.audiences.models
+import push.channels.models
+import push.delivering.models
 import push.models
-import push.webhook_models
+import push.partners.models
+import push.wording.models
 import sharing.models
 import sharing.reward_models
 import stores.models

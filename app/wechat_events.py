@@ -10,7 +10,7 @@ from app.factory import csrf
 from core.clock import utc_now
 from core.db import transaction
 from core.idempotency import Answer, earlier_answer, keep_answer
-from push.wechat_events import is_signed, read_event, take_event
+from push.channels.wechat_events import is_signed, read_event, take_event
 
 bp = Blueprint("wechat", __name__, url_prefix="/wechat")
 

@@ -12,18 +12,17 @@ from app.broker import Listener, connect
 from app.config import Settings
 from app.lines import Line, Step
 from core.clock import utc_now
-from push import vapid
-from push.calling import Caller, call_batch
-from push.channels import Channel
+from push.audiences.unsubscribing import Links
+from push.channels import Channel, vapid
 from push.channels.console import ConsoleChannel
 from push.channels.email import EmailChannel
 from push.channels.gateway import GatewayChannel
 from push.channels.web_push import WebPushChannel
 from push.channels.wechat import WechatChannel
-from push.looping import close_here, run_here
+from push.delivering.looping import close_here, run_here
+from push.delivering.sending import deliver_inbox_batch, drain, send_batch
 from push.models import PushChannel
-from push.sending import deliver_inbox_batch, drain, send_batch
-from push.unsubscribing import Links
+from push.partners.calling import Caller, call_batch
 
 POLL_SECONDS = 1.0
 TOLD_POLL_SECONDS = 30.0  # where a broker tells; should it be away, so long a message waits

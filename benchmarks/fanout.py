@@ -23,12 +23,12 @@ from benchmarks.tree import in_ms
 from core.audit import SYSTEM
 from core.db import db, transaction
 from push import campaigns, runs
+from push.audiences.unsubscribing import Links
 from push.channels import Message
 from push.channels.gateway import GatewayChannel
-from push.looping import close_here, run_here
+from push.delivering.looping import close_here, run_here
+from push.delivering.sending import send_batch
 from push.models import Delivery, PushChannel
-from push.sending import send_batch
-from push.unsubscribing import Links
 
 SECRET = "benchmarks" * 5
 LINKS = Links("https://cards.example", SECRET)

@@ -19,8 +19,8 @@ from benchmarks.figures import Figure
 from benchmarks.rounds import say
 from benchmarks.tree import Place
 from core.db import db
-from push.rfm import Habits, rules_by
-from push.segments import Node, check_audience, count_reach
+from push.audiences.rfm import Habits, rules_by
+from push.audiences.segments import Node, check_audience, count_reach
 from stores.models import Chain
 from tests import postgres_server
 

@@ -29,10 +29,10 @@ from proof.scene import Stage
 from proof.shop import count
 from proof.sink import SECRET, Seen, Sink, is_never_taken, sink
 from push import campaigns, runs
-from push.messages import message_key
 from push.models import Delivery, Run
-from push.policies import Policy, set_policy
-from push.scheduling import UNDO
+from push.timing.policies import Policy, set_policy
+from push.timing.scheduling import UNDO
+from push.wording.writing import message_key
 from tests.push.brokers import redis_server
 
 LEASE_SECONDS = 15

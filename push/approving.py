@@ -12,7 +12,7 @@ from core.text import Text
 from push import errors
 from push.models import Campaign, CampaignState, PushPolicy
 from push.moving import change, get_campaign, note
-from push.policies import get_oversight
+from push.timing.policies import get_oversight
 
 SENT_BACK = "campaign sent back"
 WRITTEN = ("campaign created", "campaign edited", "campaign reworded")

@@ -15,8 +15,9 @@ from core.db import db
 from core.hot import this_transaction
 from core.text import Text
 from coupons.models import Offer, OfferState
-from push import errors, scheduling
+from push import errors
 from push.approving import UNSUBMITTED, may_go
+from push.audiences.segments import check_audience
 from push.models import (
     Campaign,
     CampaignState,
@@ -30,13 +31,13 @@ from push.models import (
     SkipReason,
 )
 from push.moving import get_campaign, move, move_runs, note
-from push.policies import get_oversight
-from push.segments import check_audience
-from push.telling import tell
-from push.texts import check_texts, check_variables
-from push.variants import LABELS, check_variants
-from push.vendor_templates import check_chosen
-from push.zones import zones_of
+from push.partners.telling import tell
+from push.timing import scheduling
+from push.timing.policies import get_oversight
+from push.timing.zones import zones_of
+from push.wording.texts import check_texts, check_variables
+from push.wording.variants import LABELS, check_variants
+from push.wording.vendor_templates import check_chosen
 from stores.models import Chain
 
 EDITABLE = (CampaignState.DRAFT, CampaignState.MISSED)

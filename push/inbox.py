@@ -12,9 +12,9 @@ from core.db import db
 from core.text import Text
 from coupons.models import Coupon, Offer
 from coupons.terms import day_text
-from push import links, texts
 from push.models import Delivery, DeliveryState, PushChannel, Run
-from push.reminding import Reminded, reminded_of, speaks_of_one
+from push.wording import links, texts
+from push.wording.reminding import Reminded, reminded_of, speaks_of_one
 from stores.models import Chain, Store
 
 

@@ -106,11 +106,11 @@ class Campaign(Model):
     chain_id: Mapped[int] = mapped_column(ForeignKey("chains.id"))
     offer_id: Mapped[int | None] = mapped_column(ForeignKey("offers.id"))  # handed out with the message
     name: Mapped[str] = mapped_column(String(80))
-    audience: Mapped[dict[str, Any]]  # rules: see push/segments.py
+    audience: Mapped[dict[str, Any]]  # rules: see push/audiences/segments.py
     purpose: Mapped[str] = mapped_column(String(10), default=Purpose.PROMOTION, server_default=Purpose.PROMOTION)
     channels: Mapped[list[Any]]  # in the order of choice
     channel_mode: Mapped[str] = mapped_column(String(10), default=ChannelMode.EVERY, server_default=ChannelMode.EVERY)
-    variants: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")  # see push/variants.py
+    variants: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")  # see push/wording/variants.py
     texts: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")  # of variants and channels
     holdout_bp: Mapped[int] = mapped_column(default=0, server_default="0")  # of the audience, that gets nothing
     title: Mapped[str] = mapped_column(String(80))

@@ -9,10 +9,11 @@ from sqlalchemy import and_, exists, func, or_, select, update
 from core import audit, events
 from core.audit import SYSTEM
 from core.db import db, insert, transaction
-from push import links, occasions, scheduling
-from push.audience import freeze
+from push.audiences.freezing import freeze
 from push.models import Campaign, CampaignState, Delivery, DeliveryState, Run, RunState
-from push.zones import zones_of
+from push.timing import occasions, scheduling
+from push.timing.zones import zones_of
+from push.wording import links
 from stores.models import Chain
 
 AWAITING = (CampaignState.SCHEDULED, CampaignState.RUNNING)  # a recurring one may be due while it still sends

@@ -9,10 +9,10 @@ from sqlalchemy import select
 from core.db import db
 from core.text import Text
 from coupons.terms import day_text
-from push.audience_models import Segment
-from push.conditions import CONDITIONS
-from push.scheduling import WEEKDAYS
-from push.segments import SAVED
+from push.audiences.conditions import CONDITIONS
+from push.audiences.models import Segment
+from push.audiences.segments import SAVED
+from push.timing.scheduling import WEEKDAYS
 from stores.models import Chain
 
 DAYS_ZH = dict(zip(WEEKDAYS, "一二三四五六日", strict=True))

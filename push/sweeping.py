@@ -7,10 +7,10 @@ from sqlalchemy import and_, or_, select, update
 
 from core.db import db, transaction
 from core.hot import this_transaction
-from push.deciding import MAX_ATTEMPTS, UNFINISHED
-from push.falling_back import fall_back
+from push.delivering.deciding import MAX_ATTEMPTS, UNFINISHED
+from push.delivering.falling_back import fall_back
 from push.models import Delivery, DeliveryState, Run, RunState, SkipReason
-from push.telling import tell
+from push.partners.telling import tell
 
 
 def sweep_batch(*, now: datetime) -> int:

@@ -30,8 +30,8 @@ from core.hot import this_transaction
 from core.tokens import hashed
 from coupons.gift_models import CouponGift
 from coupons.models import Coupon, CouponState, Offer, OfferState
+from push.audiences.unsubscribing import Links
 from push.models import Delivery, DeliveryState, PushChannel
-from push.unsubscribing import Links
 from sharing import linking
 from sharing.models import Occasion, ShareChannel, ShareLink
 from stores import codes, editing, pins, staffing

@@ -1,4 +1,4 @@
-"""Whom something means, as the API takes and gives it: a rule tree (push/segments.py)."""
+"""Whom something means, as the API takes and gives it: a rule tree (push/audiences/segments.py)."""
 
 from typing import Any
 

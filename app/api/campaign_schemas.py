@@ -4,10 +4,10 @@ from marshmallow import Schema, fields, validate
 
 from app.api.audiences import audience_field
 from app.security import LARGEST
-from push import scheduling
 from push.campaigns import MOST_HOLDOUT_BP
 from push.models import ChannelMode, Purpose, PushChannel
-from push.variants import LABELS
+from push.timing import scheduling
+from push.wording.variants import LABELS
 
 plain_text = validate.ContainsNoneOf("\0")
 TEXTS = {

@@ -29,9 +29,10 @@ from app.api.paging import PageQuery, page, page_schema
 from app.auth.guard import HQ, HQ_ADMIN, access, actor, author
 from core.clock import business_day, utc_now
 from core.text import Text
-from push import approving, campaigns, errors, planning, progress, rewording, runs, sentences, watching
+from push import approving, campaigns, errors, progress, rewording, runs, sentences, watching
 from push.models import Campaign, Run
-from push.policies import get_policy
+from push.timing import planning
+from push.timing.policies import get_policy
 from stores.queries import get_chain
 
 bp = api_blueprint("campaigns", "Pushes to members")

@@ -10,10 +10,11 @@ from app.security import LARGEST
 from core.clock import utc_now
 from core.errors import NotFound
 from core.text import Text
-from push import campaigns, funnel, runs
-from push.definitions import DEFINITIONS
-from push.effect import DAYS, FEWEST, Against, Comparison, Difference, Effect, Group, measure
-from push.funnel import Part
+from push import campaigns, runs
+from push.effects import funnel
+from push.effects.definitions import DEFINITIONS
+from push.effects.effect import DAYS, FEWEST, Against, Comparison, Difference, Effect, Group, measure
+from push.effects.funnel import Part
 
 bp = api_blueprint("effect", "What campaigns did and what they caused")
 MEANS = {key: {"description": definition.meaning.en} for key, definition in DEFINITIONS.items()}

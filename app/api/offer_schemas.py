@@ -10,7 +10,7 @@ from coupons import terms
 from coupons.drafts import MOST_STOCK, Draft
 from coupons.models import MemberPrice, Offer, OfferKind, Stacking
 from coupons.terms import Scope
-from push.scheduling import WEEKDAYS
+from push.timing.scheduling import WEEKDAYS
 from stores.models import Chain
 
 plain_text = validate.ContainsNoneOf("\0")

@@ -14,8 +14,8 @@ from core.db import transaction
 from core.errors import NotSignedIn
 from core.text import Text
 from push.channels.gateway import signature
+from push.channels.receipts import Receipt, ReceiptStatus, take_receipts
 from push.models import PushChannel
-from push.receipts import Receipt, ReceiptStatus, take_receipts
 
 bp = api_blueprint("outcomes", "What providers tell of messages they took")
 

@@ -11,10 +11,11 @@ from app.api.idempotent import in_one_transaction
 from app.api.offer_schemas import SentenceSchema
 from app.api.paging import PageQuery, page, page_schema
 from app.auth.guard import HQ, HQ_ADMIN, access, actor, author
-from app.dashboard.condition_inputs import EVERYBODY, each_choice
+from app.dashboard.pushes.condition_inputs import EVERYBODY, each_choice
 from core.clock import utc_now
-from push import saved_segments, segments, sentences
-from push.audience_models import ReadyMade, Segment
+from push import sentences
+from push.audiences import saved_segments, segments
+from push.audiences.models import ReadyMade, Segment
 from push.models import PushChannel
 from stores.queries import get_chain
 

@@ -10,10 +10,10 @@ from app.api.idempotent import in_one_transaction
 from app.api.paging import PageQuery, page, page_schema
 from app.auth.guard import HQ_ADMIN, access, actor, author
 from core.clock import utc_now
-from push import webhooks
-from push.public_addresses import LONGEST_URL
-from push.telling import DELIVERY_KINDS, TEST
-from push.webhook_models import DisabledBecause, WebhookEndpoint, WebhookState
+from push.channels.public_addresses import LONGEST_URL
+from push.partners import endpoints as webhooks
+from push.partners.models import DisabledBecause, WebhookEndpoint, WebhookState
+from push.partners.telling import DELIVERY_KINDS, TEST
 
 bp = api_blueprint("webhooks", "Systems that are told what becomes of deliveries")
 

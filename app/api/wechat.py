@@ -8,8 +8,8 @@ from app.api.blueprint import api_blueprint
 from app.api.idempotent import in_one_transaction
 from app.auth.guard import HQ, HQ_ADMIN, access, actor, author
 from core.clock import utc_now
-from push import wechat_users
-from push.address_models import WechatUser
+from push.channels import wechat_users
+from push.channels.models import WechatUser
 
 bp = api_blueprint("wechat", "Members in WeChat")
 

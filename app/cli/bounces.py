@@ -11,7 +11,7 @@ from app.cli.speaking import command, say
 from core.clock import utc_now
 from core.db import transaction
 from core.text import Text
-from push.bouncing import LARGEST, take_report
+from push.channels.bouncing import LARGEST, take_report
 
 TRY_AGAIN = 75  # as mail servers understand it (sysexits.h): keep the mail and come back
 ABOUT = Text("涉及的推送记录：{count}", "Deliveries it is about: {count}")

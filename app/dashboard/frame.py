@@ -9,7 +9,7 @@ from flask import Flask, current_app, g
 from sqlalchemy import select
 
 from app.auth.guard import Actor, allowed_roles
-from app.dashboard.push_tabs import push_tabs
+from app.dashboard.pushes.push_tabs import push_tabs
 from app.languages import LANGUAGES, language
 from core.clock import utc_now
 from core.db import db

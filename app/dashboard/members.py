@@ -13,8 +13,8 @@ from werkzeug.wrappers import Response
 
 from app.auth.guard import HQ, HQ_ADMIN, MANAGERS, access, actor, author, require_staff
 from app.dashboard import personal, store_choice
-from app.dashboard.bringing import PRINTERS
 from app.dashboard.frame import chain_of
+from app.dashboard.shares.bringing import PRINTERS
 from app.dashboard.store_choice import Choice
 from app.languages import language
 from app.reports import people
@@ -30,8 +30,8 @@ from core.errors import DomainError, NotFound
 from core.money import money
 from coupons.queries import find_coupon
 from coupons.voiding import void_coupon
-from push.audience_models import Segment
-from push.saved_segments import called, get_segment
+from push.audiences.models import Segment
+from push.audiences.saved_segments import called, get_segment
 from sharing.reward_queries import rewards_of_member
 from stores.models import Role
 

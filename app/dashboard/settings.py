@@ -22,7 +22,7 @@ from core import audit
 from core.clock import utc_now
 from core.db import transaction
 from core.errors import DomainError
-from push import policies as push_policies
+from push.timing import policies as push_policies
 from sharing import policies as sharing_policies
 from stores import chains, staffing
 from stores.models import Role

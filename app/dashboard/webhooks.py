@@ -12,9 +12,9 @@ from app.security import row_number
 from core.clock import utc_now
 from core.db import transaction
 from core.errors import DomainError
-from push import webhooks
-from push.telling import DELIVERY_KINDS
-from push.webhook_models import WebhookEndpoint
+from push.partners import endpoints as webhooks
+from push.partners.models import WebhookEndpoint
+from push.partners.telling import DELIVERY_KINDS
 
 bp = Blueprint("webhooks", __name__, url_prefix="/dashboard/webhooks", template_folder="templates")
 bp.before_request(require_staff)

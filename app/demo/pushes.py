@@ -11,9 +11,12 @@ from cards.models import Member
 from core.audit import SYSTEM
 from core.db import db, transaction
 from core.hot import this_transaction
-from push import campaigns, inbox, links, message_templates, rfm, runs, saved_segments, sending
-from push.clicking import count_click
+from push import campaigns, inbox, runs
+from push.audiences import rfm, saved_segments
+from push.delivering import sending
 from push.models import Campaign, Delivery, DeliveryState
+from push.wording import links, message_templates
+from push.wording.clicking import count_click
 
 HELD_OUT = 2000  # basis points
 READ = {"A": 0.42, "B": 0.55}  # of those who got a message, by variant

@@ -16,10 +16,10 @@ from core.db import db
 from core.errors import NotFound
 from coupons.gift_models import CouponGift, GiftState
 from coupons.queries import HeldCoupon, coupons_of_card
-from push.consents import Word, current_consents, words_of
+from push.audiences.consents import Word, current_consents, words_of
+from push.audiences.saved_segments import only_segment
+from push.audiences.segments import narrowed
 from push.models import Campaign, Delivery
-from push.saved_segments import only_segment
-from push.segments import narrowed
 from sharing.models import Referral, ShareChannel
 from stores.models import Chain, Store
 

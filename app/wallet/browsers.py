@@ -15,9 +15,9 @@ from app.wallet.phone import held_card, require_wallet
 from cards.holding import HeldCard
 from core.clock import utc_now
 from core.db import transaction
-from push import browsers, consents, vapid
-from push.browsers import BrowserInvalid
-from push.channels import Browser
+from push.audiences import consents
+from push.channels import Browser, browsers, vapid
+from push.channels.browsers import BrowserInvalid
 from push.models import Purpose, PushChannel
 
 bp = Blueprint("wallet_browsers", __name__, url_prefix="/wallet")

@@ -14,10 +14,11 @@ from app.wallet.showing import moment_shown, name_of
 from cards import holding
 from core.clock import utc_now
 from core.db import transaction
-from push import consents, inbox
+from push import inbox
+from push.audiences import consents
 from push.inbox import InboxMessage
-from push.links import ShortLinks, Way, pieces
 from push.models import ConsentPurpose, Purpose, PushChannel
+from push.wording.links import ShortLinks, Way, pieces
 
 bp = Blueprint("wallet_inbox", __name__, url_prefix="/wallet/inbox", template_folder="templates")
 bp.before_request(require_wallet)

@@ -10,7 +10,7 @@ from checkout.models import Checkout, Redemption
 from core.db import db
 from coupons.gift_models import CouponGift
 from coupons.models import Coupon, Offer
-from push.address_models import WebPushSubscription
+from push.channels.models import WebPushSubscription
 from push.models import Consent, Delivery, Run
 from sharing.models import Referral, ShareLink, SharerName, ShareVisit
 from sharing.reward_models import Reward

@@ -17,10 +17,11 @@ from cards.contacts import spoken
 from cards.holding import HeldCard
 from core.clock import utc_now
 from core.db import transaction
-from push import browsers, consents, wechat_users
-from push.consents import Word
+from push.audiences import consents
+from push.audiences.consents import Word
+from push.channels import browsers, wechat_users
 from push.models import ConsentPurpose, Purpose, PushChannel
-from push.policies import Policy, get_policy
+from push.timing.policies import Policy, get_policy
 
 bp = Blueprint(
     "wallet_preferences", __name__, url_prefix="/wallet/cards/<int:card_id>/messages", template_folder="templates"

@@ -13,8 +13,8 @@ from app.security import count_public_call, note_wrong_code, slow_down_guessing
 from app.wallet.showing import name_of
 from core.clock import utc_now
 from core.hot import one_action
-from push.clicking import Target, count_click, find_target
-from push.links import ShortLinks, Way
+from push.wording.clicking import Target, count_click, find_target
+from push.wording.links import ShortLinks, Way
 from sharing.joining import CodeUnknown
 from sharing.previews import is_preview
 from stores.queries import get_chain

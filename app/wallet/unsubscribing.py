@@ -12,9 +12,9 @@ from app.wallet.showing import name_of
 from cards.holding import cards_of_wallet, chain_of_member
 from core.clock import utc_now
 from core.db import transaction
-from push import consents
+from push.audiences import consents
+from push.audiences.unsubscribing import Way, read_token
 from push.models import ConsentPurpose, Purpose, PushChannel
-from push.unsubscribing import Way, read_token
 from sharing.joining import CodeUnknown
 from stores.models import Chain
 

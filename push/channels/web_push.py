@@ -21,7 +21,7 @@ from pywebpush import WebPusher
 from core.clock import utc_now
 from push.channels import Browser, Handed, Message, PermanentError, RetryError, UnansweredError
 from push.channels.gateway import retry_after
-from push.vapid import Tokens
+from push.channels.vapid import Tokens
 
 TIMEOUT = 10.0  # seconds
 CONNECT_TIMEOUT = 4.0

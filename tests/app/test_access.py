@@ -24,9 +24,9 @@ from app.reports.pack import REPORTS
 from core.clock import utc_now
 from core.db import db, transaction
 from core.tokens import hashed, new_secret
-from push.links import ShortLinks, Way
+from push.audiences.unsubscribing import Links
 from push.models import PushChannel
-from push.unsubscribing import Links
+from push.wording.links import ShortLinks, Way
 from stores import signing_in
 from stores.models import Chain, Role, Store
 from tests.factories import make_key, make_staff

@@ -3,12 +3,12 @@
 import pytest
 
 from core.db import db, transaction
-from push.address_models import SuppressionReason
-from push.message_models import VendorTemplate
+from push.channels.models import SuppressionReason
+from push.channels.suppressing import list_suppressions, suppress
 from push.models import PushChannel
-from push.suppressing import list_suppressions, suppress
-from push.texts import VARIABLES
-from push.vendor_templates import OF_MESSAGE
+from push.wording.models import VendorTemplate
+from push.wording.texts import VARIABLES
+from push.wording.vendor_templates import OF_MESSAGE
 from stores.models import Role
 from tests.factories import NOON, make_chain, make_staff, make_store, make_store_code
 from tests.pages import csrf, sign_in

@@ -7,16 +7,16 @@ import pytest
 from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 
-from app.dashboard import condition_values
-from app.dashboard.audience_form import EVERYONE, OWN, SAVED_ONE, AudienceForm, audience_of, fill_audience
-from app.dashboard.condition_inputs import CHOICES, EVERYBODY
+from app.dashboard.pushes import condition_values
+from app.dashboard.pushes.audience_form import EVERYONE, OWN, SAVED_ONE, AudienceForm, audience_of, fill_audience
+from app.dashboard.pushes.condition_inputs import CHOICES, EVERYBODY
 from cards.models import Program, Tier
 from core.audit import SYSTEM
 from core.db import db, transaction
-from push.conditions import CONDITIONS
+from push.audiences.conditions import CONDITIONS
+from push.audiences.saved_segments import create_segment
+from push.audiences.segments import SAVED, check_audience
 from push.errors import AudienceInvalid
-from push.saved_segments import create_segment
-from push.segments import SAVED, check_audience
 from tests.factories import NOON, make_chain, make_offer, make_store
 from tests.push.pushing import make_campaign
 

@@ -12,8 +12,8 @@ from app.bounce_box import read_bounces
 from app.clock import Clock, build_scheduler
 from core.db import db
 from push.channels.email import EmailChannel
-from push.looping import run_here
-from push.suppressing import list_suppressions
+from push.channels.suppressing import list_suppressions
+from push.delivering.looping import run_here
 from tests.factories import make_chain, make_store, make_store_code
 from tests.push.bounce_servers import mailbox, reporting_server
 from tests.push.pushing import deliveries, make_campaign, make_member, outcomes, send, start

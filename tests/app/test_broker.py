@@ -22,8 +22,8 @@ from app.worker import Worker
 from core.audit import SYSTEM
 from core.clock import utc_now
 from core.db import transaction
-from push.policies import Policy, set_policy
-from push.waiting import count_shares
+from push.delivering.waiting import count_shares
+from push.timing.policies import Policy, set_policy
 from tests.factories import NOON, make_chain, make_store, make_store_code
 from tests.push.brokers import redis_server
 from tests.push.pushing import deliveries, make_campaign, make_member, schedule, start
@@ -186,7 +186,7 @@ def test_what_waits_is_shared_out_by_channel(app, monkeypatch):
     for n in range(5):
         make_member(code, email=f"m{n}@example.com")
     start(make_campaign(chain, "inbox", "email"))
-    monkeypatch.setattr("push.waiting.SHARE", 2)
+    monkeypatch.setattr("push.delivering.waiting.SHARE", 2)
 
     assert count_shares(now=NOON) == {"inbox": 3, "email": 3}
     assert count_shares(now=NOON - timedelta(seconds=1)) == {}

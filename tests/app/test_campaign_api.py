@@ -9,7 +9,7 @@ from core.clock import utc_now
 from core.db import db, transaction
 from push import runs
 from push.models import Delivery
-from push.policies import Oversight, set_oversight
+from push.timing.policies import Oversight, set_oversight
 from stores.models import Role
 from tests.factories import make_chain, make_key, make_store, make_store_code
 from tests.push.pushing import make_campaign, make_member, schedule, send_all, start

@@ -10,7 +10,7 @@ from core.clock import utc_now
 from core.db import db, transaction
 from push import approving, campaigns, runs
 from push.models import Campaign, CampaignState, Delivery, DeliveryState
-from push.policies import Oversight, get_oversight, set_oversight
+from push.timing.policies import Oversight, get_oversight, set_oversight
 from stores.models import Role
 from tests.factories import make_chain, make_staff, make_store, make_store_code
 from tests.pages import post, sign_in

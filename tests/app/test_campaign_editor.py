@@ -8,9 +8,10 @@ import pytest
 from core.audit import list_entries
 from core.clock import utc_now
 from core.db import db, transaction
-from push import campaigns, message_templates, vendor_templates
-from push.message_models import TrialAddress
+from push import campaigns
 from push.models import Campaign, Delivery
+from push.wording import message_templates, vendor_templates
+from push.wording.models import TrialAddress
 from stores.models import Role
 from tests.factories import make_chain, make_offer, make_staff, make_store, make_store_code
 from tests.forms import form_of_page
@@ -508,7 +509,7 @@ def test_nobody_sends_himself_hundreds_of_tests(hq, settings):
 
 
 def test_where_a_second_person_reads_first_the_editor_submits(hq, chain):
-    from push.policies import Oversight, set_oversight
+    from push.timing.policies import Oversight, set_oversight
 
     with transaction():
         set_oversight(chain.id, Oversight(needs_approval=True), by=message_templates.Author("system"), now=utc_now())

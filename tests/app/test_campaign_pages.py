@@ -8,7 +8,7 @@ import pytest
 from core.clock import utc_now
 from core.db import db, transaction
 from push import campaigns, runs
-from push.channel_models import ChannelState
+from push.delivering.models import ChannelState
 from push.models import Campaign
 from stores.models import Role
 from tests.factories import make_chain, make_offer, make_staff, make_store, make_store_code

@@ -12,7 +12,7 @@ from core.audit import SYSTEM, AuditEntry, note
 from core.db import db, transaction
 from coupons import drafts
 from push import campaigns
-from push import policies as push_policies
+from push.timing import policies as push_policies
 from sharing import policies as sharing_policies
 from stores.chains import ChainSettings, NewChain
 from stores.models import Role

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import pytest
 from flask import g
 
-from app.dashboard import effect, effect_words
+from app.dashboard.pushes import effect, effect_words
 from core.clock import utc_now
 from core.intervals import Sample
-from push.effect import Against, Comparison, Effect, Group
+from push.effects.effect import Against, Comparison, Effect, Group
 from stores.models import Role
 from tests.factories import make_chain, make_staff, make_store, make_store_code
 from tests.pages import sign_in

@@ -11,14 +11,14 @@ import pytest
 
 from core.clock import utc_now
 from core.db import db, transaction
+from push.audiences.consents import current_consents
 from push.channels import Handed
 from push.channels.gateway import GatewayChannel, signature
-from push.consents import current_consents
-from push.looping import run_here
-from push.messages import message_key
+from push.channels.suppressing import list_suppressions
+from push.delivering.looping import run_here
 from push.models import Delivery, Run
 from push.runs import count_states
-from push.suppressing import list_suppressions
+from push.wording.writing import message_key
 from tests.concurrency.racing import race
 from tests.factories import NOON, make_chain, make_store, make_store_code
 from tests.push.memory import MemoryChannel

@@ -5,7 +5,7 @@ import pytest
 from core.audit import SYSTEM
 from core.clock import utc_now
 from core.db import transaction
-from push import message_templates as saved
+from push.wording import message_templates as saved
 from stores.models import Role
 from tests.factories import make_chain, make_staff
 from tests.forms import form_of_page

@@ -13,10 +13,11 @@ from cards.models import Card
 from core.audit import SYSTEM
 from core.clock import utc_now
 from core.db import db, transaction
-from push import browsers, consents, vapid, wechat_users
+from push.audiences import consents
+from push.audiences.unsubscribing import Links
+from push.channels import browsers, vapid, wechat_users
 from push.models import Consent, ConsentPurpose, Purpose, PushChannel
-from push.policies import Policy, set_policy
-from push.unsubscribing import Links
+from push.timing.policies import Policy, set_policy
 from stores.models import Chain, Role, StoreCode
 from tests import pages
 from tests.app.wallet_steps import take

@@ -301,7 +301,7 @@ def test_deciding_needs_something_ticked_and_a_reason(desk, shop):
 
 
 def test_the_oldest_stands_first_and_pages_go_on_by_key(desk, shop, monkeypatch):
-    monkeypatch.setattr("app.dashboard.rewards.CASES", 2)
+    monkeypatch.setattr("app.dashboard.shares.rewards.CASES", 2)
     shop.no_fraud()
     shop.rule()
     friends = [shop.friend(shop.referrer) for _ in range(3)]

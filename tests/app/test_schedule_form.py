@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from werkzeug.datastructures import MultiDict
 
-from app.dashboard.schedule_form import fill_schedule, schedule_of, times_of
+from app.dashboard.pushes.schedule_form import fill_schedule, schedule_of, times_of
 from core.clock import utc_now
-from push.scheduling import check_schedule
+from push.timing.scheduling import check_schedule
 from stores.models import Role
 from tests.factories import NOON, make_chain, make_staff, make_store
 from tests.pages import post, sign_in

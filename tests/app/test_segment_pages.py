@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from app.dashboard import segments as pages
+from app.dashboard.pushes import segments as pages
 from core.audit import SYSTEM
 from core.db import db, transaction
-from push.audience_models import Segment
-from push.saved_segments import archive_segment, create_segment
+from push.audiences.models import Segment
+from push.audiences.saved_segments import archive_segment, create_segment
 from stores.models import Role
 from tests.factories import NOON, make_chain, make_staff, make_store, make_store_code
 from tests.pages import post, sign_in

@@ -2,7 +2,7 @@
 
 import pytest
 
-from push.conditions import CONDITIONS
+from push.audiences.conditions import CONDITIONS
 from stores.models import Role
 from tests.factories import make_chain, make_key, make_store, make_store_code
 from tests.push.pushing import make_campaign, make_member

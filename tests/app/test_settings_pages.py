@@ -13,7 +13,7 @@ from checkout import policies as till_policies
 from core.audit import AuditEntry
 from core.db import db
 from coupons import approval
-from push import policies as push_policies
+from push.timing import policies as push_policies
 from sharing import policies as sharing_policies
 from stores.models import Chain, Role
 from tests.factories import make_card, make_chain, make_offer, make_staff, make_store, make_store_code, program_of

@@ -8,9 +8,9 @@ import pytest
 from cards.models import Member
 from core.clock import utc_now
 from core.db import db, transaction
-from push import consents
-from push.links import ShortLinks, Way
-from push.message_models import CampaignLink, Click
+from push.audiences import consents
+from push.wording.links import ShortLinks, Way
+from push.wording.models import CampaignLink, Click
 from stores.models import Chain
 from tests.app.wallet_steps import take
 from tests.factories import make_chain, make_store, make_store_code

@@ -143,9 +143,9 @@ def test_a_small_tree_is_drawn_whole(hq, family):
 
 
 def test_a_large_tree_is_drawn_in_part_and_fetched_in_pages(hq, circle, family, monkeypatch):
-    monkeypatch.setattr("app.dashboard.tree.SMALL", 2)
-    monkeypatch.setattr("app.dashboard.tree.CROWN", (1,))
-    monkeypatch.setattr("app.dashboard.tree.BRANCHES", 1)
+    monkeypatch.setattr("app.dashboard.shares.tree.SMALL", 2)
+    monkeypatch.setattr("app.dashboard.shares.tree.CROWN", (1,))
+    monkeypatch.setattr("app.dashboard.shares.tree.BRANCHES", 1)
     root = family["root"]
 
     picture = hq.get(f"{tree_of(root)}/picture.json")

@@ -21,8 +21,8 @@ from core.clock import utc_now
 from core.db import db, transaction
 from core.hot import reading, this_transaction
 from coupons.models import Coupon
+from push.audiences.unsubscribing import Links
 from push.models import Campaign, Delivery, Run
-from push.unsubscribing import Links
 from sharing import linking
 from sharing.models import Referral, ShareLink, ShareVisit
 from stores.models import Scan, StoreCode

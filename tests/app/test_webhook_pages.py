@@ -5,8 +5,8 @@ import re
 import pytest
 
 from core.db import db, transaction
-from push import webhooks
-from push.webhook_models import WebhookEndpoint
+from push.partners import endpoints as webhooks
+from push.partners.models import WebhookEndpoint
 from stores.models import Role
 from tests.factories import NOON, make_chain, make_key, make_staff, make_store
 from tests.pages import csrf, sign_in

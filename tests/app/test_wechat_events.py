@@ -8,11 +8,11 @@ import pytest
 
 from core.audit import SYSTEM
 from core.db import db, transaction
-from push.address_models import WechatUser
-from push.consents import grant
+from push.audiences.consents import grant
+from push.channels.models import WechatUser
+from push.channels.wechat_users import allow, balances_of, know_user
 from push.models import Delivery, PushChannel
-from push.vendor_templates import NewTemplate, create_template
-from push.wechat_users import allow, balances_of, know_user
+from push.wording.vendor_templates import NewTemplate, create_template
 from stores.models import Chain
 from tests.factories import NOON, make_chain, make_store, make_store_code
 from tests.push.memory import MemoryChannel

@@ -17,7 +17,7 @@ from push.channels.email import EmailChannel
 from push.channels.gateway import GatewayChannel
 from push.channels.web_push import WebPushChannel
 from push.channels.wechat import WechatChannel
-from push.looping import run_here
+from push.delivering.looping import run_here
 
 MESSAGE = Message(
     "kq-1-7", "雪山冰品", "lin@example.com", "zh", "周五冰淇淋", "第二份半价", None, "https://w", "https://u"

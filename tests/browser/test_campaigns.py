@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 from core.clock import utc_now
 from core.db import db, transaction
 from push import runs
+from push.delivering.sending import deliver_inbox_batch
 from push.models import Campaign
-from push.sending import deliver_inbox_batch
 from tests.factories import make_chain, make_offer, make_staff, make_store, make_store_code
 from tests.push.pushing import make_member
 

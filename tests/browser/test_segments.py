@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from core.db import db
-from push.audience_models import Segment
+from push.audiences.models import Segment
 from tests.factories import make_chain, make_staff, make_store, make_store_code
 from tests.push.pushing import make_member
 

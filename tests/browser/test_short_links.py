@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from core.clock import utc_now
 from core.db import db
-from push.message_models import Click
+from push.wording.models import Click
 from tests.factories import make_chain, make_staff, make_store, make_store_code
 from tests.push.pushing import make_campaign, send_all, start
 

@@ -16,9 +16,12 @@ from cards.models import Card
 from core.audit import SYSTEM
 from core.clock import utc_now
 from core.db import db, transaction
-from push import campaigns, consents, runs, scheduling, vapid
+from push import campaigns, runs
+from push.audiences import consents
+from push.channels import vapid
 from push.models import Campaign, Delivery, PushChannel
-from push.policies import Policy, set_policy
+from push.timing import scheduling
+from push.timing.policies import Policy, set_policy
 from stores.models import StoreCode
 from tests.browser.conftest import Site
 from tests.browser.test_customer import take_card

@@ -15,7 +15,7 @@ from coupons import staff_gifts
 from coupons.claiming import claim
 from coupons.handing_out import Line, hand_out_batch
 from coupons.models import Coupon, Offer, OfferBudget, OfferDay, OfferPhone, OfferSlot
-from push.handing_out import Carrier, hand_out
+from push.delivering.handing_out import Carrier, hand_out
 from tests.concurrency.racing import race
 from tests.factories import NOON, make_card, make_chain, make_offer, make_staff, make_store, make_store_code
 

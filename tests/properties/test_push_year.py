@@ -17,11 +17,12 @@ from sqlalchemy import func, select
 from cards.models import Card, CardState, Member
 from core.audit import SYSTEM
 from core.db import db, transaction
-from push import consents, runs
+from push import runs
+from push.audiences import consents
+from push.delivering.sending import deliver_inbox_batch
 from push.models import Campaign, Delivery, Run, RunState
-from push.policies import Policy, set_policy
-from push.sending import deliver_inbox_batch
 from push.sweeping import sweep_batch
+from push.timing.policies import Policy, set_policy
 from tests.factories import make_card, make_chain, make_store, make_store_code
 from tests.properties.push_model import DAY, HOUR, NAMES, QUARTER, Manners, Person, Plan, Year
 from tests.push.memory import MemoryChannel

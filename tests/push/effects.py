@@ -10,9 +10,9 @@ from checkout.models import Checkout, Redemption
 from core.db import db, transaction
 from core.hot import moment
 from coupons.models import Coupon, Offer
-from push.chance import of_campaign, of_chain
-from push.message_models import CampaignLink, Click
+from push.audiences.chance import of_campaign, of_chain
 from push.models import Campaign, Delivery, DeliveryState, PushPolicy, Run, SkipReason
+from push.wording.models import CampaignLink, Click
 from tests.factories import make_offer
 from tests.sharing import stories
 from tests.sharing.stories import BEGINNING, Person, Story

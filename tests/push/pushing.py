@@ -7,10 +7,11 @@ from typing import Any
 from cards.models import Card, Member
 from core.audit import SYSTEM
 from core.db import db, transaction
-from push import campaigns, consents, runs
+from push import campaigns, runs
+from push.audiences import consents
+from push.audiences.unsubscribing import Links
+from push.delivering.sending import deliver_inbox_batch, send_batch
 from push.models import Campaign, Delivery, PushChannel, Run
-from push.sending import deliver_inbox_batch, send_batch
-from push.unsubscribing import Links
 from stores.models import Chain, StoreCode
 from tests.factories import NOON, make_card
 from tests.push.memory import MemoryChannel

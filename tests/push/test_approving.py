@@ -7,7 +7,7 @@ from core.db import db, transaction
 from push import approving, campaigns, errors
 from push.campaigns import Draft
 from push.models import Campaign, CampaignState
-from push.policies import Oversight, PolicyInvalid, get_oversight, set_oversight
+from push.timing.policies import Oversight, PolicyInvalid, get_oversight, set_oversight
 from tests.factories import NOON, make_chain
 from tests.push.pushing import TEXT, start
 

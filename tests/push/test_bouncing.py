@@ -7,15 +7,15 @@ import pytest
 
 from core.audit import SYSTEM
 from core.db import db, transaction
-from push.address_models import Suppression
-from push.bouncing import read_report, take_report
+from push.audiences.consents import current_consents
 from push.channels import PermanentError
+from push.channels.bouncing import read_report, take_report
 from push.channels.email import EmailChannel
-from push.consents import current_consents
-from push.looping import run_here
-from push.receipts import ReceiptStatus
+from push.channels.models import Suppression
+from push.channels.receipts import ReceiptStatus
+from push.channels.suppressing import lift, list_suppressions, suppress
+from push.delivering.looping import run_here
 from push.runs import finish_batch
-from push.suppressing import lift, list_suppressions, suppress
 from tests.factories import NOON, make_chain, make_store, make_store_code
 from tests.push.bounce_servers import reporting_server
 from tests.push.pushing import deliveries, make_campaign, make_member, outcomes, send, start

@@ -11,15 +11,15 @@ from cards.models import Card, CardState, Member, Program, Tier
 from checkout.models import Checkout, CheckoutState
 from core.db import db, transaction
 from coupons.models import CouponState
-from push import consents
-from push.address_models import WebPushSubscription, WechatUser
-from push.audience_models import Segment
-from push.conditions import CONDITIONS
+from push.audiences import consents
+from push.audiences.conditions import CONDITIONS
+from push.audiences.models import Segment
+from push.audiences.segments import check_audience, count_reach, sample_members
+from push.channels.models import WebPushSubscription, WechatUser
 from push.errors import AudienceInvalid
-from push.message_models import CampaignLink, Click
 from push.models import Delivery
-from push.segments import check_audience, count_reach, sample_members
 from push.sentences import audience_sentence
+from push.wording.models import CampaignLink, Click
 from sharing.models import Referral, ShareLink
 from tests.factories import (
     NOON,

@@ -7,9 +7,9 @@ import pytest
 
 from core.db import db, transaction
 from core.intervals import Sample
-from push import effect
-from push.effect import DAYS, Against, Comparison, Effect, Group, measure
-from push.funnel import count_clickers, funnel
+from push.effects import effect
+from push.effects.effect import DAYS, Against, Comparison, Effect, Group, measure
+from push.effects.funnel import count_clickers, funnel
 from push.models import Campaign
 from tests.factories import NOON, in_days, make_chain
 from tests.push import effects

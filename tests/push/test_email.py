@@ -7,7 +7,7 @@ import pytest
 
 from push.channels import Message, PermanentError, RetryError
 from push.channels.email import EmailChannel, compose
-from push.looping import run_here
+from push.delivering.looping import run_here
 from tests.push.servers import mail_server
 
 MESSAGE = Message(

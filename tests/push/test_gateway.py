@@ -8,7 +8,7 @@ import pytest
 
 from push.channels import Message, PermanentError, RetryError
 from push.channels.gateway import GatewayChannel, retry_after, signature
-from push.looping import run_here
+from push.delivering.looping import run_here
 from push.runs import count_states
 from tests.factories import NOON, make_chain, make_store, make_store_code
 from tests.push.pushing import deliveries, make_campaign, make_member, send, start

@@ -8,12 +8,13 @@ from sqlalchemy import select
 
 from cards.models import Member
 from core.db import db, insert, transaction
-from push import consents, runs
-from push.address_models import Suppression
-from push.chance import LOTS, Chance, of_campaign, of_chain
+from push import runs
+from push.audiences import consents
+from push.audiences.chance import LOTS, Chance, of_campaign, of_chain
+from push.channels.models import Suppression
 from push.errors import CampaignInvalid
 from push.models import Campaign, ChannelMode, Delivery, Purpose, PushPolicy
-from push.variants import check_variants, variant_of
+from push.wording.variants import check_variants, variant_of
 from tests.factories import NOON, make_chain, make_store, make_store_code, save
 from tests.push.pushing import deliveries, make_campaign, make_member, newest_run, schedule, send_all, start
 

@@ -6,10 +6,11 @@ import pytest
 
 from core.db import db, transaction
 from core.text import Text
-from push import consents, inbox
+from push import inbox
+from push.audiences import consents
+from push.audiences.unsubscribing import Links, Way, read_token
 from push.errors import ChannelUnknown
 from push.models import Consent
-from push.unsubscribing import Links, Way, read_token
 from sharing.errors import MemberNotFound
 from tests.factories import NOON, make_chain, make_offer, make_store, make_store_code, make_wallet
 from tests.push.pushing import make_campaign, make_member, send_all, start

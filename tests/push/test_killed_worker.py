@@ -15,7 +15,7 @@ from core.audit import SYSTEM
 from core.clock import utc_now
 from core.db import db, transaction
 from push import runs
-from push.policies import Policy, set_policy
+from push.timing.policies import Policy, set_policy
 from tests.factories import make_chain, make_store, make_store_code
 from tests.push.pushing import deliveries, make_campaign, make_member, newest_run, schedule
 from tests.push.servers import SECRET, gateway, mail_server

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from push.link_checking import INTERNET, Net, ask, ask_all, find_links, judge
+from push.wording.link_checking import INTERNET, Net, ask, ask_all, find_links, judge
 
 OURS = "https://cards.example"
 

@@ -6,12 +6,13 @@ import pytest
 
 from core.db import db, transaction
 from core.hot import one_action
-from push import consents, links
-from push.clicking import count_click, find_target
-from push.links import ShortLinks, Way, prepare_batch, shortened
-from push.message_models import CampaignLink, Click
+from push.audiences import consents
 from push.models import Delivery
-from push.texts import Words
+from push.wording import links
+from push.wording.clicking import count_click, find_target
+from push.wording.links import ShortLinks, Way, prepare_batch, shortened
+from push.wording.models import CampaignLink, Click
+from push.wording.texts import Words
 from tests.concurrency.racing import race
 from tests.factories import NOON, in_days, make_chain, make_store, make_store_code
 from tests.push.pushing import deliveries, make_campaign, make_member, send_all, start

@@ -4,8 +4,8 @@ import pytest
 
 from core.audit import SYSTEM, list_entries
 from core.db import transaction
-from push import message_templates as saved
 from push.errors import CampaignInvalid, TemplateNameTaken, TemplateNotFound
+from push.wording import message_templates as saved
 from tests.factories import NOON, make_chain
 
 pytestmark = pytest.mark.usefixtures("app")

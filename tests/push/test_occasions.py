@@ -9,7 +9,7 @@ from core.audit import SYSTEM
 from core.db import db, transaction
 from push import campaigns, runs
 from push.models import Campaign
-from push.occasions import enter_batch
+from push.timing.occasions import enter_batch
 from tests.factories import make_chain, make_coupon, make_offer, make_store, make_store_code
 from tests.push.pushing import deliveries, make_campaign, make_member, send_all, state_of
 from tests.push.pushing import schedule as schedule_campaign

@@ -10,10 +10,10 @@ import pytest
 from core.audit import SYSTEM
 from core.clock import utc_now
 from core.db import db, transaction
-from push.channel_models import ChannelState
 from push.channels import PermanentError, RetryError
-from push.pacing import AT_ONCE, LONGEST_PAUSE, OPEN_AFTER, resting
-from push.policies import Policy, set_policy
+from push.delivering.models import ChannelState
+from push.delivering.pacing import AT_ONCE, LONGEST_PAUSE, OPEN_AFTER, resting
+from push.timing.policies import Policy, set_policy
 from tests.concurrency.racing import race
 from tests.factories import NOON, make_chain, make_store, make_store_code
 from tests.push.memory import MemoryChannel

@@ -6,9 +6,10 @@ import pytest
 
 from core.audit import SYSTEM
 from core.db import db, transaction
-from push import campaigns, errors, occasions, planning, runs
+from push import campaigns, errors, runs
 from push.models import Campaign, Delivery, DeliveryState
-from push.policies import Policy
+from push.timing import occasions, planning
+from push.timing.policies import Policy
 from tests.factories import NOON, make_chain, make_store, make_store_code
 from tests.push.pushing import make_campaign, make_member, schedule, send_all, start
 

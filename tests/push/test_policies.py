@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.audit import SYSTEM
 from core.db import transaction
-from push.policies import DEFAULT, Policy, PolicyInvalid, get_policy, quiet_until, set_policy
+from push.timing.policies import DEFAULT, Policy, PolicyInvalid, get_policy, quiet_until, set_policy
 from tests.factories import NOON, make_chain
 
 SHANGHAI = "Asia/Shanghai"

@@ -7,13 +7,14 @@ import pytest
 from cards.models import Member
 from core.audit import SYSTEM
 from core.db import db, transaction
-from push import campaigns, effect, errors, runs
+from push import campaigns, errors, runs
 from push.campaigns import get_campaign
+from push.delivering.sending import deliver_inbox_batch
+from push.effects import effect
 from push.inbox import inbox_of
-from push.messages import message_key
 from push.models import CampaignState, DeliveryState, RunState
 from push.rewording import Wording, count_waiting, reword_campaign
-from push.sending import deliver_inbox_batch
+from push.wording.writing import message_key
 from stores.models import Chain
 from tests.factories import NOON, make_chain, make_store, make_store_code
 from tests.push.memory import MemoryChannel

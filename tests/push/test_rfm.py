@@ -10,10 +10,10 @@ import pytest
 from checkout.models import Checkout, CheckoutState
 from core.audit import SYSTEM, list_entries
 from core.db import db, transaction
-from push import rfm, saved_segments
-from push.audience_models import ReadyMade
-from push.saved_segments import archive_segment, called, change_segment, create_segment
-from push.segments import check_audience, sample_members
+from push.audiences import rfm, saved_segments
+from push.audiences.models import ReadyMade
+from push.audiences.saved_segments import archive_segment, called, change_segment, create_segment
+from push.audiences.segments import check_audience, sample_members
 from push.sentences import audience_sentence
 from tests.factories import NOON, in_days, make_chain, make_store, make_store_code
 from tests.push.pushing import make_member

@@ -4,10 +4,11 @@ import pytest
 
 from core.audit import SYSTEM, list_entries
 from core.db import transaction
-from push import campaigns, saved_segments
+from push import campaigns
+from push.audiences import saved_segments
+from push.audiences.saved_segments import archive_segment, change_segment, create_segment, get_segment, restore_segment
+from push.audiences.segments import check_audience, count_reach
 from push.errors import AudienceInvalid, SegmentInUse, SegmentNameInvalid, SegmentNameTaken, SegmentNotFound
-from push.saved_segments import archive_segment, change_segment, create_segment, get_segment, restore_segment
-from push.segments import check_audience, count_reach
 from tests.factories import NOON, make_chain, make_store, make_store_code
 from tests.push.pushing import make_campaign, make_member
 

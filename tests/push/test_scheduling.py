@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from push.errors import ScheduleInvalid
-from push.scheduling import (
+from push.timing.scheduling import (
     UNDO,
     WEEKDAYS,
     check_schedule,

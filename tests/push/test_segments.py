@@ -6,8 +6,8 @@ import pytest
 
 from cards.models import Card, CardState, Member, Tier
 from core.db import db, transaction
+from push.audiences.segments import check_audience, count_reach, sample_members
 from push.errors import AudienceInvalid
-from push.segments import check_audience, count_reach, sample_members
 from tests.factories import NOON, in_days, make_chain, make_store, make_store_code
 from tests.push.pushing import make_member
 

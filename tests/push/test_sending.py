@@ -14,15 +14,17 @@ from core.audit import SYSTEM
 from core.db import db, transaction
 from coupons import offers
 from coupons.models import Coupon
-from push import campaigns, consents, handing_over, runs, sending
-from push.audience import freeze
+from push import campaigns, runs
+from push.audiences import consents
+from push.audiences.freezing import freeze
 from push.channels import PermanentError, RetryError
-from push.deciding import MAX_ATTEMPTS
+from push.delivering import handing_over, sending
+from push.delivering.deciding import MAX_ATTEMPTS
+from push.delivering.noting import wait_before
+from push.delivering.sending import deliver_inbox_batch
 from push.models import Campaign, Delivery, Run
-from push.noting import wait_before
-from push.policies import Policy, set_policy
-from push.sending import deliver_inbox_batch
 from push.sweeping import sweep_batch
+from push.timing.policies import Policy, set_policy
 from tests.concurrency.racing import race
 from tests.factories import NOON, make_chain, make_offer, make_store, make_store_code
 from tests.push.memory import MemoryChannel
@@ -510,7 +512,7 @@ def test_a_dead_workers_rows_are_taken_again_when_its_lease_ends():
 
     dead = MemoryChannel()
     with pytest.MonkeyPatch.context() as patch:  # the process is gone before it could note anything
-        patch.setattr("push.handing_over.note_batch", lambda *_, **__: None)
+        patch.setattr("push.delivering.handing_over.note_batch", lambda *_, **__: None)
         send("email", dead)
     assert only().state == "sending"
     assert send("email", MemoryChannel(), now=NOON + MINUTE) == 0

@@ -4,8 +4,8 @@ import pytest
 
 from cards.models import Tier
 from core.db import db
-from push.scheduling import check_schedule
 from push.sentences import audience_sentence, schedule_sentence
+from push.timing.scheduling import check_schedule
 from tests.factories import make_chain, make_store
 
 

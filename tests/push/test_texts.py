@@ -8,7 +8,7 @@ from core.db import db, transaction
 from push.errors import CampaignInvalid
 from push.inbox import inbox_of
 from push.models import Run
-from push.texts import Words, check_texts, check_variables, choose, choose_template, clean_html, filled
+from push.wording.texts import Words, check_texts, check_variables, choose, choose_template, clean_html, filled
 from tests.factories import make_chain, make_offer, make_store, make_store_code
 from tests.push.pushing import make_campaign, make_member, send_all, start
 

@@ -3,8 +3,8 @@
 import pytest
 from itsdangerous import URLSafeSerializer
 
+from push.audiences.unsubscribing import SALT, Links, Way, read_token
 from push.models import Purpose
-from push.unsubscribing import SALT, Links, Way, read_token
 
 SECRET = "s" * 40
 

@@ -6,7 +6,8 @@ import pytest
 
 from core.audit import SYSTEM
 from core.db import db, insert, transaction
-from push import campaigns, consents, errors, runs
+from push import campaigns, errors, runs
+from push.audiences import consents
 from push.channels import PermanentError, RetryError
 from push.models import Campaign, ChannelMode, PushPolicy, Run
 from push.watching import pause_failing_batch, retry_failed

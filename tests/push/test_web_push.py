@@ -12,14 +12,14 @@ from http_ece import ECEException
 from cards.models import Member
 from core.clock import utc_now
 from core.db import db, transaction
-from push import browsers, consents, vapid
-from push.address_models import WebPushSubscription
-from push.browsers import BrowserInvalid
-from push.channels import Browser, Handed, Message, PermanentError, RetryError, UnansweredError
+from push.audiences import consents
+from push.audiences.unsubscribing import Way, read_token
+from push.channels import Browser, Handed, Message, PermanentError, RetryError, UnansweredError, browsers, vapid
+from push.channels.browsers import BrowserInvalid
+from push.channels.models import WebPushSubscription
 from push.channels.web_push import FAILURES, LARGEST, WebPushChannel, payload, topic
-from push.looping import close_here, run_here
+from push.delivering.looping import close_here, run_here
 from push.models import PushChannel
-from push.unsubscribing import Way, read_token
 from tests.factories import NOON, make_chain, make_store, make_store_code
 from tests.push.push_service import PushService, push_service
 from tests.push.pushing import deliveries, make_campaign, make_member, outcomes, send, start

@@ -9,12 +9,14 @@ from standardwebhooks import Webhook
 from core.audit import SYSTEM
 from core.db import db, transaction
 from core.hot import this_transaction
-from push import calling, campaigns, webhooks
-from push.calling import Caller, call_batch
-from push.public_addresses import host_of, is_public, may_be_public
-from push.telling import DELIVERY_KINDS, tell
-from push.webhook_models import WebhookEndpoint
-from push.webhooks import Wanted
+from push import campaigns
+from push.channels.public_addresses import host_of, is_public, may_be_public
+from push.partners import calling
+from push.partners import endpoints as webhooks
+from push.partners.calling import Caller, call_batch
+from push.partners.endpoints import Wanted
+from push.partners.models import WebhookEndpoint
+from push.partners.telling import DELIVERY_KINDS, tell
 from tests.concurrency.racing import race
 from tests.factories import NOON, make_chain, make_store, make_store_code
 from tests.push.pushing import deliveries, make_campaign, make_member, send_all, start

@@ -9,7 +9,7 @@ import pytest
 
 from core.audit import SYSTEM
 from core.db import db, transaction
-from push.address_models import WechatUser
+from push.audiences.consents import grant
 from push.channels import (
     Filled,
     MayHaveGoneError,
@@ -19,13 +19,9 @@ from push.channels import (
     RetryError,
     UnansweredError,
 )
+from push.channels.models import WechatUser
 from push.channels.wechat import WechatChannel, fitted
-from push.consents import grant
-from push.errors import CampaignInvalid, WechatUserTaken, WechatUserUnknown
-from push.looping import run_here
-from push.models import PushChannel
-from push.vendor_templates import NewTemplate, create_template
-from push.wechat_users import (
+from push.channels.wechat_users import (
     Wanted,
     allow,
     answered,
@@ -37,6 +33,10 @@ from push.wechat_users import (
     know_user,
     take_allowances,
 )
+from push.delivering.looping import run_here
+from push.errors import CampaignInvalid, WechatUserTaken, WechatUserUnknown
+from push.models import PushChannel
+from push.wording.vendor_templates import NewTemplate, create_template
 from sharing.errors import MemberNotFound
 from stores.models import Chain
 from tests.concurrency.racing import race

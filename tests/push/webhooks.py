@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from core.audit import SYSTEM
 from core.db import db, transaction
-from push.calling import Caller, call_batch
-from push.webhook_models import WebhookMessage
-from push.webhooks import NewEndpoint, Wanted, create_endpoint
+from push.partners.calling import Caller, call_batch
+from push.partners.endpoints import NewEndpoint, Wanted, create_endpoint
+from push.partners.models import WebhookMessage
 from stores.models import Chain
 from tests.factories import NOON
 

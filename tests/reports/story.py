@@ -7,8 +7,8 @@ from cards.models import Card, Member, PointEntry, Program, Tier, Wallet
 from checkout.models import Checkout, Redemption
 from core.db import db, transaction
 from coupons.models import Coupon, Offer
-from push.message_models import CampaignLink, Click
 from push.models import Campaign, Delivery, Run
+from push.wording.models import CampaignLink, Click
 from sharing.models import OwnChannel, Referral, ShareLink, ShareVisit
 from sharing.reward_models import FraudFinding, Reward, RewardRule
 from stores.models import Chain, Scan, Store, StoreCode

@@ -11,7 +11,7 @@ import time_machine
 from app.reports.control import control_totals
 from app.reports.question import Reader, ask
 from app.reports.streaming import export
-from push.funnel import funnel
+from push.effects.funnel import funnel
 from stores.models import Role
 from tests.factories import NOON, make_chain, make_key, make_staff
 from tests.pages import sign_in

@@ -296,7 +296,7 @@ def test_a_wrong_question_is_refused(app, client, path, query, status, code):
 
 
 def test_many_members_are_counted_after_the_page(client, told, monkeypatch):
-    monkeypatch.setattr("app.dashboard.sharing.AT_ONCE", 5)
+    monkeypatch.setattr("app.dashboard.shares.sharing.AT_ONCE", 5)
     story = told[0]
     hq = sign_in(client, make_staff(story.chain))
 
@@ -313,8 +313,8 @@ def test_many_members_are_counted_after_the_page(client, told, monkeypatch):
 
 
 def test_the_flow_keeps_small_stores_and_deep_generations_together(client, told, monkeypatch):
-    monkeypatch.setattr("app.dashboard.sharing.STORES_DRAWN", 1)
-    monkeypatch.setattr("app.dashboard.sharing.GENERATIONS_DRAWN", 2)
+    monkeypatch.setattr("app.dashboard.shares.sharing.STORES_DRAWN", 1)
+    monkeypatch.setattr("app.dashboard.shares.sharing.GENERATIONS_DRAWN", 2)
     story = told[0]
     period, _ = arguments(told)
 

@@ -1,0 +1,1 @@
+"""Pages of pushes: segments, the editor, templates, calendar, progress, effect, addresses."""

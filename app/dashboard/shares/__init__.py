@@ -1,0 +1,1 @@
+"""Pages of sharing: its figures, the tree, rewards, fraud rules and channels."""

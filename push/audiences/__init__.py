@@ -1,0 +1,1 @@
+"""Whom a push means: rule trees and saved segments, who agreed, who can be reached, who is held out."""

@@ -1,0 +1,1 @@
+"""Handing deliveries over: taking, deciding, pacing, noting what became of them."""

@@ -1,0 +1,223 @@
+"""Taking a batch of deliveries and deciding about each: too late, not possible, not wanted, asleep, had enough, or go.
+
+All of it in one short transaction. Two workers never get the same row, and never count the same member's caps at once.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, and_, case, func, literal_column, null, or_, select, update
+
+from cards.models import CardState
+from core.db import among, db
+from core.hot import this_transaction
+from push.delivering.facts import Facts as Facts  # named here for those who ask what a batch is
+from push.delivering.facts import read_facts
+from push.delivering.falling_back import UNREACHED, fall_back
+from push.delivering.handing_out import take_turns
+from push.models import Campaign, Delivery, DeliveryState, Purpose, PushChannel, Run, RunState, SkipReason
+from push.partners.telling import tell
+from push.timing.policies import Policy, quiet_until
+
+MAX_ATTEMPTS = 100  # what is tried ends by time; only rows whose workers die each time come so far
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
+# As ix_deliveries_due spells it.
+UNFINISHED: ColumnElement[bool] = literal_column("deliveries.state IN ('pending', 'sending')")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is to happen with a delivery now: go, or be skipped for a reason, or wait until a moment."""
+
+    reason: SkipReason | None = None
+    wait_until: datetime | None = None
+
+    @property
+    def goes(self) -> bool:
+        return self.reason is None and self.wait_until is None
+
+
+GO = Verdict()
+
+
+class Taken(NamedTuple):
+    """A batch: how many rows were looked at, and those that go now."""
+
+    looked_at: int
+    going: list[Facts]
+
+
+def take_batch(name: PushChannel, *, now: datetime, lease: timedelta, limit: int) -> Taken:
+    """Lease what is due and decide about it: what does not go is skipped or waits. Needs an open transaction."""
+    ids = _lease(name, now=now, lease=lease, limit=limit)
+    if not ids:
+        return Taken(0, [])
+    rows = read_facts(name, ids)
+    counted = [row for row in rows if _is_counted(name, row)]
+    take_turns({row.member_id: row.chain_id for row in counted})
+    counts = _count_sent(counted, now=now)
+    sleeps = _sleeping(now)
+    verdicts = [(row, _verdict(name, row, counts, sleeps, now=now)) for row in rows]
+    _write_verdicts([(row.id, verdict) for row, verdict in verdicts if not verdict.goes], now=now)
+    return Taken(len(ids), [row for row, verdict in verdicts if verdict.goes])
+
+
+def is_due(name: PushChannel, *, now: datetime) -> ColumnElement[bool]:
+    """Deliveries of a channel that a worker may take now; reads ``campaign_runs`` too."""
+    return and_(
+        UNFINISHED,
+        Delivery.channel == name,
+        Delivery.due_at <= now,
+        Delivery.attempts < MAX_ATTEMPTS,
+        _is_free(now),
+        Run.state == RunState.RUNNING,
+    )
+
+
+def _is_free(now: datetime) -> ColumnElement[bool]:
+    return or_(
+        Delivery.state == DeliveryState.PENDING,
+        and_(Delivery.state == DeliveryState.SENDING, Delivery.leased_until <= now),
+    )
+
+
+def _lease(name: PushChannel, *, now: datetime, lease: timedelta, limit: int) -> Sequence[int]:
+    """Two workers never get the same row: the state in the WHERE decides. The attempt is counted here."""
+    due = (
+        select(Delivery.id)
+        .join(Run, Run.id == Delivery.run_id)
+        .where(is_due(name, now=now))
+        .order_by(Delivery.due_at, Delivery.id)
+        .limit(limit)
+        .with_for_update(of=Delivery, skip_locked=True)  # spares waiting; SQLite has one writer
+        .cte("due")  # run once, or the LIMIT would not hold
+    )
+    return db.session.scalars(
+        update(Delivery)
+        .where(Delivery.id.in_(select(due.c.id)), _is_free(now))
+        .values(
+            state=DeliveryState.SENDING,
+            leased_until=now + lease,
+            attempts=Delivery.attempts + 1,
+            first_tried_at=func.coalesce(Delivery.first_tried_at, now),
+        )
+        .returning(Delivery.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+
+
+def _verdict(
+    name: PushChannel,
+    row: Facts,
+    counts: dict[int, list[int]],
+    sleeps: Callable[[Policy, str], datetime | None],
+    *,
+    now: datetime,
+) -> Verdict:
+    """Too late, then not possible, then not wanted, then asleep, then had enough."""
+    if now >= row.run.send_until:
+        return Verdict(SkipReason.STALE)
+    if row.card_state != CardState.ACTIVE:
+        return Verdict(SkipReason.CARD_INACTIVE)
+    if not row.has_address:
+        return Verdict(SkipReason.NO_ADDRESS)
+    if not row.is_agreed:
+        return Verdict(SkipReason.OPTED_OUT)
+    if name == PushChannel.INBOX:
+        return GO  # it disturbs nobody
+    policy = row.run.policy
+    if awake_at := sleeps(policy, row.timezone):
+        return Verdict(wait_until=min(awake_at, row.run.send_until))
+    if not _is_counted(name, row):
+        return GO
+    sent = counts[row.member_id]
+    if sent[0] >= policy.cap_per_day or sent[1] >= policy.cap_per_week:
+        return Verdict(SkipReason.CAPPED)
+    sent[0] += 1
+    sent[1] += 1
+    return GO
+
+
+def _is_counted(name: PushChannel, row: Facts) -> bool:
+    """Whether the caps have a say: at later attempts it was counted, and service does not count."""
+    return name != PushChannel.INBOX and row.attempts == 1 and row.run.purpose != Purpose.SERVICE
+
+
+def _sleeping(now: datetime) -> Callable[[Policy, str], datetime | None]:
+    """``quiet_until``, worked out once for all members of a zone."""
+    return cache(lambda policy, timezone: quiet_until(policy, timezone, now=now))
+
+
+def _count_sent(rows: Sequence[Facts], *, now: datetime) -> dict[int, list[int]]:
+    """What promotion each member was sent in the last day and the last seven, over all channels but the inbox.
+
+    A message that was tried and has not ended counts too: it holds its place until it has. ``rows`` themselves, which
+    have just been taken, do not.
+    """
+    if not rows:
+        return {}
+    members = Counter(row.member_id for row in rows)
+    is_held = and_(Delivery.state.in_((DeliveryState.PENDING, DeliveryState.SENDING)), Delivery.attempts > 0)
+    is_sent = Delivery.state.in_((DeliveryState.SENT, DeliveryState.DELIVERED))
+    found = db.session.execute(
+        select(
+            Delivery.member_id,
+            func.count(case((or_(is_held, Delivery.sent_at > now - DAY), 1))),
+            func.count(Delivery.id),
+        )
+        .join(Campaign, Campaign.id == Delivery.campaign_id)
+        .where(
+            among(Delivery.member_id, list(members)),
+            Campaign.purpose == Purpose.PROMOTION,
+            Delivery.channel != PushChannel.INBOX,
+            or_(is_held, and_(is_sent, Delivery.sent_at > now - WEEK)),
+        )
+        .group_by(Delivery.member_id)
+    )
+    return {member: [day - members[member], week - members[member]] for member, day, week in found}
+
+
+def _write_verdicts(verdicts: list[tuple[int, Verdict]], *, now: datetime) -> None:
+    alike: dict[Verdict, list[int]] = defaultdict(list)
+    for delivery_id, verdict in verdicts:
+        alike[verdict].append(delivery_id)
+    for verdict, ids in alike.items():
+        _take_back_attempt(ids)
+        if verdict.reason is not None:
+            skip_leased(ids, verdict.reason, now=now)
+        else:
+            change_leased(ids, state=DeliveryState.PENDING, due_at=verdict.wait_until, leased_until=None)
+
+
+def _take_back_attempt(ids: Collection[int]) -> None:
+    """What did not go was not tried."""
+    first = case((Delivery.attempts <= 1, null()), else_=Delivery.first_tried_at)
+    change_leased(ids, attempts=Delivery.attempts - 1, first_tried_at=first)
+
+
+def skip_leased(ids: Sequence[int], reason: SkipReason, *, now: datetime) -> None:
+    """End leased rows that do not go; where the next channel is to be tried, it is written down."""
+    end_leased(ids, now=now, state=DeliveryState.SKIPPED, reason=reason)
+    if ids and reason in UNREACHED:
+        fall_back(ids, now=now)
+
+
+def end_leased(ids: Collection[int], *, now: datetime, **values: Any) -> None:
+    """Change leased rows to what they are in the end, and tell who wants to know. Needs an open transaction."""
+    change_leased(ids, leased_until=None, **values)
+    tell(this_transaction(), ids, now=now)
+
+
+def change_leased(ids: Collection[int], **values: Any) -> None:
+    """Change rows that are leased; what somebody else ended meanwhile stays as it is."""
+    if ids:
+        db.session.execute(
+            update(Delivery)
+            .where(among(Delivery.id, ids), Delivery.state == DeliveryState.SENDING)
+            .values(**values)
+            .execution_options(synchronize_session=False)
+        )

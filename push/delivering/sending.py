@@ -1,0 +1,179 @@
+"""Sending what is due, a batch at a time.
+
+One short transaction takes a batch and decides about each row: too late, not wanted, asleep, had enough, or go. Then,
+with no transaction open, the messages are handed over, many at once on one event loop, and short transactions note the
+results in groups. A worker that dies leaves its lease behind; the rows are taken again when it ends, under the same
+message key.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import NamedTuple
+
+from core.db import transaction
+from core.errors import DomainError
+from coupons.errors import CardNeeded, OfferLimitReached, OfferPhoneLimitReached
+from push.audiences.unsubscribing import Links
+from push.channels import Channel
+from push.channels import browsers as _browsers  # noqa: F401  # says what Web Push needs
+from push.channels import providing as _providing  # noqa: F401  # says what SMS and WeChat need
+from push.delivering.deciding import Facts, end_leased, skip_leased, take_batch
+from push.delivering.handing_out import Carrier, hand_out
+from push.delivering.handing_over import Notes, Slots, Work, hand_over
+from push.delivering.looping import run_here
+from push.delivering.needs import Needed, gather
+from push.delivering.pacing import Leave, ask_for_batch, give_back_batch, take_slots
+from push.models import DeliveryState, PushChannel, SkipReason
+from push.wording.writing import Writer
+
+BATCH = 1000
+SLOW_BATCH = 50  # over a channel that takes one message at a time
+INBOX_BATCH = 500
+TURN_SECONDS = 20.0  # so long a worker takes more while messages are on their way; then he waits for the last
+LEASE = timedelta(minutes=2)
+SKIP_INSTEAD: dict[type[DomainError], SkipReason] = {
+    OfferLimitReached: SkipReason.DUPLICATE,
+    OfferPhoneLimitReached: SkipReason.DUPLICATE,
+    CardNeeded: SkipReason.CARD_INACTIVE,
+}
+
+
+def send_batch(
+    name: PushChannel,
+    channel: Channel,
+    links: Links,
+    *,
+    now: datetime,
+    clock: Callable[[], datetime] | None = None,
+    lease: timedelta = LEASE,
+    rate: float | None = None,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> int:
+    """Take what is due over one channel, hand it over, note the results. Return how many rows were looked at.
+
+    While some messages are still on their way it takes more, so that one that hangs holds up no other: until nothing is
+    due, or for a while. ``clock`` says what time it is then; left out, it stays ``now``. ``rate``: so many messages a
+    second, over all workers. While the pace or the provider wants a rest, none is looked at.
+    """
+    turn = _Turn(name, channel, links, clock or (lambda: now), lease, rate, is_stopping)
+    first = turn.take_batch()
+    if first is not None and first.ready:
+        notes = Notes(name, channel, first.leave, turn.clock)
+        run_here(hand_over(channel, turn.work(first, notes), notes, Slots(first.first_in, rate)))
+    return turn.looked_at
+
+
+class _Batch(NamedTuple):
+    """What a worker took: rows that go, what they need, when the first may go and until when it may begin at all."""
+
+    leave: Leave
+    ready: list[Facts]
+    needed: Mapping[int, Needed]
+    first_in: float
+    give_up_at: float
+
+
+class _Turn:
+    """One worker's turn at a channel."""
+
+    def __init__(
+        self,
+        name: PushChannel,
+        channel: Channel,
+        links: Links,
+        clock: Callable[[], datetime],
+        lease: timedelta,
+        rate: float | None,
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        self._name, self._links, self.clock, self._lease, self._rate = name, links, clock, lease, rate
+        self._limit = BATCH if channel.parallel > 1 else SLOW_BATCH
+        self._is_stopping = is_stopping
+        self._ends_at = monotonic() + min(TURN_SECONDS, lease.total_seconds() / 2)
+        self.looked_at = 0
+
+    def take_batch(self) -> _Batch | None:
+        """Take some; None while there must be none. Those whose coupon is not to be had are ended here."""
+        now = self.clock()
+        leave = ask_for_batch(self._name, self._rate, self._limit, now=now)
+        if leave is None:
+            return None
+        give_up_at = monotonic() + self._lease.total_seconds() / 2
+        with transaction():
+            taken = take_batch(self._name, now=now, lease=self._lease, limit=leave.limit)
+            needed = gather(self._name, taken.going, now=now)
+            skip_leased([row.id for row in taken.going if row.id not in needed], SkipReason.NO_ADDRESS, now=now)
+            going = [row for row in taken.going if row.id in needed]
+            first_at = take_slots(self._name, self._rate, len(going), now=now)
+        self.looked_at += taken.looked_at
+        ready = [row for row in going if _with_coupon(row, now=now)]
+        if not ready:
+            give_back_batch(self._name, leave)
+        return _Batch(leave, ready, needed, (first_at - now).total_seconds(), give_up_at)
+
+    def work(self, batch: _Batch | None, notes: Notes) -> Iterator[Work]:
+        """The messages of one batch after the other, while there is more and it may go."""
+        while batch is not None and batch.ready:
+            writer = Writer(self._name, self._links, batch.ready)
+            for row in batch.ready:
+                needed = batch.needed[row.id]
+                is_untried = notes.is_open or self._is_stopping() or monotonic() >= batch.give_up_at
+                yield Work(row, needed, writer.write(row, needed), is_untried)
+            is_over = notes.is_open or self._is_stopping() or monotonic() >= self._ends_at
+            batch = None if is_over or batch.leave.probe_of is not None or self._rate else self.take_batch()
+
+
+def deliver_inbox_batch(*, now: datetime, lease: timedelta = LEASE) -> int:
+    """Put a batch into its wallets: there the row is the message, so that is all. Return how many were looked at."""
+    with transaction():
+        taken = take_batch(PushChannel.INBOX, now=now, lease=lease, limit=INBOX_BATCH)
+        _arrive([row.id for row in taken.going if row.offer_id is None], now=now)
+    for row in taken.going:
+        if row.offer_id is not None:
+            _arrive_with_coupon(row, now=now)
+    return taken.looked_at
+
+
+# --- the coupon that comes with it ----------------------------------------------------------------------------------
+
+
+def _with_coupon(row: Facts, *, now: datetime) -> bool:
+    """Give the coupon before the message that speaks of it. False when there is none: then the message does not go."""
+    if row.offer_id is None or row.coupon_id is not None:
+        return True
+    with transaction():
+        return _hand_out(row, now=now)
+
+
+def _hand_out(row: Facts, *, now: datetime) -> bool:
+    try:
+        carrier = Carrier(row.id, row.chain_id, row.run_id, row.member_id, row.card_id)
+        hand_out(carrier, row.offer_id, now=now)
+    except DomainError as refusal:
+        reason = SKIP_INSTEAD.get(type(refusal))
+        if reason is not None:
+            end_leased([row.id], now=now, state=DeliveryState.SKIPPED, reason=reason)
+        else:
+            end_leased([row.id], now=now, state=DeliveryState.FAILED, error=refusal.code)
+        return False
+    return True
+
+
+# --- the inbox ------------------------------------------------------------------------------------------------------
+
+
+def _arrive(ids: Sequence[int], *, now: datetime) -> None:
+    end_leased(ids, now=now, state=DeliveryState.DELIVERED, sent_at=now)
+
+
+def _arrive_with_coupon(row: Facts, *, now: datetime) -> None:
+    with transaction():
+        if _hand_out(row, now=now):
+            _arrive([row.id], now=now)
+
+
+def drain(steps: Sequence[Callable[[], int]]) -> Iterator[int]:
+    """Run steps in turn until none of them finds anything to do; yields how many rows each round looked at."""
+    while done := sum(step() for step in steps):
+        yield done

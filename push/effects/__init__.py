@@ -1,0 +1,1 @@
+"""What a push caused: the funnel, and those told against those held out."""

@@ -1,0 +1,1 @@
+"""What partner systems are told of deliveries (Standard Webhooks)."""

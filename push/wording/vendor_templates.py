@@ -1,0 +1,219 @@
+"""Templates that vendors of SMS and WeChat approved: their codes, and what fills each of their fields.
+
+``fields`` is ``{"thing1": "{chain}", "time2": "{coupon_until}"}``: texts with the variables of every message, and
+``{title}`` and ``{body}`` for what the campaign says.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+
+from core import audit
+from core.audit import Author
+from core.db import db, insert
+from core.text import Text
+from push.channels import Filled
+from push.errors import CampaignInvalid, VendorTemplateInvalid, VendorTemplateNotFound
+from push.models import PushChannel
+from push.wording.models import VendorTemplate
+from push.wording.texts import LANGUAGES, TEMPLATE, VARIABLE, VARIABLES, WITH_TEMPLATES, choose_template
+
+OF_MESSAGE = ("title", "body")  # variables of a template besides those of every text
+FIELD = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+MOST_FIELDS = 20
+LONGEST_CODE, LONGEST_NAME, LONGEST_VALUE = 80, 60, 200
+# What takes nothing but templates.
+NEEDS_TEMPLATE = (PushChannel.WECHAT_TEMPLATE, PushChannel.WECHAT_SUBSCRIPTION)
+
+
+class NewTemplate(NamedTuple):
+    """What head office writes down."""
+
+    channel: str
+    code: str
+    name: str
+    language: str
+    fields: Mapping[str, str]
+
+
+def create_template(chain_id: int, draft: NewTemplate, *, by: Author, now: datetime) -> VendorTemplate:
+    """Write a template down. Needs an open transaction; raises VendorTemplateInvalid."""
+    values = _checked(draft)
+    template: VendorTemplate | None = db.session.scalar(
+        insert(VendorTemplate)
+        .values(chain_id=chain_id, **values)
+        .on_conflict_do_nothing(index_elements=["chain_id", "channel", "code", "language"])
+        .returning(VendorTemplate)
+    )
+    if template is None:
+        raise _taken()
+    _note("vendor template added", template, by, now, after=values)
+    return template
+
+
+def change_template(
+    chain_id: int, template_id: int, draft: NewTemplate, *, by: Author, now: datetime
+) -> VendorTemplate:
+    """Write it anew: it holds for messages that go from now on. Needs an open transaction.
+
+    Raises VendorTemplateNotFound, VendorTemplateInvalid.
+    """
+    values = _checked(draft)
+    template = get_template(chain_id, template_id)
+    before = {name: getattr(template, name) for name in values}
+    try:
+        for name, value in values.items():
+            setattr(template, name, value)
+        db.session.flush()
+    except IntegrityError:
+        raise _taken() from None
+    if before != values:
+        _note("vendor template changed", template, by, now, before=before, after=values)
+    return template
+
+
+def archive_template(chain_id: int, template_id: int, *, by: Author, now: datetime) -> VendorTemplate:
+    """No new campaign uses it; those that do go on. Needs an open transaction; raises VendorTemplateNotFound."""
+    return _put(chain_id, template_id, now, "vendor template archived", by, now)
+
+
+def restore_template(chain_id: int, template_id: int, *, by: Author, now: datetime) -> VendorTemplate:
+    """Use it again. Needs an open transaction; raises VendorTemplateNotFound."""
+    return _put(chain_id, template_id, None, "vendor template restored", by, now)
+
+
+def get_template(chain_id: int, template_id: int) -> VendorTemplate:
+    """One template of the chain, or VendorTemplateNotFound."""
+    found = db.session.scalar(
+        select(VendorTemplate).filter_by(id=template_id, chain_id=chain_id).execution_options(populate_existing=True)
+    )
+    if found is None:
+        raise VendorTemplateNotFound()
+    return found
+
+
+def list_templates(
+    chain_id: int, channel: str | None = None, *, with_archived: bool = False
+) -> Sequence[VendorTemplate]:
+    """The chain's templates, by channel and name."""
+    query = select(VendorTemplate).filter_by(chain_id=chain_id)
+    if channel is not None:
+        query = query.where(VendorTemplate.channel == channel)
+    if not with_archived:
+        query = query.where(VendorTemplate.archived_at.is_(None))
+    return db.session.scalars(query.order_by(VendorTemplate.channel, VendorTemplate.name, VendorTemplate.id)).all()
+
+
+def check_chosen(chain_id: int, channels: Collection[str], labels: Iterable[str], texts: Mapping[str, Any]) -> None:
+    """Refuse a campaign whose texts name a template that is not there, or that has none where one is needed.
+
+    ``texts`` are checked ones; raises CampaignInvalid.
+    """
+    known = {(row.channel, row.code) for row in list_templates(chain_id)}
+    for by_channel in texts.values():
+        for channel, by_language in by_channel.items():
+            for words in by_language.values():
+                if TEMPLATE in words and (channel, words[TEMPLATE]) not in known:
+                    raise CampaignInvalid(Text("没有这个模板。", "there is no such template."))
+    for channel in set(channels) & set(NEEDS_TEMPLATE):
+        if any(choose_template(texts, label, channel, LANGUAGES[0]) is None for label in labels):
+            raise CampaignInvalid(Text("微信消息要选一个模板。", "WeChat messages need a template."))
+
+
+class Templates:
+    """The templates of some chains for one channel, read once for a batch of messages."""
+
+    def __init__(self, channel: str, chain_ids: Collection[int]) -> None:
+        self._fields: dict[tuple[int, str, str], Mapping[str, str]] = {}
+        if channel not in WITH_TEMPLATES or not chain_ids:
+            return
+        rows = db.session.execute(
+            select(VendorTemplate.chain_id, VendorTemplate.code, VendorTemplate.language, VendorTemplate.fields).where(
+                VendorTemplate.chain_id.in_(set(chain_ids)), VendorTemplate.channel == channel
+            )
+        )
+        self._fields = {(row.chain_id, row.code, row.language): row.fields for row in rows}
+
+    def find(self, chain_id: int, code: str | None, language: str) -> Filled | None:
+        """A template in the reader's language or the other one, its variables not filled in; None if there is none."""
+        if code is None:
+            return None
+        for each in (language, *LANGUAGES):
+            fields = self._fields.get((chain_id, code, each))
+            if fields is not None:
+                return Filled(code, fields)
+        return None
+
+
+def _checked(draft: NewTemplate) -> dict[str, Any]:
+    code, name = draft.code.strip(), " ".join(draft.name.split())
+    fields = {field.strip(): text.strip() for field, text in draft.fields.items() if field.strip() or text.strip()}
+    if "\0" in "".join([code, name, *fields, *fields.values()]):
+        raise _invalid("里面有不能用的字符。", "it has a character that no text can have.")
+    rules = [
+        (draft.channel in WITH_TEMPLATES, "只有短信和微信用模板。", "only SMS and WeChat take templates."),
+        (draft.language in LANGUAGES, "语言是中文或英文。", "it is in Chinese or in English."),
+        (0 < len(code) <= LONGEST_CODE, "写上服务商给的模板编号。", "write the code that the vendor gave it."),
+        (0 < len(name) <= LONGEST_NAME, "起个名字，最多 60 个字。", "give it a name of 60 characters at most."),
+        (len(fields) <= MOST_FIELDS, "最多 20 个字段。", "there are 20 fields at most."),
+        (all(FIELD.fullmatch(field) for field in fields), "字段名有误。", "a field has no proper name."),
+        (all(fields.values()), "每个字段都要写内容。", "every field needs its text."),
+        (all(len(text) <= LONGEST_VALUE for text in fields.values()), "字段太长。", "the text of a field is too long."),
+    ]  # fmt: skip
+    for holds, zh, en in rules:
+        if not holds:
+            raise _invalid(zh, en)
+    for text in fields.values():
+        _check_variables(text)
+    return {"channel": str(draft.channel), "code": code, "name": name, "language": draft.language, "fields": fields}
+
+
+def _check_variables(text: str) -> None:
+    known = (*VARIABLES, *OF_MESSAGE)
+    for name in VARIABLE.findall(text):
+        if name not in known:
+            listed = " ".join(f"{{{each}}}" for each in known)
+            raise _invalid(
+                f"不认识变量 {{{name}}}，可以用：{listed}", f"{{{name}}} is not a variable; there are {listed}"
+            )
+
+
+def _put(
+    chain_id: int, template_id: int, archived_at: datetime | None, action: str, by: Author, now: datetime
+) -> VendorTemplate:
+    is_news = VendorTemplate.archived_at.is_not(None) if archived_at is None else VendorTemplate.archived_at.is_(None)
+    moved = db.session.scalar(
+        update(VendorTemplate)
+        .where(VendorTemplate.id == template_id, VendorTemplate.chain_id == chain_id, is_news)
+        .values(archived_at=archived_at)
+        .returning(VendorTemplate)
+        .execution_options(populate_existing=True)
+    )
+    if moved is None:
+        return get_template(chain_id, template_id)
+    _note(action, moved, by, now)
+    return moved
+
+
+def _invalid(zh: str, en: str) -> VendorTemplateInvalid:
+    return VendorTemplateInvalid(Text(zh, en))
+
+
+def _taken() -> VendorTemplateInvalid:
+    return _invalid("这个编号和语言已经有了。", "there is one with this code and language.")
+
+
+def _note(action: str, template: VendorTemplate, by: Author, now: datetime, **change: dict[str, Any]) -> None:
+    audit.note(
+        action,
+        chain_id=template.chain_id,
+        object_kind="vendor_template",
+        object_id=template.id,
+        by=by,
+        at=now,
+        **change,
+    )
