@@ -1,26 +1,19 @@
 """A chain with many members who can be reached, for pushes: each has a phone number and agreed to messages there."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
 
-from app.factory import create_app
-from benchmarks import serving, tree_world, world
-from benchmarks.rounds import say
+from benchmarks import places, tree_world, world
 from core.db import db
 from core.hot import Sql
-from tests import postgres_server
 
 MEMBERS = int(os.environ.get("BENCH_PUSH_MEMBERS", "1000000"))
 NOON = datetime(2026, 6, 1, 4, tzinfo=UTC)  # in Shanghai
-POSTGRESQL = {"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min"}
 PHONE = "'+86139' || substr('0000000' || n.i, length('0000000' || n.i) - 7)"
 PEOPLE = [text.replace("NULL, 'zh'", f"{PHONE}, 'zh'") for text in tree_world.PEOPLE]
 AGREED = (
@@ -60,28 +53,9 @@ def fill(database_url: str, members: int = MEMBERS) -> None:
         tree_world.tidy(connection)
 
 
-@contextmanager
-def filled(database: str, members: int = MEMBERS) -> Iterator[str]:
+def filled(database: str, members: int = MEMBERS) -> AbstractContextManager[str]:
     """The address of a database with the members, in an application context."""
-    with TemporaryDirectory(prefix="kaquan-push-") as name:
-        folder = Path(name)
-        url = f"sqlite:///{folder / 'push.db'}"
-        if database == "postgresql":
-            server = postgres_server.start(POSTGRESQL)
-            if server is None:
-                raise SystemExit("The benchmarks need PostgreSQL: unset ALLOW_MISSING")
-            url = postgres_server.create_database(server.url, "push")
-        say(f"{database}: {members:,} members who can be reached …")
-        serving.migrate(url, folder)
-        fill(url, members)
-        app = create_app(database_url=url, secret_key="benchmarks" * 5, testing=True)
-        with app.app_context():
-            try:
-                yield url
-            finally:
-                db.session.remove()
-                db.engine.dispose()
-    postgres_server.stop()
+    return places.filled(database, "push", f"{members:,} members who can be reached", lambda url: fill(url, members))
 
 
 def forget_deliveries(database_url: str) -> None:

@@ -3,29 +3,23 @@
 Rules are compiled, counted and compared: both must come to the same number.
 """
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import text
 
-from app.factory import create_app
-from benchmarks import audience_world, serving
+from benchmarks import audience_world, places
 from benchmarks.audience_world import NOW
 from benchmarks.figures import Figure
-from benchmarks.rounds import say
 from benchmarks.tree import Place
 from core.db import db
 from push.audiences.rfm import Habits, rules_by
 from push.audiences.segments import Node, check_audience, count_reach
 from stores.models import Chain
-from tests import postgres_server
 
 FLOOR, GOAL = 0.6, 0.9
-POSTGRESQL = {"shared_buffers": "1GB", "max_wal_size": "4GB", "checkpoint_timeout": "30min"}
+WHAT = f"{audience_world.MEMBERS:,} members with {audience_world.CHECKOUTS:,} purchases"
 HABITS = Habits(audience_world.MEMBERS, 40, 120, 3, 6, 30_000)
 RULES = rules_by(HABITS)
 HELD = "m.chain_id = 1 AND c.chain_id = 1 AND c.program_id = 1 AND c.state IN ('active', 'frozen', 'closed')"
@@ -116,7 +110,7 @@ REACH_BY_HAND = SAID + REACH.format(
 
 def figures(databases: Sequence[str], rounds: int, samples: list[dict[str, Any]]) -> Iterator[Figure]:
     for database in databases:
-        with filled(database):
+        with places.filled(database, "segments", WHAT, audience_world.fill):
             yield from measure(Place({"postgresql": "PostgreSQL"}.get(database, "SQLite"), None, rounds, samples))
 
 
@@ -152,26 +146,3 @@ def by_hand(sql: str) -> tuple[int, ...]:
 def _kept(days: int) -> Any:
     moment = NOW - timedelta(days=days)
     return moment if db.engine.dialect.name == "postgresql" else moment.strftime("%Y-%m-%d %H:%M:%S.%f")
-
-
-@contextmanager
-def filled(database: str) -> Iterator[str]:
-    """The address of a database with the chain, in an application context."""
-    with tempfile.TemporaryDirectory(prefix="kaquan-segments-") as name:
-        url = f"sqlite:///{Path(name) / 'segments.db'}"
-        if database == "postgresql":
-            server = postgres_server.start(POSTGRESQL)
-            if server is None:
-                raise SystemExit("The benchmarks need PostgreSQL: unset ALLOW_MISSING")
-            url = postgres_server.create_database(server.url, "segments")
-        say(f"{database}: {audience_world.MEMBERS:,} members with {audience_world.CHECKOUTS:,} purchases …")
-        serving.migrate(url, Path(name))
-        audience_world.fill(url)
-        app = create_app(database_url=url, secret_key="benchmarks" * 5, testing=True)
-        with app.app_context():
-            try:
-                yield url
-            finally:
-                db.session.remove()
-                db.engine.dispose()
-    postgres_server.stop()

@@ -5,32 +5,27 @@ worked out by numpy from arrays that are in memory already, or by a recursive qu
 """
 
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from sqlalchemy import text
 
-from app.factory import create_app
-from benchmarks import serving, tree_world
+from benchmarks import places, tree_world
 from benchmarks.figures import Figure, ratio
 from benchmarks.rounds import NoEffect, say
 from benchmarks.tree_world import Array, Period, Tree
 from core.db import db
 from sharing import queries, spreaders
-from tests import postgres_server
 
 CHAIN = 1
 SIZES = (93_000, 1_000)  # of sub-trees, in a tree of a million: the nearest there is
 GENERATIONS = {93_000: (0.5, 2.0), 1_000: (2.0, 20.0)}  # floor and goal of each
 TOP = 20
 DAYS = 30
-POSTGRESQL = {"shared_buffers": "1GB", "max_wal_size": "4GB", "checkpoint_timeout": "30min"}
 
 RECURSIVE_COUNT = text("""
     WITH RECURSIVE below(member_id) AS (
@@ -176,28 +171,10 @@ def measure(place: Place) -> Iterator[Figure]:
     yield Figure(f"reach of all {tree_world.ROOTS} roots, {name}", value, "a recursive query", 50, 90)
 
 
-@contextmanager
-def filled(database: str, tree: Tree) -> Iterator[str]:
+def filled(database: str, tree: Tree) -> AbstractContextManager[str]:
     """The address of a database with the tree, in an application context."""
-    with tempfile.TemporaryDirectory(prefix="kaquan-tree-") as name:
-        folder = Path(name)
-        url = f"sqlite:///{folder / 'tree.db'}"
-        if database == "postgresql":
-            server = postgres_server.start(POSTGRESQL)
-            if server is None:
-                raise SystemExit("The benchmarks need PostgreSQL: unset ALLOW_MISSING")
-            url = postgres_server.create_database(server.url, "tree")
-        say(f"{database}: a tree of {tree.members:,} members …")
-        serving.migrate(url, folder)
-        tree_world.fill(url, tree)
-        app = create_app(database_url=url, secret_key="benchmarks" * 5, testing=True)
-        with app.app_context():
-            try:
-                yield url
-            finally:
-                db.session.remove()
-                db.engine.dispose()
-    postgres_server.stop()
+    what = f"a tree of {tree.members:,} members"
+    return places.filled(database, "tree", what, lambda url: tree_world.fill(url, tree))
 
 
 def figures(databases: Sequence[str], rounds: int, samples: list[dict[str, Any]]) -> Iterator[Figure]:

@@ -3,7 +3,6 @@
 import re
 import socket
 import socketserver
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from email import message_from_bytes, policy
@@ -14,6 +13,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP
 
 from tests.push.servers import free_port
+from tests.push.standing import standing
 
 REPORT = """From: Mail Delivery System <MAILER-DAEMON@mx.example>
 To: cards@snowpeak.example
@@ -195,12 +195,5 @@ class _Session(socketserver.StreamRequestHandler):
 
 @contextmanager
 def mailbox() -> Iterator[Mailbox]:
-    server = Mailbox()
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    with standing(Mailbox()) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

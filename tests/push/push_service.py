@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from py_vapid import Vapid02
 
 from push.channels import Browser
+from tests.push.standing import standing
 
 LARGEST_BODY = 4096
 LONGEST_LIFE = 24 * 3600  # of a token, in seconds
@@ -146,15 +147,8 @@ class Handler(BaseHTTPRequestHandler):
 @contextmanager
 def push_service(public_key: str) -> Iterator[PushService]:
     """A running service for the subscriptions of one application."""
-    server = PushService(public_key)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    with standing(PushService(public_key)) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def unpadded(octets: bytes) -> str:

@@ -15,6 +15,8 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 
+from tests.push.standing import standing
+
 SECRET = "shared with the gateway"
 
 
@@ -131,12 +133,5 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def gateway() -> Iterator[Gateway]:
-    server = Gateway()
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    with standing(Gateway()) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import Lock
 from time import sleep
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from push.partners.endpoints import NewEndpoint, Wanted, create_endpoint
 from push.partners.models import WebhookMessage
 from stores.models import Chain
 from tests.factories import NOON
+from tests.push.standing import standing
 
 
 class Call(NamedTuple):
@@ -75,15 +76,8 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def partner() -> Iterator[Partner]:
-    server = Partner()
-    thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    with standing(Partner()) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def listen(chain: Chain, url: str, *kinds: str, is_private: bool = True) -> NewEndpoint:

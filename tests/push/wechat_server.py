@@ -10,6 +10,8 @@ from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.push.standing import standing
+
 APPID, SECRET = "wx0123456789abcdef", "secret of the account"
 LONGEST_THING = 20
 
@@ -128,12 +130,5 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def wechat() -> Iterator[Wechat]:
-    server = Wechat()
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    with standing(Wechat()) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
