@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from click import ClickException
+from dotenv import dotenv_values
 from environs import Env, EnvError
 
 from push.channels import vapid
@@ -158,12 +159,14 @@ _from_file: set[str] = set()
 
 
 def _dotenv_names() -> set[str]:
-    """Names that ``.env`` gives and the environment did not, noted before they are mixed."""
+    """Names that ``.env`` gives and the environment did not, noted before they are mixed.
+
+    ``flask`` mixes them before we are asked: a name for which both say the same counts as the file's.
+    """
     path = ROOT / ".env"
     if path.exists() and not _from_file:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        names = {line.split("=", 1)[0].strip().removeprefix("export ") for line in lines if "=" in line}
-        _from_file.update(name for name in names if name not in os.environ)
+        said = dotenv_values(path)
+        _from_file.update(name for name, value in said.items() if os.environ.get(name, value) == value)
     return _from_file
 
 

@@ -54,6 +54,7 @@ def environment(database_url: str, folder: Path) -> dict[str, str]:
         "PUBLIC_URL": "http://localhost:8000",
         "KAQUAN_VAR": str(folder),
         "KAQUAN_NO_DOTENV": "1",
+        "FLASK_SKIP_DOTENV": "1",
         "LOG_LEVEL": "WARNING",
         "PYTHONPATH": str(ROOT),
     }

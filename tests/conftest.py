@@ -28,6 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     together, and a reader of events waits for those of the others.
     """
     os.environ.setdefault("KAQUAN_NO_DOTENV", "1")
+    os.environ.setdefault("FLASK_SKIP_DOTENV", "1")  # else its commands read .env before we are asked
     os.environ.pop("DATABASE_URL", None)
     leaves_it_to_workers = bool(config.getoption("numprocesses", None)) and not hasattr(config, "workerinput")
     if leaves_it_to_workers or config.option.collectonly:

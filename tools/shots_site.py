@@ -76,6 +76,7 @@ def served(folder: Path) -> Iterator[Site]:
         "DATABASE_URL": f"sqlite:///{folder / 'demo.db'}",
         "KAQUAN_VAR": str(folder),
         "KAQUAN_NO_DOTENV": "1",
+        "FLASK_SKIP_DOTENV": "1",
         "PUBLIC_URL": url,
         "PORT": str(port),
         "SHOW_PHONE_CODES": "true",

@@ -21,6 +21,7 @@ from push.wording.variants import LABELS
 ANY = "any"
 VARIABLES = ("name", "chain", "store", "tier", "points", "coupon", "coupon_until", "link")
 VARIABLE = re.compile(r"\{(\w*)\}")
+MISWRITTEN = re.compile(rf"[{{｛]\s*({'|'.join(sorted(VARIABLES, reverse=True))})\b", re.IGNORECASE | re.ASCII)
 LANGUAGES = ("zh", "en")
 LONGEST = {"title": 120, "body": 1000, "html": 50_000, "template": 80}
 TEMPLATE = "template"
@@ -104,13 +105,22 @@ def _of_language(channel: str, words: Any) -> dict[str, str]:
 
 
 def check_variables(text: str) -> None:
-    """Refuse a variable that nobody knows: the member would read its name. Raises CampaignInvalid."""
+    """Refuse a variable that nobody knows, or whose braces are wrong: the member would read its name.
+
+    Raises CampaignInvalid.
+    """
     for name in VARIABLE.findall(text):
         if name not in VARIABLES:
             known = " ".join(f"{{{each}}}" for each in VARIABLES)
             raise CampaignInvalid(
                 Text(f"不认识变量 {{{name}}}，可以用：{known}", f"{{{name}}} is not a variable; there are {known}")
             )
+    if miswritten := MISWRITTEN.search(VARIABLE.sub("", text)):
+        right = f"{{{miswritten[1].lower()}}}"
+        raise _invalid(
+            f"变量要写成 {right}，用半角括号，中间没有空格。",
+            f"the variable is written {right}, in half-width braces and without spaces.",
+        )
 
 
 def clean_html(html: str) -> str:

@@ -211,6 +211,7 @@ def test_a_row_is_counted_once_all_it_needs_is_there(chain, what, inputs, is_bla
         ("joined.after", [("value", "gestern")], "日期要写成 2026-05-20。"),
         ("place.within_km", [("latitude", "nan"), ("longitude", "0"), ("km", "3")], "坐标不对。"),
         ("segment.is", [("value", "")], "没有这个人群。"),
+        ("consent.granted", [("channel", ""), ("purpose", "promotion")], "请选一项。"),
         ("consent.granted", [("channel", "pigeon"), ("purpose", "promotion")], "没有这个选项。"),
         ("points.at_least", [("value", "-5")], "积分是 0 到 10 亿。"),
     ],

@@ -118,6 +118,16 @@ def test_the_command_prints_every_setting_with_its_source(app, monkeypatch):
     assert "hunter2" not in result.output
 
 
+def test_what_stands_in_the_file_is_told_from_the_environment_though_flask_has_mixed_them(monkeypatch, tmp_path):
+    (tmp_path / ".env").write_text("PORT=8185\nexport MAIL_FROM='me@example.com'  # ours\nLOG_LEVEL=INFO\n")
+    for name, value in {"PORT": "8185", "MAIL_FROM": "me@example.com", "LOG_LEVEL": "DEBUG"}.items():
+        monkeypatch.setenv(name, value)
+
+    said = config.sources()
+
+    assert (said["port"], said["mail_from"], said["log_level"]) == (".env", ".env", "environment")
+
+
 @pytest.mark.parametrize(
     ("wrong", "name"),
     [

@@ -72,6 +72,19 @@ def test_a_variable_that_nobody_knows_is_refused_and_the_known_ones_are_named(te
     assert "{name}" in refusal.value.sentence.en
 
 
+@pytest.mark.parametrize("text", ["{ name }", "{Link", "｛name｝，你好", "{name} {coupon_until!r}", "{name.real}"])
+def test_a_variable_with_wrong_braces_is_refused_with_its_right_spelling(text):
+    with pytest.raises(CampaignInvalid, match="half-width braces"):
+        check_variables(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["{name}", "{coupon}{link}", "甜 {^_^} 筒", "｛夏日｝", "{ 8 折 }", "function() { names }"]
+)
+def test_braces_that_name_no_variable_are_text(text):
+    check_variables(text)
+
+
 def test_html_keeps_what_mail_needs_and_nothing_that_acts():
     dirty = (
         '<h1 onclick="x()">Hi {name}</h1><a href="{link}">go</a><a href="javascript:x()">bad</a>'

@@ -96,6 +96,8 @@ def day(_chain_id: int, value: Any) -> str:
 
 def one_of(words: Sequence[str]) -> Check:
     def check(_chain_id: int, value: Any) -> str:
+        if value is None or value == "":
+            raise refused("请选一项。", "choose one.")
         if not isinstance(value, str) or value not in words:
             raise refused("没有这个选项。", "there is no such choice.")
         return value
