@@ -1,6 +1,6 @@
 """What each condition means, and that trees of them are sets put together."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from random import Random
 from typing import Any
@@ -118,6 +118,25 @@ def test_a_birthday_is_counted_over_the_end_of_a_year_and_a_leap_day_is_kept_on_
     assert leap.member_id not in meant(chain, one("birthday", "within_days", 280))
     assert meant(chain, one("birthday", "in_month", [5])) == {today.member_id, soon.member_id}
     assert meant(chain, one("birthday", "in_month", [2, 12])) == {leap.member_id}
+
+
+@pytest.mark.parametrize(
+    ("today", "days", "is_meant"),
+    [
+        pytest.param("2027-02-20", 365, True, id="1 March of a common year, seen from before a leap year"),
+        pytest.param("2028-03-01", 310, False, id="the day after, seen into a common year"),
+        pytest.param("2028-03-01", 364, False, id="until the day before"),
+        pytest.param("2028-03-01", 365, True, id="until 1 March of the common year"),
+        pytest.param("2028-02-28", 1, True, id="the leap day itself"),
+    ],
+)
+def test_a_leap_day_comes_on_the_first_of_march_of_the_common_years_ahead(chain, code, today, days, is_meant):
+    leap = make_member(code, birthday="02-29")
+    rules = check_audience(chain.id, one("birthday", "within_days", days))
+
+    found = sample_members(chain, rules, now=datetime.fromisoformat(f"{today}T04:00+00:00"))
+
+    assert [row.id for row in found] == ([leap.member_id] if is_meant else [])
 
 
 def test_who_has_no_birthday_is_among_those_who_do_not_have_it_in_may(chain, code):

@@ -1,5 +1,6 @@
 """Who a member is: where and when he joined, his language, birthday and addresses."""
 
+from calendar import isleap
 from datetime import date, timedelta
 from math import asin, cos, radians, sin, sqrt
 from typing import Any
@@ -91,14 +92,11 @@ def _km(north: Any, east: Any, other_north: Any, other_east: Any) -> float:
 def _birthday_within(days: int, frame: Frame) -> ColumnElement[bool]:
     """Today counts. Who was born on 29 February has his day on 1 March in other years."""
     today = frame.now.astimezone(ZoneInfo(frame.chain.timezone)).date()
-    found = {f"{today + timedelta(days=each):%m-%d}" for each in range(min(days, 365) + 1)}
-    if "03-01" in found and not _is_leap((today + timedelta(days=days)).year):
+    coming = [today + timedelta(days=each) for each in range(days + 1)]
+    found = {f"{each:%m-%d}" for each in coming}
+    if any((each.month, each.day) == (3, 1) and not isleap(each.year) for each in coming):
         found.add("02-29")
     return Member.birthday.in_(found)
-
-
-def _is_leap(year: int) -> bool:
-    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
 
 
 def _has_address(value: str, _frame: Frame) -> ColumnElement[bool]:
