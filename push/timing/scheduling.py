@@ -12,7 +12,7 @@ meant by the chain's clock, or with ``"zone": "member"`` by the clock of the sto
 import calendar
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -157,9 +157,12 @@ def _time_text(value: Any) -> str:
 
 def _day_text(value: Any) -> str:
     try:
-        return date.fromisoformat(value).isoformat()
+        day = date.fromisoformat(value)
     except (TypeError, ValueError):
         raise _invalid("结束日期有误。", "the last day is not a date.") from None
+    if not 2000 <= day.year <= 2200:
+        raise _invalid("结束日期有误。", "the last day is not a date.")
+    return day.isoformat()
 
 
 # --- reckoning ------------------------------------------------------------------------------------------------------
@@ -171,6 +174,9 @@ def first_due(schedule: dict[str, Any], timezone: str, *, now: datetime, zones: 
     ``zones`` are those of the chain's stores: by the members' clocks the earliest of them counts.
     """
     if schedule["kind"] in ("now", "event"):
+        end = end_of(schedule, timezone)
+        if end is not None and end <= now + UNDO:
+            raise _invalid("结束日期已经过了。", "its last day is over.")
         return now + UNDO
     if schedule["kind"] == "at":
         due = _instant_at(schedule, places(schedule, timezone, zones))
@@ -214,12 +220,24 @@ def places(schedule: dict[str, Any], timezone: str, zones: Sequence[str]) -> Seq
 def instants(schedule: dict[str, Any], due_at: datetime, where: Sequence[str]) -> dict[str, datetime]:
     """When the run due then reaches each zone: the same time by every clock."""
     if len(where) > 1:
-        for zone in where:
-            wall = due_at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+        for wall in _walls_around(schedule, due_at, where):
             found = {each: _instant(wall, each) for each in where}
             if min(found.values()) == due_at:
                 return found
     return dict.fromkeys(where, due_at)
+
+
+def _walls_around(schedule: dict[str, Any], due_at: datetime, where: Sequence[str]) -> Iterator[datetime]:
+    """The times on the wall that may be due then: those that are written down, for a clock may have skipped them."""
+    if schedule["kind"] == "at":
+        yield datetime.fromisoformat(schedule["at"]).replace(tzinfo=None)
+    elif schedule["kind"] in REPEATING:
+        begin = (due_at - timedelta(days=2)).date()
+        yield from takewhile(
+            lambda wall: wall.date() <= begin + timedelta(days=4), islice(_walls(schedule, begin), FARTHEST)
+        )
+    for zone in where:
+        yield due_at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
 
 
 def _walls(schedule: dict[str, Any], begin: date) -> Iterator[datetime]:

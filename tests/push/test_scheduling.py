@@ -227,6 +227,25 @@ def test_by_the_members_clocks_a_run_begins_in_the_east_and_reaches_every_zone_a
     assert times == {zone: local("2026-05-23T18:00", zone) for zone in zones}
 
 
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        {"kind": "recurring", "weekdays": ["sun"], "time": "02:30", "zone": "member"},
+        {"kind": "cron", "cron": "30 2 * * sun", "zone": "member"},
+        {"kind": "at", "at": "2026-09-27T02:30", "zone": "member"},
+    ],
+    ids=lambda schedule: schedule["kind"],
+)
+def test_an_hour_that_the_first_clock_skips_comes_to_the_other_zones_as_it_was_written(schedule):
+    schedule, zones = check_schedule(schedule), ["Asia/Shanghai", "Pacific/Auckland"]
+    due = first_due(schedule, zones[0], now=datetime(2026, 9, 26, 4, tzinfo=UTC), zones=zones)
+
+    times = instants(schedule, due, zones)
+
+    assert due == datetime(2026, 9, 26, 14, 30, tzinfo=UTC)  # 03:30 in Auckland, where there is no 02:30 that day
+    assert times == {"Pacific/Auckland": due, "Asia/Shanghai": datetime(2026, 9, 26, 18, 30, tzinfo=UTC)}
+
+
 def test_by_the_members_clocks_a_time_counts_while_it_lies_ahead_everywhere():
     schedule = check_schedule({"kind": "at", "at": "2026-05-20T20:00", "zone": "member"})
 
