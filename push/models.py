@@ -211,7 +211,8 @@ class Delivery(Model):
     due_at: Mapped[datetime]  # when it may be tried next
     leased_until: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
-    first_tried_at: Mapped[datetime | None]  # from then on it is tried again for so long, and no longer
+    # From then on it is tried again for so long, and no longer. What was skipped then keeps it: until then it would go.
+    first_tried_at: Mapped[datetime | None]
     error: Mapped[str | None] = mapped_column(String(200))
     provider_ref: Mapped[str | None] = mapped_column(String(100))  # what the provider calls it, for its receipts
     sent_at: Mapped[datetime | None]

@@ -23,6 +23,8 @@ from push.models import Campaign, Delivery, DeliveryState, Purpose, PushChannel,
 from push.partners.telling import tell
 from push.timing.policies import Policy, quiet_until
 
+# Whose provider would not drop a second one: what a dead worker had in its hands is not sent again.
+UNREPEATABLE = (PushChannel.WECHAT_SUBSCRIPTION,)
 MAX_ATTEMPTS = 100  # what is tried ends by time; only rows whose workers die each time come so far
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 # As ix_deliveries_due spells it.
@@ -73,16 +75,16 @@ def is_due(name: PushChannel, *, now: datetime) -> ColumnElement[bool]:
         Delivery.channel == name,
         Delivery.due_at <= now,
         Delivery.attempts < MAX_ATTEMPTS,
-        _is_free(now),
+        _is_free(name, now),
         Run.state == RunState.RUNNING,
     )
 
 
-def _is_free(now: datetime) -> ColumnElement[bool]:
-    return or_(
-        Delivery.state == DeliveryState.PENDING,
-        and_(Delivery.state == DeliveryState.SENDING, Delivery.leased_until <= now),
-    )
+def _is_free(name: PushChannel, now: datetime) -> ColumnElement[bool]:
+    is_pending = Delivery.state == DeliveryState.PENDING
+    if name in UNREPEATABLE:
+        return is_pending
+    return or_(is_pending, and_(Delivery.state == DeliveryState.SENDING, Delivery.leased_until <= now))
 
 
 def _lease(name: PushChannel, *, now: datetime, lease: timedelta, limit: int) -> Sequence[int]:
@@ -98,7 +100,7 @@ def _lease(name: PushChannel, *, now: datetime, lease: timedelta, limit: int) ->
     )
     return db.session.scalars(
         update(Delivery)
-        .where(Delivery.id.in_(select(due.c.id)), _is_free(now))
+        .where(Delivery.id.in_(select(due.c.id)), _is_free(name, now))
         .values(
             state=DeliveryState.SENDING,
             leased_until=now + lease,
@@ -186,38 +188,44 @@ def _write_verdicts(verdicts: list[tuple[int, Verdict]], *, now: datetime) -> No
     for delivery_id, verdict in verdicts:
         alike[verdict].append(delivery_id)
     for verdict, ids in alike.items():
-        _take_back_attempt(ids)
         if verdict.reason is not None:
+            change_leased(ids, attempts=Delivery.attempts - 1)
             skip_leased(ids, verdict.reason, now=now)
         else:
-            change_leased(ids, state=DeliveryState.PENDING, due_at=verdict.wait_until, leased_until=None)
+            _let_wait(ids, verdict.wait_until)
 
 
-def _take_back_attempt(ids: Collection[int]) -> None:
+def _let_wait(ids: Collection[int], until: datetime | None) -> None:
     """What did not go was not tried."""
     first = case((Delivery.attempts <= 1, null()), else_=Delivery.first_tried_at)
-    change_leased(ids, attempts=Delivery.attempts - 1, first_tried_at=first)
+    change_leased(
+        ids, attempts=Delivery.attempts - 1, first_tried_at=first, state=DeliveryState.PENDING, due_at=until,
+        leased_until=None,
+    )  # fmt: skip
 
 
 def skip_leased(ids: Sequence[int], reason: SkipReason, *, now: datetime) -> None:
     """End leased rows that do not go; where the next channel is to be tried, it is written down."""
-    end_leased(ids, now=now, state=DeliveryState.SKIPPED, reason=reason)
-    if ids and reason in UNREACHED:
-        fall_back(ids, now=now)
+    ended = end_leased(ids, now=now, state=DeliveryState.SKIPPED, reason=reason)
+    if ended and reason in UNREACHED:
+        fall_back(ended, now=now)
 
 
-def end_leased(ids: Collection[int], *, now: datetime, **values: Any) -> None:
-    """Change leased rows to what they are in the end, and tell who wants to know. Needs an open transaction."""
-    change_leased(ids, leased_until=None, **values)
-    tell(this_transaction(), ids, now=now)
+def end_leased(ids: Collection[int], *, now: datetime, **values: Any) -> Sequence[int]:
+    """Change leased rows to what they are in the end, and tell who wants to know; which. Needs an open transaction."""
+    ended = change_leased(ids, leased_until=None, **values)
+    tell(this_transaction(), ended, now=now)
+    return ended
 
 
-def change_leased(ids: Collection[int], **values: Any) -> None:
-    """Change rows that are leased; what somebody else ended meanwhile stays as it is."""
-    if ids:
-        db.session.execute(
-            update(Delivery)
-            .where(among(Delivery.id, ids), Delivery.state == DeliveryState.SENDING)
-            .values(**values)
-            .execution_options(synchronize_session=False)
-        )
+def change_leased(ids: Collection[int], **values: Any) -> Sequence[int]:
+    """Change rows that are leased, and return which; what somebody else ended meanwhile stays as it is."""
+    if not ids:
+        return ()
+    return db.session.scalars(
+        update(Delivery)
+        .where(among(Delivery.id, ids), Delivery.state == DeliveryState.SENDING)
+        .values(**values)
+        .returning(Delivery.id)
+        .execution_options(synchronize_session=False)
+    ).all()

@@ -1,7 +1,8 @@
 """What a campaign caused: those it meant to tell against those held out, in the same days after it began.
 
-Both groups are drawn by lot from the members who could be told, and everybody stays in the group he was drawn into,
-whether his message arrived or not: so the difference is the campaign's, and chance's, whose part the interval tells.
+Both groups are drawn by lot from the members who could be told when the audience was frozen, and everybody stays in the
+group he was drawn into, whether his message arrived or not, and though he said no before it went: so the difference is
+the campaign's, and chance's, whose part the interval tells.
 Each member counts once, from the first run that meant him; only those are compared for whom all the days are over. A
 purchase counts as it stands now: voided ones not at all, refunds taken off.
 """
@@ -10,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Float, and_, case, cast, func, or_, select
+from sqlalchemy import ColumnElement, Float, and_, case, cast, func, or_, select, true
 
 from cards.models import Card
 from checkout.models import Checkout, CheckoutState, Redemption
@@ -24,7 +25,9 @@ from push.runs import whole_run
 DAYS = (1, 7, 30)  # each of 24 hours
 FEWEST = 100  # members in each group, below which nothing is said
 UNREACHED = (SkipReason.OPTED_OUT, SkipReason.NO_ADDRESS, SkipReason.CARD_INACTIVE)
-BOTH = 2  # of a member: told and held out; left out in Python, since PostgreSQL takes a HAVING for one that leaves few
+# Of a member: told and held out, or held out by another lot than the one that is looked at. Left out in Python, since
+# PostgreSQL takes a HAVING for one that leaves few.
+NEITHER = 2
 AROUND = timedelta(days=2)  # no business day lies further from its moments
 
 
@@ -141,7 +144,7 @@ def measure(campaign: Campaign, *, now: datetime, run_id: int | None = None) -> 
         return Effect(Against.NOBODY, told, held, None)
     is_any_held = False
     for is_held, variant, *figures in db.session.execute(_sums(campaign, run_id, began, now=now)):
-        if is_held == BOTH:
+        if is_held == NEITHER:
             continue
         is_any_held = is_any_held or bool(is_held)
         for place, days in enumerate(DAYS):
@@ -222,11 +225,13 @@ def _drawn(campaign: Campaign, run_id: int | None) -> Any:
     Those held out by another lot than the one that is looked at are in neither group, nor is who changed his group
     because the share held out was changed.
     """
-    is_held = case((Delivery.reason == SkipReason.HOLDOUT, 1), else_=0)
+    of_this = of_campaign(campaign.id).sql(Delivery.member_id) < campaign.holdout_bp
+    is_looked_at = of_this if campaign.holdout_bp else true()
+    is_held = case((func.coalesce(Delivery.reason, "") != SkipReason.HOLDOUT, 0), (is_looked_at, 1), else_=NEITHER)
     rules: list[ColumnElement[bool]] = [
         Delivery.chain_id == campaign.chain_id,
         Delivery.campaign_id == campaign.id,
-        or_(Delivery.reason.is_(None), Delivery.reason.not_in(UNREACHED)),
+        or_(Delivery.reason.is_(None), Delivery.reason.not_in(UNREACHED), Delivery.first_tried_at.is_not(None)),
         *_lots(campaign),
     ]
     if run_id is not None:
@@ -235,7 +240,7 @@ def _drawn(campaign: Campaign, run_id: int | None) -> Any:
         select(
             Delivery.member_id,
             func.min(Run.started_at).label("since"),
-            case((func.min(is_held) == func.max(is_held), func.max(is_held)), else_=BOTH).label("is_held"),
+            case((func.min(is_held) == func.max(is_held), func.max(is_held)), else_=NEITHER).label("is_held"),
             func.min(Delivery.variant).label("variant"),
         )
         .join(Run, Run.id == Delivery.run_id)
@@ -245,12 +250,8 @@ def _drawn(campaign: Campaign, run_id: int | None) -> Any:
 
 
 def _lots(campaign: Campaign) -> list[ColumnElement[bool]]:
-    """Who is in one of the groups by his lots."""
-    if not campaign.holdout_bp:
+    """Who can be in one of the groups by the chain's lots: nobody whom it holds out of all promotion."""
+    if not campaign.holdout_bp or campaign.purpose != Purpose.PROMOTION:
         return []
-    of_this = of_campaign(campaign.id).sql(Delivery.member_id) < campaign.holdout_bp
-    rules: list[ColumnElement[bool]] = [or_(Delivery.reason.is_(None), Delivery.reason != SkipReason.HOLDOUT, of_this)]
     share = db.session.scalar(select(PushPolicy.global_holdout_bp).where(PushPolicy.chain_id == campaign.chain_id))
-    if share and campaign.purpose == Purpose.PROMOTION:
-        rules.append(of_chain(campaign.chain_id).sql(Delivery.member_id) >= share)
-    return rules
+    return [of_chain(campaign.chain_id).sql(Delivery.member_id) >= share] if share else []

@@ -18,6 +18,7 @@ from tests.sharing import stories
 from tests.sharing.stories import BEGINNING, Person, Story
 
 CHANNELS = ("inbox", "email", "gateway")
+UNREACHED = ("opted_out", "no_address", "card_inactive")
 HELD_BP, CHAIN_BP = 3000, 1500
 URLS = ("https://shop.example/a", "https://shop.example/b")
 _codes = count(1)
@@ -90,10 +91,12 @@ def _tell(random: Random, told: Told, run: Run, person: Person, links: list[Camp
     for channel in CHANNELS[: random.randint(1, 3)]:
         state, reason = _outcome(random, is_held=is_held)
         sent_at = run.started_at if state in ("sent", "delivered") else None
+        could_be_told = reason in UNREACHED and not is_held and random.random() < 0.5  # when the audience was frozen
         delivery = Delivery(
             chain_id=run.chain_id, campaign_id=run.campaign_id, run_id=run.id, member_id=person.id,
             card_id=person.card.id, channel=channel, variant="AB"[person.id % 2], state=state, reason=reason,
-            due_at=run.due_at, attempts=1, sent_at=sent_at, coupon_id=coupon.id if coupon and sent_at else None,
+            due_at=run.due_at, attempts=1, first_tried_at=run.started_at if could_be_told else None,
+            sent_at=sent_at, coupon_id=coupon.id if coupon and sent_at else None,
             read_at=sent_at if sent_at and random.random() < 0.4 else None,
         )  # fmt: skip
         db.session.add(delivery)
@@ -106,7 +109,7 @@ def _tell(random: Random, told: Told, run: Run, person: Person, links: list[Camp
 
 def _outcome(random: Random, *, is_held: bool) -> tuple[str, str | None]:
     if random.random() < 0.2:
-        return "skipped", random.choice(["opted_out", "no_address", "card_inactive"])
+        return "skipped", random.choice(UNREACHED)
     if is_held:
         return "skipped", SkipReason.HOLDOUT.value
     return random.choice(
@@ -207,7 +210,7 @@ def groups_of(
             for run in runs
             for each in told.deliveries
             if each.run_id == run.id and each.member_id == person.id
-            and each.reason not in ("opted_out", "no_address", "card_inactive")
+            and (each.reason not in UNREACHED or each.first_tried_at)
         ]  # fmt: skip
         if not mine or (not by_chain and of_chain(told.life.chain.id).lot(person.id) < CHAIN_BP):
             continue

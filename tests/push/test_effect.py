@@ -1,19 +1,26 @@
 """What campaigns did and what they caused: against a slow count of random stories, and against a known truth."""
 
+from collections import Counter
 from datetime import timedelta
 from random import Random
 
 import pytest
 
+from cards.models import Card, CardState, Member
+from core.audit import SYSTEM
 from core.db import db, transaction
 from core.intervals import Sample
+from push import runs
+from push.audiences import consents
 from push.effects import effect
 from push.effects.effect import DAYS, Against, Comparison, Effect, Group, measure
 from push.effects.funnel import count_clickers, funnel
 from push.models import Campaign
-from tests.factories import NOON, in_days, make_chain
+from push.timing.policies import Oversight, set_oversight
+from stores.models import Chain
+from tests.factories import NOON, in_days, make_chain, make_store, make_store_code
 from tests.push import effects
-from tests.push.pushing import make_campaign
+from tests.push.pushing import deliveries, make_campaign, make_member, schedule, send_all, start
 
 SEEDS = (3, 11, 29)
 
@@ -124,6 +131,54 @@ def test_who_changed_his_group_is_in_neither(told):
     count = lambda found: sum(g.members for g in found.told[1].values()) + found.held[1].members  # noqa: E731
     assert count(before) - count(after) in (0, 1)
     assert after.comparison(1).one.members <= before.comparison(1).one.members
+
+
+def groups(campaign):
+    """How many were meant to be told, and how many were held out."""
+    found = measure(campaign, now=in_days(60)).comparison(1)
+    return found.one.members, found.other.members
+
+
+@pytest.fixture
+def sixty(app):
+    code = make_store_code(make_store(make_chain()))
+    return [make_member(code, email=f"m{number}@example.com") for number in range(60)]
+
+
+def test_who_says_no_between_the_freezing_and_the_sending_stays_in_his_group(sixty):
+    """Whoever is held out can say no as well, and nobody notices: both must stay, or only the willing are compared."""
+    campaign = make_campaign(db.session.get_one(Chain, sixty[0].chain_id), "email", holdout_bp=3000)
+    with transaction():
+        consents.withdraw(sixty[-1].member_id, "email", "test", NOON)  # before: in neither
+    start(campaign)
+    meant = groups(campaign)
+    with transaction():
+        for card in sixty[:20]:
+            consents.withdraw(card.member_id, "email", "test", NOON)
+        db.session.get_one(Card, sixty[20].id).state = CardState.FROZEN
+        db.session.get_one(Member, sixty[21].member_id).email = None
+    send_all()
+
+    reasons = Counter(row.reason for row in deliveries(campaign))
+    assert reasons["opted_out"] > 10
+    assert meant == groups(campaign) == (59 - reasons["holdout"], reasons["holdout"])
+
+
+def test_who_was_held_out_of_all_promotion_and_is_told_later_is_in_neither_group(sixty):
+    chain = db.session.get_one(Chain, sixty[0].chain_id)
+    campaign = make_campaign(chain, "inbox", holdout_bp=2000)
+    schedule(campaign, {"kind": "recurring", "weekdays": ["wed"], "time": "12:10"}, now=NOON)
+    for share, now in ((2000, NOON + timedelta(minutes=10)), (100, NOON + timedelta(days=7, minutes=10))):
+        with transaction():
+            set_oversight(chain.id, Oversight(global_holdout_bp=share), by=SYSTEM, now=now)
+        runs.start_due_batch(now=now)
+
+    reasons: dict[int, set[str | None]] = {}
+    for row in deliveries(campaign):
+        reasons.setdefault(row.member_id, set()).add(row.reason)
+    alike = Counter(next(iter(each)) for each in reasons.values() if len(each) == 1)
+    assert len(reasons) > alike.total()
+    assert groups(campaign)[0] == alike[None]
 
 
 def test_a_campaign_without_a_holdout_is_compared_with_nobody(app):
