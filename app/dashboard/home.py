@@ -16,6 +16,7 @@ from app.reports.decisions import Decision, Matter, list_decisions
 from app.reports.question import Reader
 from app.reports.search import search_everything
 from app.reports.views import reader_of
+from app.wallet.showing import moment_shown
 from core.clock import utc_now
 from core.db import db
 from core.money import money
@@ -196,10 +197,15 @@ def _delta(now: int, then: int, board: Board) -> dict[str, str]:
 def _decided(each: Decision) -> dict[str, object]:
     """One matter as a line of the list: words, a link, and what the link says."""
     name = each.name if language() == "zh" else each.name_en or each.name
-    at = each.at.astimezone(ZoneInfo(chain_of(actor()).timezone)).strftime("%H:%M") if each.at else ""
+    at = moment_shown(each.at, chain_of(actor()).timezone, now=utc_now()) if each.at else ""
     words, label, tone = {
         Matter.MISSED: (
             gettext("“%(name)s” missed its time. Send it or let it go?", name=name),
+            gettext("Decide"),
+            "bad",
+        ),
+        Matter.PAUSED: (
+            gettext("“%(name)s” paused by itself: too many messages went wrong.", name=name),
             gettext("Decide"),
             "bad",
         ),
@@ -230,8 +236,9 @@ def _decided(each: Decision) -> dict[str, object]:
             gettext("Read it"),
             "warn",
         ),
-        Matter.GOING_OUT: (gettext("“%(name)s” goes out at %(at)s.", name=name, at=at), gettext("Look"), ""),
-        Matter.ENDING: (gettext("“%(name)s” ends at %(at)s.", name=name, at=at), gettext("Look"), ""),
+        Matter.GOING_OUT: (gettext("“%(name)s” goes out %(at)s.", name=name, at=at), gettext("Look"), ""),
+        Matter.BEGINNING: (gettext("“%(name)s” begins %(at)s.", name=name, at=at), gettext("Look"), ""),
+        Matter.ENDING: (gettext("“%(name)s” ends %(at)s.", name=name, at=at), gettext("Look"), ""),
         Matter.NO_CODE: (gettext("%(name)s has no code that can be scanned.", name=name), gettext("Make one"), "warn"),
     }[each.matter]
     return {"words": words, "label": label, "tone": tone, "url": _page_of(each)}

@@ -265,9 +265,9 @@ def _words(person: Person) -> list[dict[str, Any]]:
 
 def _channel_words() -> dict[str, str]:
     return {
-        "inbox": gettext("Inbox"),
+        "inbox": gettext("Wallet inbox"),
         "email": gettext("E-mail"),
-        "gateway": gettext("SMS and WeChat"),
+        "gateway": gettext("SMS"),
         "web_push": gettext("Browser notification"),
         "wechat_template": gettext("WeChat to followers"),
         "wechat_subscription": gettext("WeChat by subscription"),

@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Exists, exists, func, select
 
 from core.db import db
 from coupons import approval, stock_alarm
 from coupons.models import Offer, OfferState
 from push import approving
-from push.models import Campaign, CampaignState, Delivery, DeliveryState, Run
+from push.models import Campaign, CampaignState, Delivery, DeliveryState, Run, RunState
 from sharing.reward_review import count_waiting
 from stores.models import Store, StoreCode
 
@@ -26,8 +26,10 @@ class Matter(StrEnum):
     LOW_BUDGET = "low_budget"
     ENDING = "ending"
     MISSED = "missed"
+    PAUSED = "paused"
     FAILED = "failed"
     GOING_OUT = "going_out"
+    BEGINNING = "beginning"
     NO_CODE = "no_code"
     REWARDS = "rewards"
 
@@ -49,6 +51,7 @@ def list_decisions(chain_id: int, *, now: datetime, approver: str | None = None)
     """The most pressing first; with what waits for this person (``staff:7``), who may approve, to be read."""
     return [
         *_missed(chain_id),
+        *_paused(chain_id),
         *_failed(chain_id, now),
         *_low(chain_id, now),
         *_flagged(chain_id),
@@ -69,12 +72,27 @@ def _missed(chain_id: int) -> list[Decision]:
     return [Decision(Matter.MISSED, row[0], row[1], row[1]) for row in db.session.execute(query)]
 
 
+def _paused(chain_id: int) -> list[Decision]:
+    """Pushes that stopped by themselves, for too much went wrong."""
+    query = (
+        select(Campaign.id, Campaign.name)
+        .where(Campaign.chain_id == chain_id, Campaign.state == CampaignState.PAUSED, _stopped())
+        .order_by(Campaign.id.desc())
+        .limit(MOST)
+    )
+    return [Decision(Matter.PAUSED, row[0], row[1], row[1]) for row in db.session.execute(query)]
+
+
+def _stopped() -> Exists:
+    return exists().where(Run.campaign_id == Campaign.id, Run.state == RunState.PAUSED, Run.pause_reason.is_not(None))
+
+
 def _failed(chain_id: int, now: datetime) -> list[Decision]:
     recent = select(Run.id).where(Run.chain_id == chain_id, Run.started_at > now - RECENT)
     query = (
         select(Campaign.id, Campaign.name, func.count())
         .join(Delivery, Delivery.campaign_id == Campaign.id)
-        .where(Delivery.run_id.in_(recent), Delivery.state == DeliveryState.FAILED)
+        .where(Delivery.run_id.in_(recent), Delivery.state == DeliveryState.FAILED, ~_stopped())
         .group_by(Campaign.id, Campaign.name)
         .order_by(func.count().desc())
         .limit(MOST)
@@ -113,7 +131,7 @@ def _unread(chain_id: int, approver: str | None) -> list[Decision]:
 
 def _going_out(chain_id: int, now: datetime) -> list[Decision]:
     query = (
-        select(Campaign.id, Campaign.name, Campaign.next_run_at)
+        select(Campaign.id, Campaign.name, Campaign.next_run_at, Campaign.schedule)
         .where(
             Campaign.chain_id == chain_id,
             Campaign.state == CampaignState.SCHEDULED,
@@ -122,7 +140,10 @@ def _going_out(chain_id: int, now: datetime) -> list[Decision]:
         .order_by(Campaign.next_run_at)
         .limit(MOST)
     )
-    return [Decision(Matter.GOING_OUT, row[0], row[1], row[1], at=row[2]) for row in db.session.execute(query)]
+    return [
+        Decision(Matter.BEGINNING if plan["kind"] == "event" else Matter.GOING_OUT, number, name, name, at=at)
+        for number, name, at, plan in db.session.execute(query)
+    ]
 
 
 def _ending(chain_id: int, now: datetime) -> list[Decision]:

@@ -118,7 +118,7 @@ def _rows(
     held: HeldCard, ways: Sequence[Way], purpose: Purpose, said: dict[tuple[str, str], Word], browser_count: int
 ) -> list[dict[str, Any]]:
     standing = consents.current_consents(held.member.id, purpose)
-    labels = _labels(has_wechat=any(way.name == "wechat" for way in ways))
+    labels = _labels()
     return [
         {
             "key": f"{purpose}:{way.name}",
@@ -131,12 +131,12 @@ def _rows(
     ]
 
 
-def _labels(*, has_wechat: bool = False) -> dict[str, str]:
+def _labels() -> dict[str, str]:
     return {
         "inbox": _("Messages in the wallet"),
         "web_push": _("Browser notifications"),
         "email": _("E-mail"),
-        "gateway": _("SMS") if has_wechat else _("SMS and WeChat"),
+        "gateway": _("SMS"),
         "wechat": _("WeChat"),
     }
 

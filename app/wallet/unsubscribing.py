@@ -94,7 +94,7 @@ def _promotion(way: Way) -> str:
     words = {
         PushChannel.INBOX: _("offers and news in the wallet"),
         PushChannel.EMAIL: _("e-mails with offers and news"),
-        PushChannel.GATEWAY: _("SMS and WeChat messages with offers and news"),
+        PushChannel.GATEWAY: _("SMS with offers and news"),
         PushChannel.WEB_PUSH: _("browser notifications with offers and news"),
         PushChannel.WECHAT_TEMPLATE: _("WeChat messages with offers and news"),
         PushChannel.WECHAT_SUBSCRIPTION: _("WeChat messages with offers and news"),
@@ -106,7 +106,7 @@ def _service(way: Way) -> str:
     words = {
         PushChannel.INBOX: _("messages about your card in the wallet"),
         PushChannel.EMAIL: _("e-mails about your card"),
-        PushChannel.GATEWAY: _("SMS and WeChat messages about your card"),
+        PushChannel.GATEWAY: _("SMS about your card"),
         PushChannel.WEB_PUSH: _("browser notifications about your card"),
         PushChannel.WECHAT_TEMPLATE: _("WeChat messages about your card"),
         PushChannel.WECHAT_SUBSCRIPTION: _("WeChat messages about your card"),

@@ -300,6 +300,17 @@ def test_the_calendar_shows_the_month(hq, chain):
     assert "上个月" in shown
 
 
+def test_the_calendar_says_which_push_paused_on_its_way(hq, chain):
+    make_member(make_store_code(make_store(chain)))
+    campaign = make_campaign(chain)
+    start_now(campaign)
+    act(hq, campaign, "pause")
+
+    shown = hq.get("/dashboard/campaigns/calendar").text
+
+    assert re.search(r'push--warn push--past".*?<span class="push__end">已暂停', shown, re.S)
+
+
 def test_a_day_of_the_calendar_says_whom_and_how_many(hq, chain):
     make_member(make_store_code(make_store(chain)))
     at = (utc_now() + timedelta(days=3)).replace(hour=4)

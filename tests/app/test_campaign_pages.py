@@ -67,6 +67,16 @@ def test_the_list_shows_where_each_campaign_stands(hq, chain):
     assert "100%" in page
 
 
+def test_the_list_says_when_an_event_campaign_begins_and_not_that_it_goes_out(hq, chain):
+    birthday = {"kind": "event", "event": "birthday", "days": 0, "time": "09:30"}
+    schedule(make_campaign(chain, schedule=birthday), birthday, now=utc_now())
+
+    page = hq.get("/dashboard/campaigns?lang=en").text
+
+    assert "begins " in page
+    assert "goes out " not in page
+
+
 def test_the_list_takes_as_many_queries_for_many_campaigns(hq, chain, count_queries):
     for _ in range(8):
         start_now(make_campaign(chain))

@@ -17,9 +17,11 @@ from core.audit import SYSTEM, Author
 from core.db import db, transaction
 from coupons import approval
 from coupons.models import OfferBudget, OfferSlot
+from push.models import Campaign, Run
 from stores.models import Chain, Role, Store, StoreCode
 from tests.factories import NOON, make_card, make_chain, make_offer, make_staff, make_store, make_store_code, save
 from tests.pages import sign_in
+from tests.push.pushing import make_campaign
 from tests.reports import story
 
 EVENING = story.hours(15)  # 03:00 in Shanghai: still the business day of 20 May
@@ -206,6 +208,39 @@ def test_a_draft_that_waits_for_a_second_person_is_shown_to_those_who_may_approv
 
     assert ["“Unread” waits for you to approve it." in page for page in pages] == [False, True, False]
     assert f'href="/dashboard/offers/{draft.id}"' in pages[1]
+
+
+def test_a_push_that_paused_by_itself_is_said_to_have_paused(chain):
+    with transaction():
+        campaign = db.session.scalars(db.select(story.Campaign)).one()
+        campaign.state = "paused"
+        db.session.execute(update(Run).values(state="paused", finished_at=None, pause_reason="errors"))
+
+    decisions = list_decisions(1, now=story.hours(10))
+
+    assert [(each.matter, each.object_id) for each in decisions] == [(Matter.PAUSED, 1)]
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        pytest.param({"kind": "now"}, "“周五” goes out tomorrow 02:00.", id="one that goes out"),
+        pytest.param({"kind": "event", "event": "birthday"}, "“周五” begins tomorrow 02:00.", id="one on birthdays"),
+    ],
+)
+def test_what_goes_out_soon_is_said_with_its_day(app, plan, words):
+    chain = make_chain()
+    make_card(make_store_code(make_store(chain)))
+    campaign = make_campaign(chain)
+    with transaction():
+        due_at = NOON + timedelta(hours=14)
+        values = {"state": "scheduled", "schedule": plan, "next_run_at": due_at}
+        db.session.execute(update(Campaign).where(Campaign.id == campaign.id).values(values))
+
+    with time_machine.travel(NOON, tick=False):
+        page = sign_in(app.test_client(), make_staff(chain)).get("/dashboard/?lang=en").text
+
+    assert words in page
 
 
 def test_failed_messages_and_missed_campaigns_ask_for_a_decision(chain):

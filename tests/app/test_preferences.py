@@ -157,10 +157,10 @@ def test_head_office_sees_each_word_with_its_day_and_place(app, client, chain, c
     client.post(link_of(app, card, "gateway", "service"))
 
     page = re.sub(r"<[^>]+>|\s+", " ", hq.get(address).text)
-    assert re.search(r"About the own card · SMS and WeChat +no +by the link in a message", page)
+    assert re.search(r"About the own card · SMS +no +by the link in a message", page)
     assert re.search(r"Offers and news · E-mail +yes +in the settings", page)
     assert re.search(r"Which links are followed +no +in the settings", page)
-    assert re.search(r"Wants messages by +Inbox, E-mail", page)
+    assert re.search(r"Wants messages by +Wallet inbox, E-mail", page)
 
 
 def test_another_wallets_switches_are_not_found(app, card, code):

@@ -168,7 +168,7 @@ def test_the_builder_and_the_count_come_as_parts_of_a_page(desk, chain):
     assert 'name="r_1-mode"' in part.text
     counted = text(post(desk, f"{SEGMENTS}/preview", TYPED | {"r_0-value": "3650"}))
     assert "1 member" in counted
-    assert "Inbox reaches 1" in counted
+    assert "Wallet inbox reaches 1" in counted
     assert "Nobody is meant" in text(post(desk, f"{SEGMENTS}/preview", TYPED | {"r_0-value": "1"}))
     assert "days lie between" in text(post(desk, f"{SEGMENTS}/preview", TYPED | {"r_0-value": "x"}))
 

@@ -1,9 +1,13 @@
 """Head office says when a push goes out, and sees at once what that means; it stands in the calendar."""
 
 from playwright.sync_api import expect
+from sqlalchemy import update
 
 from core.clock import utc_now
+from core.db import db, transaction
+from push.models import Campaign
 from tests.factories import make_chain, make_staff
+from tests.push.pushing import make_campaign
 
 
 def test_a_push_that_recurs_is_planned_and_stands_in_the_calendar(site, desktop):
@@ -35,3 +39,28 @@ def test_a_push_that_recurs_is_planned_and_stands_in_the_calendar(site, desktop)
     expect(desktop.locator(".push").first).to_contain_text("每天早上")
     desktop.locator(".day:has(.push) .day__head a").first.click()
     expect(desktop.locator("#day")).to_contain_text("全体会员")
+
+
+def test_one_channel_or_the_first_is_asked_only_where_several_are_chosen(site, desktop):
+    site.sign_in(desktop, make_staff(make_chain()))
+    desktop.goto(f"{site.url}/dashboard/campaigns/new")
+    question = desktop.get_by_label("只发第一个能到的")
+    expect(question).to_be_hidden()
+
+    desktop.evaluate("document.querySelectorAll('.ways input[disabled]').forEach(way => { way.disabled = false })")
+    desktop.locator(".ways .choice--off input").first.check()
+
+    expect(question).to_be_visible()
+
+
+def test_a_missed_push_asks_within_the_width_of_a_phone(site, phone):
+    chain = make_chain()
+    campaign = make_campaign(chain, schedule={"kind": "recurring", "weekdays": ["fri"], "time": "17:30"})
+    with transaction():
+        db.session.execute(update(Campaign).where(Campaign.id == campaign.id).values(state="missed"))
+    site.sign_in(phone, make_staff(chain))
+
+    phone.goto(f"{site.url}/dashboard/campaigns/{campaign.id}?lang=en")
+
+    expect(phone.get_by_text("Drop it", exact=True)).to_be_visible()
+    assert phone.evaluate("document.documentElement.scrollWidth - innerWidth") == 0

@@ -29,6 +29,7 @@ bp = Blueprint("calendar", __name__, url_prefix="/dashboard/campaigns/calendar",
 bp.before_request(require_staff)
 
 SHOWN = 4  # pushes of a day in the month; the rest is on the day's own page
+UNDER_WAY = (CampaignState.RUNNING, CampaignState.PAUSED)
 COUNTED = 8  # planned pushes of a day whose audience is counted
 
 
@@ -106,7 +107,7 @@ def _line(chain: Chain, entry: Entry) -> Line:
 def _state(entry: Entry) -> str:
     """What became of it that day, by the states of the product."""
     if entry.is_past:
-        return "running" if entry.waiting and entry.campaign.state == CampaignState.RUNNING else "finished"
+        return str(entry.campaign.state) if entry.waiting and entry.campaign.state in UNDER_WAY else "finished"
     if entry.campaign.state in (CampaignState.PAUSED, CampaignState.MISSED):
         return str(entry.campaign.state)
     return "scheduled"
@@ -153,7 +154,7 @@ def _result(chain: Chain, entry: Entry) -> str:
     if entry.waiting:
         parts.append(_("%(count)s wait", count=f"{entry.waiting:,}"))
     if capped:
-        parts.append(_("%(count)s had had enough", count=f"{capped:,}"))
+        parts.append(_("%(count)s held back by the limit", count=f"{capped:,}"))
     return " · ".join(map(str, parts))
 
 

@@ -103,7 +103,9 @@ def _when(chain: Chain, campaign: Campaign, run: Run | None) -> str:
     if campaign.state == CampaignState.MISSED and campaign.send_at:
         return str(_("should have gone out %(moment)s", moment=planned(campaign.send_at, chain)))
     if campaign.state == CampaignState.SCHEDULED and campaign.next_run_at:
-        return str(_("goes out %(moment)s", moment=planned(campaign.next_run_at, chain)))
+        moment = planned(campaign.next_run_at, chain)
+        is_event = campaign.schedule["kind"] == "event"
+        return str(_("begins %(moment)s", moment=moment) if is_event else _("goes out %(moment)s", moment=moment))
     if run is not None:
         moment = moment_shown(run.started_at, chain.timezone, now=utc_now())
         return str(_("went out %(moment)s", moment=moment))

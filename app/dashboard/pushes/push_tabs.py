@@ -15,7 +15,6 @@ TABS = {
     "message_templates.index": Text("模板", "Templates"),
     "vendor_templates.index": Text("服务商模板", "Vendor templates"),
     "addresses.index": Text("停用地址", "Closed addresses"),
-    "webhooks.index": Text("回调", "Webhooks"),
 }
 
 
