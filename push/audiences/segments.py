@@ -22,6 +22,7 @@ from push.models import Purpose, PushChannel
 from stores.models import Chain
 
 MOST_CONDITIONS = 60
+MOST_GROUPS = 200  # with every "not": each is a part of the query, though nothing stands in it
 MOST_IN_ALL = 240  # with those of the saved segments that it names
 DEEPEST = 6
 GROUPS = ("all", "any")
@@ -48,6 +49,7 @@ class Checking:
         self.chain_id = chain_id
         self.within = within
         self.conditions = 0
+        self.groups = 0
         self.in_all = 0
 
     def node(self, node: Any, depth: int) -> Node:
@@ -55,6 +57,10 @@ class Checking:
             raise refused("格式不对。", "it is not a rule.")
         if depth > DEEPEST:
             raise refused("条件套得太深。", "its groups are nested too deeply.")
+        if set(node) & {*GROUPS, "not"}:
+            self.groups += 1
+            if self.groups > MOST_GROUPS:
+                raise refused("条件组太多。", "there are too many groups.")
         for group in GROUPS:
             if set(node) == {group}:
                 if not isinstance(node[group], list) or (group == "any" and not node[group]):

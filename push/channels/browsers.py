@@ -7,6 +7,7 @@ addresses of known push services are taken.
 import base64
 import binascii
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -30,6 +31,7 @@ LONGEST_ENDPOINT = 1000
 MOST_BROWSERS = 8  # of a wallet; a browser that subscribes anew leaves its old address behind
 GONE_KEPT = timedelta(days=30)
 POINT_BYTES, AUTH_BYTES = 65, 16  # RFC 8291
+HOST = re.compile(r"[a-z0-9.-]+")  # another sign would mean another host to another reader of the address
 
 
 class BrowserInvalid(Invalid):
@@ -166,6 +168,8 @@ def _is_of(endpoint: str, services: Collection[str]) -> bool:
         return False
     if host in THIS_MACHINE:
         return host in services and address.scheme in ("http", "https")
+    if not HOST.fullmatch(host):
+        return False
     is_known = any(host == service or host.endswith(f".{service}") for service in services)
     return is_known and address.scheme == "https" and port in (None, 443)
 

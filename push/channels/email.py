@@ -120,7 +120,7 @@ def compose(message: Message, mail_from: str) -> EmailMessage:
         mail["From"] = Address(message.chain, addr_spec=mail_from)
     except (ValueError, IndexError, MessageError):
         raise PermanentError("not an address") from None
-    mail["Subject"] = message.title
+    mail["Subject"] = " ".join(message.title.split())  # a header is one line
     mail["Date"] = formatdate()
     mail["Message-ID"] = f"<{message.key}@{mail_from.rpartition('@')[2]}>"
     mail["List-Unsubscribe"] = f"<{message.unsubscribe_url}>"

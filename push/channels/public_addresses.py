@@ -4,10 +4,12 @@ Otherwise a form would reach what only this machine can: its own services, the n
 metadata.
 """
 
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
 NAT64 = IPv6Network("64:ff9b::/96")
+# Reserved for a network itself, and two at which clouds answer only their own machines (Azure's and Oracle's metadata).
+INNER = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "fec0::/10")))
 LONGEST_URL = 500
 
 
@@ -18,9 +20,10 @@ def is_public(address: str) -> bool:
     except ValueError:
         return False
     inner = _inner(found) if isinstance(found, IPv6Address) else None
-    if inner is not None and not inner.is_global:
+    meant = found if inner is None else inner
+    if any(meant in network for network in INNER):
         return False
-    return found.is_global and not found.is_multicast and not found.is_reserved if inner is None else True
+    return meant.is_global and (inner is not None or not (meant.is_multicast or meant.is_reserved))
 
 
 def _inner(address: IPv6Address) -> IPv4Address | None:

@@ -7,6 +7,7 @@ web, follows few redirects, each looked at anew, and reads no body.
 
 import re
 import socket
+import ssl
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from html.parser import HTMLParser
@@ -142,30 +143,41 @@ INTERNET = Net(resolve, is_public, frozenset(PORTS.values()))
 
 
 def ask_all(urls: Sequence[str], *, net: Net = INTERNET, seconds: float = ALTOGETHER) -> list[Judged]:
-    """Open each link once, a few at a time; whoever has not answered in time does not answer."""
-    asked = urls[:MOST_LINKS]
+    """Open each link once, a few at a time; whoever has not answered in time does not answer, and is hung up on."""
+    asked, trusted = urls[:MOST_LINKS], httpx2.create_ssl_context()
+    clients = [_client(trusted) for _ in asked]
     pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="links")
-    futures = [pool.submit(ask, url, net=net) for url in asked]
-    wait(futures, timeout=seconds)
+    futures = [pool.submit(_follow, client, url, net) for client, url in zip(clients, asked, strict=True)]
+    in_time = wait(futures, timeout=seconds).done
     pool.shutdown(wait=False, cancel_futures=True)
+    for client in clients:
+        client.close()  # a site that answers for ever would keep its thread for ever
     return [
-        future.result() if future.done() and not future.cancelled() else Judged(url, "bad", NO_ANSWER)
+        future.result() if future in in_time else Judged(url, "bad", NO_ANSWER)
         for url, future in zip(asked, futures, strict=True)
     ]
 
 
 def ask(url: str, *, net: Net = INTERNET) -> Judged:
     """Whether the link opens, and where it ends."""
+    with _client(httpx2.create_ssl_context()) as client:
+        return _follow(client, url, net)
+
+
+def _client(trusted: ssl.SSLContext) -> httpx2.Client:
+    return httpx2.Client(verify=trusted, timeout=SECONDS, follow_redirects=False, trust_env=False)
+
+
+def _follow(client: httpx2.Client, url: str, net: Net) -> Judged:
     here = url
-    with httpx2.Client(timeout=SECONDS, follow_redirects=False, trust_env=False) as client:
-        for _ in range(MOST_HOPS):
-            found = _hop(client, here, net)
-            if isinstance(found, Text):
-                return Judged(url, "bad", found)
-            if found.has_redirect_location:
-                here = _joined(here, found.headers["Location"])
-                continue
-            return _answered(url, here, found.status_code)
+    for _ in range(MOST_HOPS):
+        found = _hop(client, here, net)
+        if isinstance(found, Text):
+            return Judged(url, "bad", found)
+        if found.has_redirect_location:
+            here = _joined(here, found.headers["Location"])
+            continue
+        return _answered(url, here, found.status_code)
     return Judged(url, "bad", IN_CIRCLES)
 
 

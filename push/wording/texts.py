@@ -88,7 +88,8 @@ def _of_language(channel: str, words: Any) -> dict[str, str]:
         raise _invalid("文案的格式不对。", "the texts have another shape.")
     if any("\0" in each for each in words.values()):
         raise _invalid("文案里有不能用的字符。", "a text has a character that no text can have.")
-    said = {part: text.strip() for part, text in words.items() if text.strip()}
+    said = {part: " ".join(text.split()) if part == "title" else text.strip() for part, text in words.items()}
+    said = {part: text for part, text in said.items() if text}
     for part, text in said.items():
         if len(text) > LONGEST[part]:
             raise _invalid("标题或内容太长。", "a title or text is too long.")

@@ -433,6 +433,7 @@ def test_a_segment_cannot_contain_itself_nor_another_chains(chain):
     [
         pytest.param({"not": {"not": {"not": {"not": {"not": {"not": one("points", "at_least", 1)}}}}}}, id="too deep"),
         pytest.param({"all": [one("points", "at_least", 1)] * 61}, id="too many"),
+        pytest.param({"any": [{"not": {"all": []}}] * 100}, id="too many groups"),
         pytest.param({"all": [], "any": []}, id="two groups in one"),
         pytest.param({"any": []}, id="any of nothing"),
         pytest.param(one("spend", "at_least", {"cents": 1.5, "days": None}), id="half a cent"),

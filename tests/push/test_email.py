@@ -125,3 +125,12 @@ def test_english_readers_get_english_words():
     mail = compose(Message(**(MESSAGE.__dict__ | {"language": "en"})), "cards@snowpeak.example")
 
     assert "Unsubscribe here" in mail.get_body(("plain",)).get_content()
+
+
+@pytest.mark.parametrize("breaks", ["\n", "\r\n", "\u2028", "\x85", "\x0b"])
+def test_a_title_of_several_lines_is_a_subject_of_one_and_no_header_more(breaks):
+    mail = compose(
+        Message(**(MESSAGE.__dict__ | {"title": f"周五{breaks}Bcc: eve@example.com"})), "cards@snowpeak.example"
+    )
+
+    assert (mail["Subject"], mail["Bcc"]) == ("周五 Bcc: eve@example.com", None)

@@ -68,10 +68,23 @@ class Site(BaseHTTPRequestHandler):
         if self.path == "/slow":
             time.sleep(3)
         self.send_response(status)
+        if self.path == "/endless":
+            self.drip()
+            return
         if location:
             self.send_header("Location", location.replace("PORT", str(self.server.server_address[1])))
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+    def drip(self) -> None:
+        """One header after the other, always before anybody loses patience."""
+        try:
+            while True:
+                self.send_header("X-More", "x")
+                self.flush_headers()
+                time.sleep(0.1)
+        except OSError:
+            pass
 
     def log_message(self, *_args: object) -> None:
         """Quiet."""
@@ -136,6 +149,10 @@ def test_names_without_an_address_and_sites_that_do_not_answer_are_told_apart(si
         "http://169.254.169.254/latest/meta-data/",
         "http://0x7f.0.0.1/",
         "http://10.1.2.3:80/",
+        "http://192.0.0.192/opc/v2/",
+        "http://168.63.129.16/machine",
+        "http://[fec0::1]/",
+        "http://[64:ff9b::a83f:8110]/",
         "https://example.com:22/",
         "gopher://example.com/",
         "http://user@example.com/",
@@ -169,3 +186,13 @@ def test_a_site_that_takes_its_time_holds_up_nobody(site):
 
     assert time.monotonic() - begun < 2.5
     assert ("not answer" in slow.words.en, quick.tone) == (True, "good")
+
+
+def test_a_site_that_never_comes_to_an_end_keeps_no_thread(site):
+    (endless,) = ask_all([f"{site}/endless"], net=HERE, seconds=0.5)
+
+    assert "not answer" in endless.words.en
+    waits_until = time.monotonic() + 5
+    while any(thread.name.startswith("links") for thread in threading.enumerate()):
+        assert time.monotonic() < waits_until
+        time.sleep(0.05)

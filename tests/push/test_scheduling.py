@@ -109,6 +109,13 @@ def test_a_recurring_campaign_without_a_day_left_is_refused():
         first_due(weekly("wed", at="12:00", until="2026-05-26"), "Asia/Shanghai", now=NOON)
 
 
+def test_an_event_whose_last_day_is_over_cannot_begin():
+    schedule = check_schedule({"kind": "event", "event": "joined", "until": "2026-05-19"})
+
+    with pytest.raises(ScheduleInvalid):
+        first_due(schedule, "Asia/Shanghai", now=NOON)
+
+
 def test_a_message_stays_fresh_as_long_as_said():
     assert stale_after(check_schedule({"kind": "now", "fresh_hours": 3}), NOON) == NOON + timedelta(hours=3)
     assert stale_after(check_schedule({"kind": "now"}), NOON) == NOON + timedelta(hours=24)
@@ -127,6 +134,8 @@ def test_a_message_stays_fresh_as_long_as_said():
         {"kind": "recurring", "weekdays": [1], "time": "18:00"},
         {"kind": "recurring", "weekdays": ["mon"], "time": "25:00"},
         {"kind": "recurring", "weekdays": ["mon"], "time": "18:00", "until": "soon"},
+        {"kind": "recurring", "weekdays": ["mon"], "time": "18:00", "until": "9999-12-31"},
+        {"kind": "event", "event": "joined", "until": "0001-01-01"},
         {"kind": "now", "fresh_hours": 0},
         {"kind": "now", "fresh_hours": True},
     ],

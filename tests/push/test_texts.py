@@ -171,3 +171,9 @@ def test_a_message_keeps_the_words_it_went_out_with(app):
 
     assert inbox_of(member.wallet_id)[0].title.zh == "先"
     assert db.session.scalars(db.select(Run)).one().texts["A"]["inbox"]["zh"]["title"] == "先"
+
+
+def test_a_title_is_one_line():
+    said = check_texts({"A": {"email": {"zh": {"title": "周五\u2028半价 ", "body": "上\n下"}}}}, {"A"}, "zh")
+
+    assert said["A"]["email"]["zh"] == {"title": "周五 半价", "body": "上\n下"}

@@ -265,6 +265,8 @@ def test_a_subscription_is_kept_as_it_is_checked(service):
         "https://push.example:8443/1",
         "https://push.example@evil.example/1",
         "https://evilpush.example/1",
+        "https://10.0.0.1\\.push.example/1",
+        "https://10.0.0.1%2f.push.example/1",
         "https://10.0.0.1/1",
         "https://localhost/1",
         "https://push.example/\r\nX: y",
