@@ -17,6 +17,7 @@ from push.timing.policies import get_oversight
 SENT_BACK = "campaign sent back"
 WRITTEN = ("campaign created", "campaign edited", "campaign reworded")
 LONGEST_REASON = 200
+KEY = "key:"  # begins the name of an author that is an API key
 READABLE = (CampaignState.DRAFT, CampaignState.MISSED, CampaignState.PAUSED)  # it waits, and can be read
 UNSUBMITTED = dict.fromkeys(("submitted_at", "submitted_by", "approved_at", "approved_by"))
 
@@ -48,12 +49,11 @@ def approve_campaign(
 ) -> Campaign:
     """Approve what was submitted; it still has to be scheduled. Needs an open transaction.
 
-    The second person neither submitted it nor wrote it as it stands. ``submitted_at`` is of the submission that he has
-    read: another one is another message. Raises CampaignNotFound, CampaignNotSubmitted, CampaignSecondPersonNeeded,
-    CampaignChanged.
+    The second person neither submitted it nor wrote it as it stands, nor made the key that did. ``submitted_at`` is of
+    the submission that he has read: another one is another message. Raises CampaignNotFound, CampaignNotSubmitted,
+    CampaignSecondPersonNeeded, CampaignChanged.
     """
-    get_campaign(chain_id, campaign_id)
-    if _last_writer(chain_id, campaign_id) == by.name:
+    if by.name in _first_people(get_campaign(chain_id, campaign_id)):
         raise errors.CampaignSecondPersonNeeded()
     is_read = () if submitted_at is None else (Campaign.submitted_at == submitted_at,)
     conditions = (Campaign.submitted_by != by.name, Campaign.approved_at.is_(None), *is_read)
@@ -116,7 +116,23 @@ def find_reason(campaign: Campaign) -> str | None:
 def may_approve(campaign: Campaign, reader: str) -> bool:
     """Whether this person is the second one, for what waits."""
     waits = campaign.submitted_at is not None and campaign.approved_at is None and campaign.state in READABLE
-    return waits and reader not in (campaign.submitted_by, _last_writer(campaign.chain_id, campaign.id))
+    return waits and reader not in _first_people(campaign)
+
+
+def _first_people(campaign: Campaign) -> set[str | None]:
+    """Who submitted it and who wrote it as it stands. A key is nobody: it speaks for whoever made it."""
+    names = {campaign.submitted_by, _last_writer(campaign.chain_id, campaign.id)}
+    return names | {_maker(campaign.chain_id, name) for name in names if name and name.startswith(KEY)}
+
+
+def _maker(chain_id: int, key: str) -> str | None:
+    made = select(AuditEntry.actor).where(
+        AuditEntry.chain_id == chain_id,
+        AuditEntry.object_kind == "key",
+        AuditEntry.object_id == int(key.removeprefix(KEY)),
+        AuditEntry.action == "key created",
+    )
+    return db.session.scalar(made.limit(1))
 
 
 def _last_writer(chain_id: int, campaign_id: int) -> str | None:

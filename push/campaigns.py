@@ -101,12 +101,13 @@ def schedule_campaign(
     """Let a draft, or one that was missed, go out by its schedule or by another. Needs an open transaction.
 
     What goes out at once waits ten minutes, in which ``stop_campaign`` takes it back. Where the chain wants a second
-    person, CampaignNeedsApproval without his word; another schedule than the one he read is another campaign.
+    person, CampaignNeedsApproval without his word; another schedule than the one he read is another campaign. One that
+    was missed may go at another time, once.
     """
     seen = get_campaign(chain_id, campaign_id)
     checked_schedule = scheduling.check_schedule(schedule or seen.schedule)
-    is_another = checked_schedule != seen.schedule and seen.state != CampaignState.MISSED
-    if is_another and get_oversight(chain_id).needs_approval:
+    is_later = seen.state == CampaignState.MISSED and checked_schedule["kind"] in ("now", "at")
+    if checked_schedule != seen.schedule and not is_later and get_oversight(chain_id).needs_approval:
         raise errors.CampaignNeedsApproval()
     chain = db.session.get_one(Chain, chain_id)
     due = scheduling.first_due(checked_schedule, chain.timezone, now=now, zones=zones_of(chain))

@@ -132,6 +132,16 @@ class SegmentInUse(Conflict):
     )
 
 
+class SegmentApproved(Conflict):
+    """A second person approved a campaign for the people it means now, and it is about to go out."""
+
+    code = "segment_approved"
+    sentence = Text(
+        "{names}是按现在这个人群批准的，正等着发送。先停下来，再改人群。",
+        "{names} was approved for the people it means now, and is about to go out. Stop it first, then change this.",
+    )
+
+
 class ScheduleInvalid(WithProblem):
     """A time that is not one, or lies behind us."""
 

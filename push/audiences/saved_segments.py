@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, select, update
+from sqlalchemy import Row, Select, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from core import audit
@@ -13,12 +13,16 @@ from core.audit import Author
 from core.db import db
 from core.text import Text
 from push import errors
+from push.approving import READABLE, UNSUBMITTED
 from push.audiences.conditions.kinds import listed
 from push.audiences.models import ReadyMade, Segment
 from push.audiences.segments import SAVED, Node, check_audience, saved_in
 from push.models import Campaign, CampaignState
+from push.timing.policies import get_oversight
+from push.timing.scheduling import REPEATING
 
 LONGEST_NAME = 60
+AGAIN = (*REPEATING, "event")  # schedules whose audience is looked up anew
 OPEN = (
     CampaignState.DRAFT,
     CampaignState.SCHEDULED,
@@ -69,13 +73,16 @@ def create_segment(
 def change_segment(chain_id: int, segment_id: int, name: str, rules: Any, *, by: Author, now: datetime) -> Segment:
     """Another name or other rules, for every campaign that is made of it. Needs an open transaction.
 
-    With other rules a ready-made segment is the chain's own from now on.
+    With other rules a ready-made segment is the chain's own from now on, and what a second person approved for it has
+    to be approved anew: raises SegmentApproved when that is about to go out.
     """
     name = _checked_name(name)
     _hold_all(chain_id)  # two changes at once could put each of two segments into the other
     before = _kept(_standing(chain_id, segment_id))
     checked = check_audience(chain_id, rules, within=frozenset({segment_id}))
     own: dict[str, Any] = {} if checked == before["audience"] else {"ready_made": None}
+    if own and get_oversight(chain_id).needs_approval:
+        _take_approvals(chain_id, segment_id)
     with _one_name():
         segment = _write(chain_id, segment_id, name=name, rules=checked, **own)
     _note("segment changed", segment, by, now, before=before, after=_kept(segment))
@@ -162,6 +169,26 @@ def campaigns_of(chain_id: int, segment_id: int) -> list[Row[Any]]:
     while more := {row.id for row in others if row.id not in reached and saved_in(row.rules) & reached}:
         reached |= more
     return [row for row in db.session.execute(_open_campaigns(chain_id)) if saved_in(row.rules) & reached]
+
+
+def _take_approvals(chain_id: int, segment_id: int) -> None:
+    """Whoever approved a campaign made of the segment approved other people. What has gone, or is going, is frozen."""
+    ids = [row.id for row in campaigns_of(chain_id, segment_id)]
+    still_to_go = or_(Campaign.state == CampaignState.SCHEDULED, Campaign.schedule["kind"].as_string().in_(AGAIN))
+    going = db.session.scalars(
+        select(Campaign.name).where(
+            Campaign.id.in_(ids), Campaign.state.in_((CampaignState.SCHEDULED, CampaignState.RUNNING)), still_to_go
+        )
+    ).all()
+    if going:
+        names = [f"“{name}”" for name in going]
+        raise errors.SegmentApproved(names=Text("、".join(names), listed(names, "and")))
+    db.session.execute(
+        update(Campaign)
+        .where(Campaign.id.in_(ids), Campaign.state.in_(READABLE))
+        .values(**UNSUBMITTED)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _open_campaigns(chain_id: int) -> Select[Any]:

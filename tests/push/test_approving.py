@@ -5,9 +5,12 @@ import pytest
 from core.audit import Author
 from core.db import db, transaction
 from push import approving, campaigns, errors
+from push.audiences.saved_segments import change_segment, create_segment, only_segment
 from push.campaigns import Draft
 from push.models import Campaign, CampaignState
 from push.timing.policies import Oversight, PolicyInvalid, get_oversight, set_oversight
+from stores import keys
+from stores.models import Role
 from tests.factories import NOON, make_chain
 from tests.push.pushing import TEXT, start
 
@@ -204,3 +207,90 @@ def test_oversight_that_makes_no_sense_is_refused(chain, nonsense):
         set_oversight(chain.id, Oversight(**nonsense), by=ANN, now=NOON)
 
     assert get_oversight(chain.id) == Oversight(needs_approval=True)
+
+
+def test_nobody_approves_what_a_key_of_his_wrote_and_submitted(chain):
+    with transaction():
+        key = keys.create_key(chain.id, name="till", role=Role.HQ_ADMIN, store_id=None, by=ANN, now=NOON)
+    by_key = Author(f"key:{key.id}")
+    draft = Draft(name="周五", audience={}, channels=["inbox"], **TEXT)
+    with transaction():
+        campaign = campaigns.create_campaign(chain.id, draft, by=by_key, now=NOON)
+    do(approving.submit_campaign, campaign, by=by_key)
+
+    assert (approving.may_approve(campaign, ANN.name), approving.may_approve(campaign, BEN.name)) == (False, True)
+    with pytest.raises(errors.CampaignSecondPersonNeeded):
+        do(approving.approve_campaign, campaign, by=ANN)
+    assert do(approving.approve_campaign, campaign, by=BEN).approved_by == BEN.name
+
+
+def make_missed(campaign):
+    do(approving.submit_campaign, campaign)
+    do(approving.approve_campaign, campaign, by=BEN)
+    with transaction():
+        db.session.get_one(Campaign, campaign.id).state = CampaignState.MISSED
+
+
+def test_what_was_approved_to_go_once_and_was_missed_does_not_go_every_week(campaign):
+    make_missed(campaign)
+
+    with pytest.raises(errors.CampaignNeedsApproval):
+        let_go(campaign, {"kind": "recurring", "weekdays": ["fri"], "time": "12:00"})
+    assert let_go(campaign, {"kind": "at", "at": "2030-01-01T10:00"}).state == CampaignState.SCHEDULED
+
+
+FEW = {"all": [{"field": "points", "op": "at_least", "value": 10**6}]}
+
+
+@pytest.fixture
+def segment(chain):
+    with transaction():
+        return create_segment(chain.id, "少数", FEW, by=ANN, now=NOON)
+
+
+@pytest.fixture
+def for_few(chain, segment):
+    """A campaign for a segment, by way of another, that was approved."""
+    with transaction():
+        outer = create_segment(chain.id, "外", only_segment(segment.id), by=ANN, now=NOON)
+        draft = Draft(name="周五", audience=only_segment(outer.id), channels=["inbox"], **TEXT)
+        campaign = campaigns.create_campaign(chain.id, draft, by=ANN, now=NOON)
+    do(approving.submit_campaign, campaign)
+    return do(approving.approve_campaign, campaign, by=BEN)
+
+
+def change(segment, rules, name="少数"):
+    with transaction():
+        change_segment(segment.chain_id, segment.id, name, rules, by=ANN, now=NOON)
+
+
+def test_whom_nobody_approved_is_not_written_to_by_changing_the_segment(segment, for_few):
+    change(segment, FEW, name="只有名字")
+    assert for_few.approved_at is not None
+
+    change(segment, {"all": []})
+
+    with pytest.raises(errors.CampaignNeedsApproval):
+        let_go(for_few)
+
+
+def test_the_segment_of_a_campaign_about_to_go_out_stays_as_it_was_approved(segment, for_few):
+    let_go(for_few)
+
+    with pytest.raises(errors.SegmentApproved) as refusal:
+        change(segment, {"all": []})
+    assert "“周五”" in refusal.value.say("zh")
+
+    do(campaigns.stop_campaign, for_few)
+    change(segment, {"all": []})
+
+
+def test_where_nobody_approves_a_segment_is_changed_at_any_time():
+    chain = make_chain()
+    with transaction():
+        segment = create_segment(chain.id, "少数", FEW, by=ANN, now=NOON)
+        draft = Draft(name="周五", audience=only_segment(segment.id), channels=["inbox"], **TEXT)
+        campaign = campaigns.create_campaign(chain.id, draft, by=ANN, now=NOON)
+    let_go(campaign)
+
+    change(segment, {"all": []})
