@@ -1,17 +1,20 @@
 """What became of a campaign's messages, variant by variant and channel by channel: from sent to spent.
 
 What a coupon did is counted by the coupon that came with the message. It came once, whichever channels carried it: it
-stands with each of them, and once in the whole.
+stands with each of them, and once in the whole. Where a run went on with other words, it stands with the words it first
+came with.
 """
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, select
+from sqlalchemy.orm import aliased
 
 from checkout.models import Checkout, CheckoutState, Redemption
 from core.db import db
-from push.models import Delivery, DeliveryState
+from push.models import Delivery, DeliveryState, Run
+from push.runs import whole_run
 from push.wording.models import Click
 
 SENT = (DeliveryState.SENT, DeliveryState.DELIVERED)
@@ -56,9 +59,10 @@ def funnel(chain_id: int, campaign_id: int, run_id: int | None = None) -> Funnel
     ours = _ours(chain_id, campaign_id, run_id)
     told = _told(ours)
     clicked = _clicked(ours, chain_id, campaign_id)
-    by_row = _coupons(ours, Delivery.variant, Delivery.channel)
-    by_variant = {key[0]: found for key, found in _coupons(ours, Delivery.variant).items()}
-    in_all = _coupons(ours).get((), {})
+    came = [*ours, *_came_first_with(run_id)]
+    by_row = _coupons(came, Delivery.variant, Delivery.channel)
+    by_variant = {key[0]: found for key, found in _coupons(came, Delivery.variant).items()}
+    in_all = _coupons(came).get((), {})
     parts = {key: counts._replace(clicked=clicked.get(key, 0), **by_row.get(key, {})) for key, counts in told.items()}
     rows = [Row(variant, channel, parts[variant, channel]) for variant, channel in sorted(parts)]
     variants = {
@@ -81,6 +85,16 @@ def count_clickers(chain_id: int, campaign_id: int, run_id: int | None = None) -
 def _ours(chain_id: int, campaign_id: int, run_id: int | None) -> list[ColumnElement[bool]]:
     ours = [Delivery.chain_id == chain_id, Delivery.campaign_id == campaign_id]
     return ours if run_id is None else [*ours, Delivery.run_id == run_id]
+
+
+def _came_first_with(run_id: int | None) -> list[ColumnElement[bool]]:
+    """Of one run: the coupons that had not come with the words before."""
+    before = [each for each in whole_run(db.session.get_one(Run, run_id)) if each < run_id] if run_id else []
+    if not before:
+        return []
+    earlier = aliased(Delivery)
+    same = (earlier.member_id == Delivery.member_id, earlier.coupon_id == Delivery.coupon_id)
+    return [~exists().where(earlier.run_id.in_(before), *same)]
 
 
 def _told(ours: list[ColumnElement[bool]]) -> dict[Key, Part]:
@@ -120,9 +134,11 @@ def _coupons(ours: list[ColumnElement[bool]], *by: Any) -> dict[tuple[str, ...],
         .group_by(*by)
     )
     names = [column.label(f"by_{place}") for place, column in enumerate(by)]
+    first_run = func.coalesce(Run.continues_run_id, Run.id).label("first_run_id")
     purchases = (
-        select(*names, Delivery.run_id, Checkout.id, (Checkout.payable_cents - Checkout.refunded_cents).label("net"))
+        select(*names, first_run, Checkout.id, (Checkout.payable_cents - Checkout.refunded_cents).label("net"))
         .select_from(Delivery)
+        .join(Run, Run.id == Delivery.run_id)
         .join(Redemption, and_(Redemption.coupon_id == Delivery.coupon_id, *_in_force()))
         .join(Checkout, and_(Checkout.id == Redemption.checkout_id, Checkout.state == CheckoutState.SETTLED))
         .where(*ours)

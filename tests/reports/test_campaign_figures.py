@@ -11,7 +11,9 @@ import time_machine
 from app.reports.control import control_totals
 from app.reports.question import Reader, ask
 from app.reports.streaming import export
+from core.db import db, transaction
 from push.effects.funnel import funnel
+from push.models import Delivery, Run
 from stores.models import Role
 from tests.factories import NOON, make_chain, make_key, make_staff
 from tests.pages import sign_in
@@ -111,6 +113,44 @@ def test_the_funnel_of_one_run_is_that_of_its_rows(client, told):
     assert found["whole"]["audience"] == total(rows, "deliveries")
     assert found["whole"]["spend_cents"] == total(rows, "spend_cents")
     assert sum(row["audience"] for row in found["rows"]) == found["whole"]["audience"]
+
+
+@pytest.fixture
+def continued(told):
+    """The same, had its second run been the rest of the first with other words: some have one coupon in both."""
+    first, second = (db.session.get_one(Run, run.id) for run in told.runs)
+    with transaction():
+        second.continues_run_id = first.id
+        come = {
+            each.member_id: each.coupon_id for each in told.deliveries if each.run_id == first.id and each.coupon_id
+        }
+        for each in told.deliveries:
+            if each.run_id == second.id and each.coupon_id and each.member_id in come:
+                db.session.get_one(Delivery, each.id).coupon_id = come[each.member_id]
+    return told
+
+
+def test_what_came_of_a_coupon_counts_once_though_the_run_went_on_with_other_words(client, continued):
+    coupons = {each.coupon_id for each in continued.deliveries if each.coupon_id}
+    used = [
+        each
+        for each in continued.redemptions
+        if each.coupon_id in coupons and each.undone_at is None and each.redeemed_at is not None
+    ]
+    bought = {each.checkout_id: continued.checkouts[each.checkout_id] for each in used}
+    spent = sum(each.payable_cents - each.refunded_cents for each in bought.values() if each.state == "settled")
+
+    rows = rows_of(continued, "campaigns")
+    whole = ask_api(client, continued)["whole"]
+
+    assert (whole["coupons"], whole["redeemed"], whole["spend_cents"]) == (len(coupons), len(used), spent)
+    assert (total(rows, "coupons"), total(rows, "redemptions")) == (len(coupons), len(used))
+    assert sum(each.discount_cents for each in used) == total(rows, "discount_cents")
+    for run in continued.runs:
+        (row,) = (each for each in rows if each["run_id"] == str(run.id))
+        found = ask_api(client, continued, run=run.id)["whole"]
+        figures = [found[name] for name in ("coupons", "redeemed", "spend_cents")]
+        assert figures == [int(row[name]) for name in ("coupons", "redemptions", "spend_cents")]
 
 
 @pytest.mark.parametrize("name", ["campaigns", "deliveries", "clicks"])

@@ -18,12 +18,20 @@ def _count_where(column: str, words: Iterable[str], prefix: str = "") -> str:
 COUNTS = f"{_count_where('state', DeliveryState)}, {_count_where('reason', SkipReason, 'skipped_')}"
 
 
+# A coupon counts with the words it first came with, where the run went on with other words (push/rewording.py).
+FIRST_CAME = """(u.continues_run_id IS NULL OR NOT EXISTS (
+        SELECT 1 FROM campaign_runs q JOIN deliveries p ON p.run_id = q.id
+        WHERE q.campaign_id = u.campaign_id AND q.id < u.id AND u.continues_run_id IN (q.id, q.continues_run_id)
+          AND p.member_id = d.member_id AND p.coupon_id = d.coupon_id))"""
+
+
 def run_parts(_sql: Spelling) -> str:
     """Counts per run of the period: deliveries by state and reason, clicks, coupons handed out and used, purchases."""
     period = "d.chain_id = :chain_id AND u.due_at >= :start AND u.due_at < :end"
     return f"""
 told AS (
-    SELECT d.run_id, COUNT(*) AS deliveries, COUNT(d.read_at) AS opened, COUNT(DISTINCT d.coupon_id) AS coupons,
+    SELECT d.run_id, COUNT(*) AS deliveries, COUNT(d.read_at) AS opened,
+           COUNT(DISTINCT CASE WHEN {FIRST_CAME} THEN d.coupon_id END) AS coupons,
            {COUNTS}
     FROM deliveries d JOIN campaign_runs u ON u.id = d.run_id
     WHERE {period}
@@ -42,7 +50,7 @@ each_redemption AS (
     FROM deliveries d
     JOIN campaign_runs u ON u.id = d.run_id
     JOIN redemptions r ON r.coupon_id = d.coupon_id AND r.undone_at IS NULL AND r.redeemed_at IS NOT NULL
-    WHERE {period}
+    WHERE {period} AND {FIRST_CAME}
 ),
 used AS (
     SELECT run_id, COUNT(*) AS redemptions, SUM(discount_cents) AS discount_cents
