@@ -13,6 +13,7 @@ from html import escape
 from urllib.parse import unquote, urlsplit
 
 from push.channels import Handed, Message, PermanentError, RetryError
+from push.wording.links import pieces
 
 TIMEOUT = 20  # seconds
 AWAY = 421  # the server itself says so; the other codes speak of one mailbox
@@ -144,7 +145,7 @@ def _as_text(message: Message) -> str:
 
 def _as_html(message: Message) -> str:
     title, *paragraphs = _paragraphs(message)
-    plain = "".join(f"<p>{escape(line)}</p>" for line in paragraphs if line.strip())
+    plain = "".join(f"<p>{_linked(line)}</p>" for line in paragraphs if line.strip())
     body = message.html or f'<h1 style="font-size:22px;line-height:1.35">{escape(title)}</h1>{plain}'
     return (
         f'<!doctype html><html lang="{message.language}"><body style="margin:0;background:#faf8f5;color:#1f1b16;'
@@ -156,6 +157,14 @@ def _as_html(message: Message) -> str:
         f'<p style="margin-top:40px;font-size:13px;color:#6f675c">'
         f'<a href="{escape(message.unsubscribe_url)}" style="color:#6f675c">{UNSUBSCRIBE[message.language]}</a></p>'
         f"</div></body></html>\n"
+    )
+
+
+def _linked(line: str) -> str:
+    """A line of text as HTML, its addresses as links: not every mail program makes them ones by itself."""
+    return "".join(
+        f'<a href="{escape(part)}" style="color:#1f1b16">{escape(part)}</a>' if is_address else escape(part)
+        for part, is_address in pieces(line)
     )
 
 

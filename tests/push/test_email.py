@@ -1,6 +1,7 @@
 """E-mail, spoken with a real SMTP server."""
 
 import socket
+from dataclasses import replace
 from email.utils import getaddresses
 
 import pytest
@@ -47,6 +48,14 @@ def test_a_mail_arrives_with_its_text_in_both_forms(server):
     assert all(part in text for part in ("今天第二份半价。", "满30减5", MESSAGE.url, MESSAGE.unsubscribe_url))
     html = mail.get_body(("html",)).get_content()
     assert all(part in html for part in ("&lt;b&gt;", "玩得开心", "&amp;", MESSAGE.unsubscribe_url))
+
+
+def test_addresses_in_the_text_are_links_in_the_html():
+    mail = compose(replace(MESSAGE, body='看看 https://cards.example/l/x?a=1&b="2"，<b>再见'), "cards@snowpeak.example")
+
+    html = mail.get_body(("html",)).get_content()
+    assert '<a href="https://cards.example/l/x?a=1&amp;b=" ' in html
+    assert ">https://cards.example/l/x?a=1&amp;b=</a>&quot;2&quot;，&lt;b&gt;再见</p>" in html
 
 
 def test_it_can_be_unsubscribed_by_one_click(server):
