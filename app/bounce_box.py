@@ -15,7 +15,7 @@ MOST_AT_ONCE = 200  # mails in one go
 PROBLEMS = (imaplib.IMAP4.error, OSError)
 
 
-def read_bounces(url: str) -> int:
+def read_bounces(url: str, secret_key: str = "") -> int:
     """Read what is new in ``imaps://user:password@host/FOLDER``; how many mails were read.
 
     A mail is marked as seen once what it tells is written down: one that is read twice tells nothing new. Raises
@@ -26,7 +26,7 @@ def read_bounces(url: str) -> int:
         for number in _unseen(box)[:MOST_AT_ONCE]:
             raw = _fetched(box, number)
             with transaction():
-                take_report(raw, now=utc_now())
+                take_report(raw, now=utc_now(), secret_key=secret_key)
             box.uid("STORE", number, "+FLAGS", r"(\Seen)")
             count += 1
     return count

@@ -176,7 +176,7 @@ class Clock:
             if not self._holds(utc_now()):
                 return 0
             try:
-                return read_bounces(self._settings.bounces_url)
+                return read_bounces(self._settings.bounces_url, self._settings.secret_key)
             except PROBLEMS as problem:
                 log.warning("the mailbox of bounces cannot be read: %s", type(problem).__name__)
                 return 0

@@ -37,7 +37,7 @@ def channels_of(settings: Settings) -> dict[PushChannel, Channel]:
     """The channels that are set up. The inbox is not among them: it needs nothing."""
     channels: dict[PushChannel, Channel] = {}
     if settings.smtp_url:
-        channels[PushChannel.EMAIL] = EmailChannel(settings.smtp_url, settings.mail_from)
+        channels[PushChannel.EMAIL] = EmailChannel(settings.smtp_url, settings.mail_from, settings.secret_key)
     if settings.gateway_url:
         channels[PushChannel.GATEWAY] = GatewayChannel(
             settings.gateway_url, settings.gateway_secret, parallel=-(-settings.gateway_parallel // LANES)

@@ -2,6 +2,7 @@
 
 import hmac
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import current_app, request
@@ -21,6 +22,7 @@ bp = api_blueprint("outcomes", "What providers tell of messages they took")
 
 WINDOW_SECONDS = 300
 MOST_RECEIPTS = 500  # in one call
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 SOURCE = "gateway receipt"
 STATUSES = {
     ReceiptStatus.DELIVERED: "it arrived",
@@ -63,7 +65,11 @@ class ReceiptSchema(Schema):
         metadata={"description": "the provider's code for what went wrong; no number and no name in it"},
     )
     at = fields.AwareDateTime(
-        format="iso", load_default=None, allow_none=True, metadata={"description": "now, unless told"}
+        format="iso",
+        load_default=None,
+        allow_none=True,
+        validate=validate.Range(min=EARLIEST),
+        metadata={"description": "now, unless told"},
     )
 
 

@@ -33,7 +33,7 @@ def group(box: bool) -> None:
     raw = sys.stdin.buffer.read(LARGEST + 1)
     try:
         with transaction():
-            known = take_report(raw, now=utc_now())
+            known = take_report(raw, now=utc_now(), secret_key=current_app.extensions["settings"].secret_key)
     except DBAPIError as problem:
         click.echo(type(problem.orig).__name__, err=True)
         raise click.exceptions.Exit(TRY_AGAIN) from None
@@ -41,11 +41,12 @@ def group(box: bool) -> None:
 
 
 def _read_box() -> None:
-    url = current_app.extensions["settings"].bounces_url
+    settings = current_app.extensions["settings"]
+    url = settings.bounces_url
     if not url:
         raise click.ClickException(say(NO_BOX))
     try:
-        count = read_bounces(url)
+        count = read_bounces(url, settings.secret_key)
     except PROBLEMS as problem:
         raise click.ClickException(say(BOX_AWAY, why=type(problem).__name__)) from None
     click.echo(say(READ, count=count), err=True)

@@ -1,35 +1,37 @@
 """What mail servers send back: reports that a mail could not be delivered (RFC 3464), and complaints (RFC 5965).
 
-A report names the mail by its envelope id, or by the Message-ID that it quotes: both are our message key. It changes
-nothing unless it also knows the member's address.
+A report names the mail by its envelope id, or by the Message-ID that it quotes: both are our message key with its seal.
+It changes nothing unless the seal is ours, for keys can be guessed, and it also knows the member's address.
 """
 
+import hmac
 import re
 from collections.abc import Iterator
 from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import Message
 
-from push.channels.email import ENHANCED, NOBODY_THERE
+from push.channels.email import ENHANCED, NOBODY_THERE, SEAL, seal_of
 from push.channels.receipts import Receipt, ReceiptStatus, take_receipts
 from push.models import PushChannel
 
-KEY = re.compile(r"kq-[0-9a-f]{1,12}-[0-9]{1,18}")
+KEY = re.compile(rf"(kq-[0-9a-f]{{1,12}}-[0-9]{{1,18}})(?:-([0-9a-f]{{{SEAL}}}))?")
 ENCODED = re.compile(r"\+([0-9A-F]{2})")
 ADDRESS = re.compile(r"[^\s<>;]+@[^\s<>;]+")
 LARGEST = 10 * 1024 * 1024  # bytes; a report is small
 SOURCE = "mail complaint"
 
 
-def take_report(raw: bytes, *, now: datetime) -> int:
+def take_report(raw: bytes, *, now: datetime, secret_key: str = "") -> int:
     """Note what a mail to the bounce address tells; how many deliveries it was about. Needs an open transaction.
 
-    A mail that is no report, or is about nothing of ours, changes nothing.
+    A mail that is no report, or is about nothing of ours, changes nothing. ``secret_key`` is the one that sealed the
+    keys of our mails.
     """
-    return take_receipts(PushChannel.EMAIL, read_report(raw), source=SOURCE, now=now)
+    return take_receipts(PushChannel.EMAIL, read_report(raw, secret_key), source=SOURCE, now=now)
 
 
-def read_report(raw: bytes) -> list[Receipt]:
+def read_report(raw: bytes, secret_key: str = "") -> list[Receipt]:
     """What a mail says about mails of ours. Delays are no news: the mail may still arrive."""
     if len(raw) > LARGEST:
         return []
@@ -37,21 +39,21 @@ def read_report(raw: bytes) -> list[Receipt]:
         mail = message_from_bytes(raw, policy=policy.default)
         kind = mail.get_content_type(), str(mail.get_param("report-type") or "").lower()
         if kind == ("multipart/report", "delivery-status"):
-            return list(_bounces(mail))
+            return list(_bounces(mail, secret_key))
         if kind == ("multipart/report", "feedback-report"):
-            return list(_complaints(mail))
+            return list(_complaints(mail, secret_key))
     except (ValueError, LookupError, TypeError, AttributeError):  # whatever strangers write into a mail
         return []
     return []
 
 
-def _bounces(mail: Message) -> Iterator[Receipt]:
+def _bounces(mail: Message, secret_key: str) -> Iterator[Receipt]:
     status = _part(mail, "message/delivery-status")
     if status is None:
         return
     groups = [group for group in status.get_payload() if isinstance(group, Message)]
     envelope = next((_said(group, "Original-Envelope-Id") for group in groups if "Original-Envelope-Id" in group), "")
-    key = _key(_decoded(envelope)) or _quoted_key(mail)
+    key = _key(_decoded(envelope), secret_key) or _quoted_key(mail, secret_key)
     if not key:
         return
     for group in groups:
@@ -63,8 +65,8 @@ def _bounces(mail: Message) -> Iterator[Receipt]:
             yield Receipt(kind, message_key=key, address=address, error=f"bounced {code}")
 
 
-def _complaints(mail: Message) -> Iterator[Receipt]:
-    report, key = _part(mail, "message/feedback-report"), _quoted_key(mail)
+def _complaints(mail: Message, secret_key: str) -> Iterator[Receipt]:
+    report, key = _part(mail, "message/feedback-report"), _quoted_key(mail, secret_key)
     if report is None or not key:
         return
     said = next((each for each in report.get_payload() if isinstance(each, Message)), report)
@@ -82,11 +84,12 @@ def _addresses(group: Message) -> set[str]:
     return {found[0] for each in told if (found := ADDRESS.search(each))}
 
 
-def _quoted_key(mail: Message) -> str:
+def _quoted_key(mail: Message, secret_key: str) -> str:
     quoted = _quoted(mail)
     if quoted is None:
         return ""
-    return _key(_said(quoted, "X-Message-Key")) or _key(_said(quoted, "Message-ID"))
+    beside = f"{_said(quoted, 'X-Message-Key')}-{_said(quoted, 'X-Message-Seal')}"
+    return _key(beside, secret_key) or _key(_said(quoted, "Message-ID"), secret_key)
 
 
 def _quoted(mail: Message) -> Message | None:
@@ -109,8 +112,12 @@ def _said(part: Message, header: str) -> str:
     return str(part.get(header, "")).strip()
 
 
-def _key(text: str) -> str:
-    return found[0] if (found := KEY.search(text)) else ""
+def _key(text: str, secret_key: str) -> str:
+    """The message key in a text, if it is sealed by us."""
+    found = KEY.search(text)
+    if found is None:
+        return ""
+    return found[1] if hmac.compare_digest(seal_of(found[1], secret_key), found[2] or "") else ""
 
 
 def _decoded(text: str) -> str:

@@ -1,6 +1,7 @@
 """E-mail by SMTP, with the headers by which mail programs offer one-click unsubscribing (RFC 2369, RFC 8058)."""
 
 import asyncio
+import hmac
 import re
 import smtplib
 import ssl
@@ -16,6 +17,7 @@ from push.channels import Handed, Message, PermanentError, RetryError
 from push.wording.links import pieces
 
 TIMEOUT = 20  # seconds
+SEAL = 16  # signs, of hexadecimal numbers
 AWAY = 421  # the server itself says so; the other codes speak of one mailbox
 UNSUBSCRIBE = {"zh": "不想再收到这样的邮件？点这里退订", "en": "No more of these? Unsubscribe here"}
 WITH_COUPON = {
@@ -30,12 +32,16 @@ OPEN = {"zh": "打开卡包", "en": "Open the wallet"}
 
 
 class EmailChannel:
-    """One connection to ``smtp://user:password@host:587`` (STARTTLS when offered) or ``smtps://…:465``."""
+    """One connection to ``smtp://user:password@host:587`` (STARTTLS when offered) or ``smtps://…:465``.
+
+    ``secret_key`` seals the keys that mails carry, so that nobody can report on a mail that he has not seen.
+    """
 
     parallel = 1
 
-    def __init__(self, url: str, mail_from: str) -> None:
+    def __init__(self, url: str, mail_from: str, secret_key: str = "") -> None:
         self._url = urlsplit(url)
+        self._secret_key = secret_key
         self._from = parseaddr(mail_from)[1] or mail_from
         self._connection: smtplib.SMTP | None = None
 
@@ -47,7 +53,7 @@ class EmailChannel:
         await asyncio.to_thread(self._hang_up)
 
     def _send(self, message: Message) -> None:
-        mail = compose(message, self._from)
+        mail = compose(message, self._from, seal_of(message.key, self._secret_key))
         try:
             self._hand_over(mail, message.to)
         except smtplib.SMTPNotSupportedError:
@@ -88,7 +94,7 @@ class EmailChannel:
         of_mail: Sequence[str] = ()
         of_recipient: Sequence[str] = ()
         if connection.has_extn("dsn") and to.isascii():
-            of_mail = (f"ENVID={_spelled(mail['X-Message-Key'])}", "RET=HDRS")
+            of_mail = (f"ENVID={_spelled(_sealed(mail))}", "RET=HDRS")
             of_recipient = ("NOTIFY=FAILURE", f"ORCPT=rfc822;{_spelled(to)}")
         connection.send_message(mail, self._from, [to], mail_options=of_mail, rcpt_options=of_recipient)
 
@@ -113,8 +119,17 @@ class EmailChannel:
         return connection
 
 
-def compose(message: Message, mail_from: str) -> EmailMessage:
-    """The mail: text and HTML, its key as Message-ID. Raises PermanentError for an address that is none."""
+def seal_of(key: str, secret_key: str) -> str:
+    """What only we can write beside a message key; nothing without a secret."""
+    return hmac.digest(secret_key.encode(), f"mail {key}".encode(), "sha256").hex()[:SEAL] if secret_key else ""
+
+
+def _sealed(mail: EmailMessage) -> str:
+    return str(mail["Message-ID"]).strip("<>").partition("@")[0]
+
+
+def compose(message: Message, mail_from: str, seal: str = "") -> EmailMessage:
+    """The mail: text and HTML, its sealed key as Message-ID. Raises PermanentError for an address that is none."""
     mail = EmailMessage()
     try:
         mail["To"] = Address(addr_spec=message.to)
@@ -123,11 +138,14 @@ def compose(message: Message, mail_from: str) -> EmailMessage:
         raise PermanentError("not an address") from None
     mail["Subject"] = " ".join(message.title.split())  # a header is one line
     mail["Date"] = formatdate()
-    mail["Message-ID"] = f"<{message.key}@{mail_from.rpartition('@')[2]}>"
+    sealed = f"{message.key}-{seal}" if seal else message.key
+    mail["Message-ID"] = f"<{sealed}@{mail_from.rpartition('@')[2]}>"
     mail["List-Unsubscribe"] = f"<{message.unsubscribe_url}>"
     mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Message-Key"] = message.key
+    if seal:
+        mail["X-Message-Seal"] = seal  # where a server gives the mail a Message-ID of its own
     mail.set_content(_as_text(message))
     mail.add_alternative(_as_html(message), subtype="html")
     return mail

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from flask import current_app
 from sqlalchemy.exc import OperationalError
 
 from app import bounce_box
@@ -25,14 +26,14 @@ def chain(app):
 
 
 @pytest.fixture
-def reports(chain):
+def reports(app, chain):
     """Two members' mails that could not be delivered, and one that could."""
     code = make_store_code(make_store(chain))
     for name in ("lin", "wang", "zhao"):
         make_member(code, email=f"{name}@example.com")
     with reporting_server() as (server, url):
         server.dead = {"lin@example.com": ("failed", "5.1.1"), "wang@example.com": ("failed", "5.2.2")}
-        channel = EmailChannel(url, "cards@snowpeak.example")
+        channel = EmailChannel(url, "cards@snowpeak.example", app.extensions["settings"].secret_key)
         start(make_campaign(chain, "email"))
         send("email", channel)
         run_here(channel.close())
@@ -61,9 +62,13 @@ def run(app, monkeypatch):
     return invoke
 
 
+def read(url):
+    return read_bounces(url, current_app.extensions["settings"].secret_key)
+
+
 def test_a_mailbox_is_read_once(chain, box):
-    assert read_bounces(box.url) == 3
-    assert read_bounces(box.url) == 0
+    assert read(box.url) == 3
+    assert read(box.url) == 0
 
     assert outcomes() == Counter({("email", "failed", None): 2, ("email", "sent", None): 1})
     assert [kept.row.address for kept in list_suppressions(chain.id)] == ["lin@example.com"]
@@ -72,11 +77,11 @@ def test_a_mailbox_is_read_once(chain, box):
 def test_a_mailbox_that_breaks_off_is_read_on_later(chain, box):
     box.breaks_after = 1
     with pytest.raises((imaplib.IMAP4.error, OSError)):
-        read_bounces(box.url)
+        read(box.url)
     assert box.seen == {1}
 
     box.breaks_after = None
-    assert read_bounces(box.url) == 2
+    assert read(box.url) == 2
     assert Counter(row.state for row in deliveries()) == Counter({"failed": 2, "sent": 1})
 
 
@@ -86,14 +91,14 @@ def test_a_mail_is_not_marked_before_what_it_tells_is_written(box, monkeypatch):
 
     monkeypatch.setattr(bounce_box, "take_report", broken)
     with pytest.raises(OperationalError):
-        read_bounces(box.url)
+        read(box.url)
 
     assert box.seen == set()
 
 
 def test_a_wrong_password_is_said(box):
     with pytest.raises(imaplib.IMAP4.error):
-        read_bounces(box.url.replace("pass%40word", "wrong"))
+        read(box.url.replace("pass%40word", "wrong"))
 
 
 def test_the_clock_on_duty_reads_it_each_minute(app, box, monkeypatch):

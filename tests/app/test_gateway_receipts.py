@@ -214,3 +214,9 @@ def test_the_gateway_may_say_how_it_calls_a_message():
         run_here(channel.close())
 
     assert (handed.ref, other.ref) == ("vendor-7", None)
+
+
+def test_a_time_before_there_were_messages_is_refused(client, sent):
+    answer = tell(client, {"message_key": key_of(sent), "status": "delivered", "at": "0001-01-01T00:00:00+14:00"})
+
+    assert (answer.status_code, deliveries()[0].state) == (422, "sent")

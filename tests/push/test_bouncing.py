@@ -1,5 +1,6 @@
 """Reports of mail servers, made by one that speaks the protocol: what is dead is not written to again."""
 
+import re
 from collections import Counter
 from datetime import timedelta
 
@@ -162,6 +163,36 @@ def test_a_report_by_somebody_who_does_not_know_the_address_changes_nothing(chai
 
     assert tell(forged) == 0
     assert [row.state for row in deliveries()] == ["sent"]
+
+
+@pytest.mark.parametrize("offers_dsn", [True, False])
+@pytest.mark.parametrize("quotes", ["text/rfc822-headers", "message/rfc822"])
+def test_a_report_on_a_mail_whose_key_was_guessed_changes_nothing(chain, lin, offers_dsn, quotes):
+    make_member(make_store_code(make_store(chain)), email="eve@example.com")
+    with reporting_server() as (handler, url):
+        handler.offers_dsn, handler.quotes = offers_dsn, quotes
+        handler.dead["eve@example.com"] = ("failed", "5.1.1")
+        channel = EmailChannel(url, "cards@snowpeak.example", "our secret")
+        start(make_campaign(chain, "email"))
+        send("email", channel)
+        run_here(channel.close())
+    of_lin, of_eve = (str(mail["X-Message-Key"]) for mail in sorted(handler.mails, key=lambda mail: mail["To"] < "f"))
+    (hers,) = handler.reports
+    forged = hers.replace(of_eve.encode(), of_lin.encode()).replace(b"eve@example.com", b"lin@example.com")
+
+    with transaction():
+        assert take_report(forged, now=NOON, secret_key="our secret") == 0
+        assert (
+            take_report(
+                re.sub(rb"(kq-[0-9a-f]+-[0-9]+)-[0-9a-f]{16}", rb"\1", forged), now=NOON, secret_key="our secret"
+            )
+            == 0
+        )
+    assert Counter(row.state for row in deliveries()) == Counter({"sent": 2})
+
+    with transaction():
+        assert take_report(hers, now=NOON, secret_key="our secret") == 1
+    assert [kept.row.address for kept in list_suppressions(chain.id)] == ["eve@example.com"]
 
 
 def test_the_next_channel_takes_over_after_a_bounce_even_when_the_run_was_over(app, chain, server):
