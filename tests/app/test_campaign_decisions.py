@@ -124,6 +124,7 @@ def test_the_list_and_the_front_page_say_what_waits(hq, watched):
         approving.submit_campaign(watched.id, campaign.id, by=Author("staff:99"), now=utc_now())
 
     assert "等待批准" in hq.get("/dashboard/campaigns").text
+    assert "等待批准" in page(hq, campaign).text
     front = hq.get("/dashboard/").text
     assert "等您批准" in front
     assert f'href="/dashboard/campaigns/{campaign.id}"' in front

@@ -317,6 +317,15 @@ def test_words_are_kept_as_a_template_under_a_name_that_is_free(hq, chain):
     assert "标题和内容都要写" in wrong
 
 
+def test_a_chain_without_templates_of_wechat_is_led_to_where_they_are_added(hq, chain, settings):
+    settings(wechat_appid="wx123", wechat_secret="s" * 32)
+    assert hq.get(f"{NEW}/new").text.count("还没有模板，先去添加。") == 2
+
+    template_of_vendor(chain, "wechat_template", "WX_1")
+
+    assert hq.get(f"{NEW}/new").text.count("还没有模板，先去添加。") == 1
+
+
 # --- looking --------------------------------------------------------------------------------------------------------
 
 

@@ -64,3 +64,12 @@ def test_a_missed_push_asks_within_the_width_of_a_phone(site, phone):
 
     expect(phone.get_by_text("Drop it", exact=True)).to_be_visible()
     assert phone.evaluate("document.documentElement.scrollWidth - innerWidth") == 0
+
+
+def test_what_an_empty_month_says_stands_within_its_panel(site, phone):
+    site.sign_in(phone, make_staff(make_chain()))
+
+    phone.goto(f"{site.url}/dashboard/campaigns/calendar")
+
+    said, panel = (phone.locator(where).bounding_box() for where in (".panel .empty", ".panel:has(.empty)"))
+    assert said["y"] + said["height"] <= panel["y"] + panel["height"]

@@ -105,7 +105,7 @@ def _pace(chain: Chain, run: Run, progress: Progress, now: datetime) -> str:
     if not progress.last_minute and next_at is not None:
         parts.append(str(_("waits until %(moment)s", moment=moment_shown(next_at, chain.timezone, now=now))))
     elif through_at is not None:
-        parts.append(str(_("through at about %(moment)s", moment=moment_shown(through_at, chain.timezone, now=now))))
+        parts.append(str(_("done by about %(moment)s", moment=moment_shown(through_at, chain.timezone, now=now))))
     if progress.last_minute and progress.later:
         count = ngettext("%(num)s message waits for its hour", "%(num)s messages wait for their hour", progress.later)
         parts.append(str(count))
