@@ -87,6 +87,8 @@ class Checking:
         return {"field": field, "op": op, "value": condition.check(self.chain_id, value)}
 
     def _saved(self, segment_id: Any, within: frozenset[int]) -> None:
+        if segment_id is None or segment_id == "":
+            raise refused("请选一个人群。", "choose a segment.")
         rules = rules_of(self.chain_id, segment_id) if is_whole(segment_id) else None
         if rules is None:
             raise refused("没有这个人群。", "there is no such segment.")

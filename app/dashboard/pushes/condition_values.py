@@ -169,7 +169,7 @@ READERS: dict[str, Callable[[Sequence[str], Options], Any]] = {
     "degrees": _degrees,
     "stores": _stores,
     "store": _store,
-    "segment": lambda typed, _: whole(typed[0]),
+    "segment": lambda typed, _: whole(typed[0]) if typed[0].strip() else None,
     **dict.fromkeys(WHOLES, _wholes),
     **dict.fromkeys(WORDS, lambda typed, _: list(typed)),
     **dict.fromkeys(("address", "channel", "purpose"), lambda typed, _: typed[0]),
