@@ -114,11 +114,14 @@ def _check(status: int, headers: Mapping[str, str]) -> None:
 
 async def _reference(answer: aiohttp.ClientResponse) -> str | None:
     """What the gateway calls the message, where it says so; nothing else of what it says is of interest."""
-    if answer.content_type != "application/json" or (answer.content_length or LONGEST_ANSWER) >= LONGEST_ANSWER:
-        return None
+    text = b""
     try:
-        said = await answer.json()
-    except ValueError:
+        async for part in answer.content.iter_any():
+            text += part
+            if len(text) > LONGEST_ANSWER:
+                return None
+        said = json.loads(text)
+    except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError):
         return None
     reference = said.get("ref") if isinstance(said, dict) else None
     return reference if isinstance(reference, str) and 0 < len(reference) <= LONGEST_REFERENCE else None

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import sleep
 
 import pytest
@@ -13,6 +14,7 @@ from push.runs import count_states
 from tests.factories import NOON, make_chain, make_store, make_store_code
 from tests.push.pushing import deliveries, make_campaign, make_member, send, start
 from tests.push.servers import SECRET, gateway
+from tests.push.standing import standing
 
 MESSAGE = Message(
     key="kq-1-7",
@@ -54,6 +56,41 @@ def test_a_message_arrives_signed_and_with_its_key(server, channel):
         "url": "https://cards.example/wallet/inbox",
         "unsubscribe_url": "https://cards.example/u/token",
     }
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference"),
+    [
+        (HEAD + b'\r\n{"ref": "vendor-9"}', "vendor-9"),  # neither type nor length, as small servers answer
+        (HEAD + b'Transfer-Encoding: chunked\r\n\r\n7\r\n{"ref":\r\nb\r\n"vendor-9"}\r\n0\r\n\r\n', "vendor-9"),
+        (HEAD + b"Content-Length: 2\r\n\r\nOK", None),
+        (HEAD + b"Content-Length: 4000\r\n\r\n" + b"[" * 4000, None),
+        (HEAD + b'\r\n{"ref": "vendor-9", "more": "' + b"x" * 5000 + b'"}', None),
+        (HEAD + b'Content-Length: 99\r\n\r\n{"ref": "vend', None),
+    ],
+)
+def test_what_was_taken_counts_as_sent_and_its_reference_is_read_however_it_is_answered(answer, reference):
+    with standing(ThreadingHTTPServer(("127.0.0.1", 0), RawAnswer)) as plain:
+        plain.raw = answer
+        channel = GatewayChannel(f"http://127.0.0.1:{plain.server_address[1]}", SECRET, timeout=2)
+        handed = run_here(channel.send(MESSAGE))
+        run_here(channel.close())
+
+    assert handed.ref == reference
+
+
+class RawAnswer(BaseHTTPRequestHandler):
+    """Answers with the bytes it is given."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.wfile.write(self.server.raw)
+
+    def log_message(self, *_):
+        pass
 
 
 def test_the_signature_is_that_of_timestamp_and_body():
