@@ -60,7 +60,7 @@ def reading(app, chain):
         ("state", "voided", "已撤销", "Voided"),
         ("role", "clerk", "店员", "Clerk"),
         ("kind", "cash", "满减", "Money off"),
-        ("channels", ["inbox", "email"], "消息、电子邮件", "Inbox, E-mail"),
+        ("channels", ["inbox", "email"], "卡包消息、电子邮件", "Wallet inbox, E-mail"),
         ("fields", ["name", "phone"], "称呼、手机", "name, phone"),
         ("fields", {"thing1": "{chain}"}, "thing1 = chain", "thing1 = chain"),
         ("texts", {"A": {"gateway": {"zh": {"template": "SMS_1"}}}}, "A: SMS_1", "A: SMS_1"),
