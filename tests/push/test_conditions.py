@@ -461,3 +461,19 @@ def test_members_of_another_chain_are_never_meant(chain, code):
     assert meant(chain, {"not": one("spend", "at_least", {"cents": 1, "days": None})}) == {mine.member_id}
     assert meant(chain, one("birthday", "in_month", [5])) == set()
     assert db.session.get_one(Member, theirs.member_id).chain_id == other.id
+
+
+@pytest.mark.parametrize(
+    ("field", "op", "value", "said"),
+    [
+        ("joined", "within_days", 1, "joined in the last 1 day"),
+        ("purchase", "within_days", 1, "bought in the last 1 day"),
+        ("purchases", "at_least", {"count": 2, "days": 1}, "bought at least 2 times in the last 1 day"),
+        ("coupon", "expires_within_days", 2, "hold a coupon that expires within 2 days"),
+        ("birthday", "within_days", 1, "have their birthday within 1 day"),
+    ],
+)
+def test_one_day_is_no_days(chain, field, op, value, said):
+    rules = {"all": [{"field": field, "op": op, "value": value}]}
+
+    assert audience_sentence(chain, check_audience(chain.id, rules)).en == f"Members who {said}"

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, func, select
 from cards.models import Member
 from core.text import Text
 from coupons.models import Coupon, CouponState, Offer
-from push.audiences.conditions.kinds import COUNT, DAYS, Condition, Frame, ids_of, names_of
+from push.audiences.conditions.kinds import COUNT, DAYS, Condition, Frame, days_said, ids_of, names_of
 from stores.models import Chain
 
 OFFERS = ids_of(Offer, Text("选了不存在的券活动。", "it names an offer that is not there."))
@@ -54,7 +54,7 @@ CONDITIONS: dict[tuple[str, str], Condition] = {
     ("coupon", "expires_within_days"): Condition(
         DAYS,
         lambda value, f: _having(f, *_usable(f), Coupon.valid_until <= f.now + timedelta(days=value)),
-        lambda value, _: Text(f"有券在 {value} 天内到期", f"hold a coupon that expires within {value} days"),
+        lambda value, _: Text(f"有券在 {value} 天内到期", f"hold a coupon that expires within {days_said(value)}"),
     ),
     ("coupon", "count_at_least"): Condition(
         COUNT,

@@ -131,12 +131,17 @@ def or_none(check: Check) -> Check:
     return lambda chain_id, value: None if value is None else check(chain_id, value)
 
 
+def days_said(days: int) -> str:
+    """So many days, in English."""
+    return "1 day" if days == 1 else f"{days} days"
+
+
 LATELY = or_none(DAYS)  # None: ever
 
 
 def lately(days: int | None) -> Text:
     """Within which time: before the verb in Chinese, at the end in English."""
-    return Text("", "") if days is None else Text(f"最近 {days} 天", f" in the last {days} days")
+    return Text("", "") if days is None else Text(f"最近 {days} 天", f" in the last {days_said(days)}")
 
 
 def listed(words: Sequence[str], last: str) -> str:

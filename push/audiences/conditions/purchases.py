@@ -14,6 +14,7 @@ from push.audiences.conditions.kinds import (
     STORES,
     Condition,
     Frame,
+    days_said,
     lately,
     names_of,
     parts,
@@ -74,12 +75,12 @@ CONDITIONS: dict[tuple[str, str], Condition] = {
     ("purchase", "within_days"): Condition(
         DAYS,
         _lately,
-        lambda value, _: Text(f"最近 {value} 天买过", f"bought in the last {value} days"),
+        lambda value, _: Text(f"最近 {value} 天买过", f"bought in the last {days_said(value)}"),
     ),
     ("purchase", "before_days"): Condition(
         DAYS,
         _not_lately,
-        lambda value, _: Text(f"买过，但超过 {value} 天没再买", f"bought, but not in the last {value} days"),
+        lambda value, _: Text(f"买过，但超过 {value} 天没再买", f"bought, but not in the last {days_said(value)}"),
     ),
     ("purchase", "at_stores"): Condition(parts(stores=STORES, days=LATELY), _bought_at, _at_words),
     ("purchases", "at_least"): Condition(

@@ -19,6 +19,7 @@ from push.audiences.conditions.kinds import (
     Condition,
     Frame,
     day,
+    days_said,
     listed,
     names_of,
     one_of,
@@ -120,7 +121,7 @@ def _day_words(zh: str, en: str) -> Any:
 
 
 def _days_words(zh: str, en: str) -> Any:
-    return lambda value, _chain: Text(zh.format(n=value), en.format(n=value))
+    return lambda value, _chain: Text(zh.format(n=value), en.format(days=days_said(value)))
 
 
 def _joined_at(value: list[int], chain: Chain) -> Text:
@@ -164,22 +165,22 @@ CONDITIONS: dict[tuple[str, str], Condition] = {
     ("joined", "within_days"): Condition(
         DAYS,
         lambda value, f: Member.joined_at >= f.days_ago(value),
-        _days_words("最近 {n} 天入会", "joined in the last {n} days"),
+        _days_words("最近 {n} 天入会", "joined in the last {days}"),
     ),
     ("joined", "before_days"): Condition(
         DAYS,
         lambda value, f: Member.joined_at < f.days_ago(value),
-        _days_words("入会超过 {n} 天", "joined more than {n} days ago"),
+        _days_words("入会超过 {n} 天", "joined more than {days} ago"),
     ),
     ("last_visit", "within_days"): Condition(
         DAYS,
         lambda value, f: Member.last_visit_at >= f.days_ago(value),
-        _days_words("最近 {n} 天来过", "came in the last {n} days"),
+        _days_words("最近 {n} 天来过", "came in the last {days}"),
     ),
     ("last_visit", "before_days"): Condition(
         DAYS,
         lambda value, f: LAST_SEEN < f.days_ago(value),
-        _days_words("超过 {n} 天没来", "have not come for {n} days"),
+        _days_words("超过 {n} 天没来", "have not come for {days}"),
     ),
     ("language", "in"): Condition(
         some_of(list(LANGUAGES)),
@@ -201,7 +202,7 @@ CONDITIONS: dict[tuple[str, str], Condition] = {
         AHEAD,
         _birthday_within,
         lambda value, _: (
-            Text(f"{value} 天内过生日", f"have their birthday within {value} days")
+            Text(f"{value} 天内过生日", f"have their birthday within {days_said(value)}")
             if value
             else Text("今天过生日", "have their birthday today")
         ),
