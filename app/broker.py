@@ -38,6 +38,7 @@ def connect(url: str) -> dramatiq.Broker:
         return RedisBroker(client=client, middleware=[], namespace=NAMESPACE, heartbeat_timeout=HEARTBEAT_MS)
     from dramatiq.brokers.rabbitmq import RabbitmqBroker
 
+    logging.getLogger("pika").setLevel(logging.WARNING)  # it tells of every step of every connection
     return RabbitmqBroker(url=_patient(url), middleware=[])
 
 
@@ -59,6 +60,8 @@ class Teller:
             self._is_away = True
         else:
             self._is_away = False
+        finally:
+            _hang_up(self._broker)
 
     def close(self) -> None:
         self._broker.close()
@@ -100,6 +103,12 @@ def _count_told(broker: Any, queue: str) -> int:
     if hasattr(broker, "get_queue_message_counts"):
         return int(broker.get_queue_message_counts(queue)[0])
     return 0
+
+
+def _hang_up(broker: Any) -> None:
+    """Give this thread's connection to RabbitMQ back: idle, it is dropped within minutes, and would stay dropped."""
+    if hasattr(type(broker), "connection"):
+        del broker.connection
 
 
 def _patient(url: str) -> str:

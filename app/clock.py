@@ -32,6 +32,7 @@ from coupons.giving import time_out_batch
 from coupons.stock_alarm import alarm_batch
 from coupons.welcome import give_missing_batch
 from push.channels.browsers import forget_gone
+from push.channels.receipts import take_early_batch
 from push.delivering.waiting import count_shares
 from push.partners.calling import is_anybody_waiting
 from push.partners.endpoints import forget_batch
@@ -136,6 +137,8 @@ class Clock:
             while start_due_batch(now=now):
                 pass
             while start_entered_batch(now=now):
+                pass
+            while take_early_batch(now=now):
                 pass
             sweep_batch(now=now)
             while time_out_batch(now=now):

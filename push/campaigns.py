@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, select, update
 
 from core.audit import Author
 from core.db import db
@@ -215,9 +215,12 @@ def cancel_campaign(chain_id: int, campaign_id: int, *, by: Author, now: datetim
     runs = move_runs(campaign_id, (RunState.RUNNING, RunState.PAUSED), RunState.CANCELLED)
     dropped: Sequence[int] = ()
     if runs:
+        pending = and_(Delivery.run_id.in_(runs), Delivery.state == DeliveryState.PENDING)
+        # What a worker decides about right now is not waited for: push/sweeping.py closes what it leaves.
+        free = select(Delivery.id).where(pending).with_for_update(skip_locked=True)
         dropped = db.session.scalars(
             update(Delivery)
-            .where(Delivery.run_id.in_(runs), Delivery.state == DeliveryState.PENDING)
+            .where(Delivery.id.in_(free), pending)
             .values(state=DeliveryState.SKIPPED, reason=SkipReason.STALE)
             .returning(Delivery.id)
         ).all()

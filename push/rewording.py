@@ -18,6 +18,7 @@ from push.approving import UNSUBMITTED
 from push.campaigns import Draft, checked
 from push.models import Campaign, CampaignState, Delivery, DeliveryState, Run, RunState
 from push.moving import get_campaign, move, note
+from push.wording import links
 
 WORDS = ("title", "title_en", "body", "body_en", "texts")
 KEPT = ("chain_id", "campaign_id", "offer_id", "variants", "send_until", "state", "pause_reason", "started_at")
@@ -93,8 +94,11 @@ def _go_on(run: Run, words: dict[str, Any]) -> int:
         ).all()
     )
     following.audience_count = moved
-    run.audience_count = run.audience_count - moved
     db.session.flush()
+    db.session.execute(  # what failed meanwhile may have gone over another channel and been counted
+        update(Run).where(Run.id == run.id).values(audience_count=Run.audience_count - moved)
+    )
+    links.write_down(following)
     return moved
 
 

@@ -82,14 +82,20 @@ def start_run(campaign_id: int, *, now: datetime) -> Run | None:
 
 
 def start_entered_batch(*, now: datetime) -> int:
-    """Start a run for the members to whom something happened, each campaign in a transaction of its own."""
-    waiting = occasions.campaigns_with_due(now=now)
-    for campaign_id in waiting:
-        with transaction():
-            campaign = db.session.get_one(Campaign, campaign_id, populate_existing=True)
-            if campaign.state == CampaignState.RUNNING:
-                _begin(campaign, db.session.get_one(Chain, campaign.chain_id), now, now=now, is_entered=True)
-    return len(waiting)
+    """Start a run for the members to whom something happened, each campaign in a transaction of its own.
+
+    Return how many there are. Who was entered while this moment's run began has to wait for another moment.
+    """
+    return sum(_start_entered(campaign_id, now=now) for campaign_id in occasions.campaigns_with_due(now=now))
+
+
+def _start_entered(campaign_id: int, *, now: datetime) -> bool:
+    with transaction():
+        campaign = db.session.get_one(Campaign, campaign_id, populate_existing=True)
+        if campaign.state != CampaignState.RUNNING:
+            return False
+        chain = db.session.get_one(Chain, campaign.chain_id)
+        return _begin(campaign, chain, now, now=now, is_entered=True) is not None
 
 
 def _take(campaign: Campaign, due_at: datetime, **values: object) -> bool:
@@ -152,13 +158,15 @@ def _note(action: str, campaign: Campaign, now: datetime, **after: object) -> No
 
 def finish_batch(*, now: datetime) -> int:
     """End the runs of which nothing is left, then the campaigns that have no run and no next time."""
+    over = and_(
+        Run.state == RunState.RUNNING, ~exists().where(Delivery.run_id == Run.id, Delivery.state.in_(UNFINISHED))
+    )
     with transaction():
+        # First in hand, then looked at again: whoever gives a run work meanwhile has it in hand too (``go_on``).
+        ids = db.session.scalars(select(Run.id).where(over).order_by(Run.id).with_for_update(key_share=True)).all()
         finished = db.session.execute(
             update(Run)
-            .where(
-                Run.state == RunState.RUNNING,
-                ~exists().where(Delivery.run_id == Run.id, Delivery.state.in_(UNFINISHED)),
-            )
+            .where(Run.id.in_(ids), over)
             .values(state=RunState.FINISHED, finished_at=now)
             .returning(Run.id, Run.campaign_id, Run.chain_id)
             .execution_options(synchronize_session=False)
@@ -177,9 +185,13 @@ def finish_batch(*, now: datetime) -> int:
             (Campaign.next_run_at.is_(None), CampaignState.FINISHED),
             (Campaign.next_run_at.is_not(None), CampaignState.SCHEDULED),
         ):
+            over = and_(Campaign.state == CampaignState.RUNNING, next_time, ~going, ~waits)
+            ids = db.session.scalars(
+                select(Campaign.id).where(over).order_by(Campaign.id).with_for_update(key_share=True)
+            ).all()
             db.session.execute(
                 update(Campaign)
-                .where(Campaign.state == CampaignState.RUNNING, next_time, ~going, ~waits)
+                .where(Campaign.id.in_(ids), over)
                 .values(state=state)
                 .execution_options(synchronize_session=False)
             )

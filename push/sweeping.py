@@ -7,7 +7,7 @@ from sqlalchemy import and_, or_, select, update
 
 from core.db import db, transaction
 from core.hot import this_transaction
-from push.delivering.deciding import MAX_ATTEMPTS, UNFINISHED
+from push.delivering.deciding import MAX_ATTEMPTS, UNFINISHED, UNREPEATABLE
 from push.delivering.falling_back import fall_back
 from push.models import Delivery, DeliveryState, Run, RunState, SkipReason
 from push.partners.telling import tell
@@ -23,7 +23,12 @@ def sweep_batch(*, now: datetime) -> int:
             and_(
                 Delivery.state == DeliveryState.SENDING,
                 dead,
-                or_(Delivery.attempts >= MAX_ATTEMPTS, Delivery.run_id.in_(cancelled), Delivery.run_id.in_(ended)),
+                or_(
+                    Delivery.attempts >= MAX_ATTEMPTS,
+                    Delivery.channel.in_(UNREPEATABLE),
+                    Delivery.run_id.in_(cancelled),
+                    Delivery.run_id.in_(ended),
+                ),
             ),
             {"state": DeliveryState.FAILED, "error": "no result", "leased_until": None},
         ),

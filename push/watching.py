@@ -2,13 +2,14 @@
 
 from datetime import datetime
 
-from sqlalchemy import and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, update
+from sqlalchemy.orm import aliased
 
 from core import audit, events
 from core.audit import SYSTEM, Author
 from core.db import db, transaction
 from push import errors
-from push.models import Campaign, CampaignState, Delivery, DeliveryState, PushPolicy, Run, RunState
+from push.models import Campaign, CampaignState, ChannelMode, Delivery, DeliveryState, PushPolicy, Run, RunState
 
 PAUSE_BP, PAUSE_AFTER = 2000, 50  # where a chain has said nothing
 ERRORS = "errors"
@@ -76,6 +77,7 @@ def _pause(run_id: int, *, now: datetime) -> bool:
 def retry_failed(chain_id: int, run_id: int, *, error: str | None = None, by: Author, now: datetime) -> int:
     """Try again what failed in a run, all of it or one kind of error; return how many. Needs an open transaction.
 
+    Where the first channel that reaches a member is enough, only the last that was tried.
     Raises CampaignNotFound, RunOver.
     """
     run = db.session.scalar(
@@ -85,7 +87,7 @@ def retry_failed(chain_id: int, run_id: int, *, error: str | None = None, by: Au
         raise errors.CampaignNotFound()
     if run.state == RunState.CANCELLED or run.send_until <= now:
         raise errors.RunOver()
-    failed = [Delivery.run_id == run_id, Delivery.state == DeliveryState.FAILED]
+    failed = [Delivery.run_id == run_id, Delivery.state == DeliveryState.FAILED, ~_went_on(run)]
     if error is not None:
         failed.append(Delivery.error == error)
     again = db.session.scalars(
@@ -109,17 +111,36 @@ def retry_failed(chain_id: int, run_id: int, *, error: str | None = None, by: Au
     return len(again)
 
 
+def _went_on(run: Run) -> ColumnElement[bool]:
+    """Whether the next channel had its turn: then it is that one which is tried again, if any."""
+    following = aliased(Delivery)
+    first_id = run.continues_run_id or run.id
+    return and_(
+        exists().where(Campaign.id == run.campaign_id, Campaign.channel_mode == ChannelMode.FIRST),
+        exists().where(
+            following.member_id == Delivery.member_id,
+            following.id > Delivery.id,
+            following.state != DeliveryState.SKIPPED,
+            following.run_id == Run.id,
+            func.coalesce(Run.continues_run_id, Run.id) == first_id,
+        ),
+    )
+
+
 def go_on(run_id: int) -> None:
-    """A run that was over has work again; one that somebody paused stays paused."""
-    reopened = db.session.scalar(
+    """A run that was over has work again; one that somebody paused stays paused.
+
+    Written too where it still runs: the clock, which may be about to end it, then looks again.
+    """
+    going = db.session.scalar(
         update(Run)
-        .where(Run.id == run_id, Run.state == RunState.FINISHED)
+        .where(Run.id == run_id, Run.state.in_((RunState.RUNNING, RunState.FINISHED)))
         .values(state=RunState.RUNNING, finished_at=None)
         .returning(Run.campaign_id)
     )
-    if reopened is not None:
+    if going is not None:
         db.session.execute(
             update(Campaign)
-            .where(Campaign.id == reopened, Campaign.state == CampaignState.FINISHED)
+            .where(Campaign.id == going, Campaign.state.in_((CampaignState.RUNNING, CampaignState.FINISHED)))
             .values(state=CampaignState.RUNNING)
         )

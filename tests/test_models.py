@@ -17,6 +17,7 @@ TENANTLESS = {
     "staff_stores": "hangs on a member of staff",
     "web_push_subscriptions": "a wallet's, above chains",
     "channel_states": "of the installation, like its channels",
+    "early_receipts": "of the installation, until it is known which message they are about",
     "offer_slots": "hangs on an offer; on the hot path it is found by the offer alone",
     "offer_days": "hangs on an offer, like its slots",
     "offer_phones": "hangs on an offer, like its slots",

@@ -20,7 +20,7 @@ SHORTEST_MARKED = 12  # columns shorter than this cannot carry the marker
 CHAIN_WIDE = {"chains", "programs", "tiers", "offers", "offer_slots", "campaigns", "campaign_runs"}
 CHAIN_WIDE |= {"sharing_policies", "push_policies", "leases", "offer_policies", "till_policies"}
 CHAIN_WIDE |= {"offer_days", "offer_phones", "offer_budgets", "offer_programs", "offer_tiers", "offer_sightings"}
-CHAIN_WIDE |= {"segments", "message_templates", "vendor_templates", "campaign_links", "channel_states"}
+CHAIN_WIDE |= {"segments", "message_templates", "vendor_templates", "campaign_links", "channel_states", "early_receipts"}
 CHAIN_WIDE |= {"webhook_endpoints", "webhook_messages"}
 CHAIN_WIDE |= {"reward_rules", "fraud_settings", "share_channels", "event_readers"}
 
@@ -170,6 +170,7 @@ def _overrides(world: World, now: datetime) -> dict[str, dict[str, Any]]:
         "trial_addresses": {"channel": "email"},
         "suppressions": {"channel": "email", "reason": "bounced", "lifted_by": None},
         "channel_states": {"channel": _channel_without_a_row()},
+        "early_receipts": {"channel": "gateway", "status": "failed"},
         "webhook_endpoints": {"disabled_at": None, "disabled_because": None, "kinds": []}
         | {"secret": "whsec_" + "AAAA" * 11, "previous_secret": None, "previous_until": None, "resting_until": None},
         "webhook_messages": {"state": "sent", "sent_at": now, "leased_until": None},

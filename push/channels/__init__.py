@@ -86,7 +86,12 @@ class RetryError(ChannelError):
 
 
 class UnansweredError(RetryError):
-    """It may have gone out: the provider was reached and did not answer."""
+    """It may have gone out: the provider was reached and did not answer.
+
+    ``drops_within``: so long it drops a second one; later none must be sent. None where it always does.
+    """
+
+    drops_within: timedelta | None = None
 
 
 @dataclass(frozen=True)

@@ -89,3 +89,18 @@ class WechatConsent(Model):
     chain_id: Mapped[int] = mapped_column(ForeignKey("chains.id"))
     balance: Mapped[int]
     at: Mapped[datetime]
+
+
+class EarlyReceipt(Model):
+    """What a provider told of a message by its own name for it, before we had noted that name; kept for an hour."""
+
+    __tablename__ = "early_receipts"
+    __table_args__ = (one_of("channel", PushChannel),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(String(20))
+    ref: Mapped[str] = mapped_column(String(100))
+    status: Mapped[str] = mapped_column(String(12))
+    error: Mapped[str] = mapped_column(String(200))
+    source: Mapped[str] = mapped_column(String(40))
+    at: Mapped[datetime]

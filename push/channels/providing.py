@@ -37,7 +37,7 @@ def for_wechat_subscription(rows: Sequence[Facts], now: datetime) -> Mapping[int
 
 def settle_allowances(results: Sequence[Result], now: datetime) -> None:
     """Give the "allow" back where the message surely did not go; forget it where WeChat knows of none."""
-    for result in sorted(results, key=lambda result: int(result.row.member_id)):
+    for result in sorted(results, key=_in_order_of_taking):
         template, problem = result.needed.template, result.problem
         if template is None or problem is None:
             continue
@@ -45,6 +45,12 @@ def settle_allowances(results: Sequence[Result], now: datetime) -> None:
             use_up(result.row.member_id, template.code, now=now)
         elif _did_not_go(problem):
             give_back(result.row.member_id, template.code, now=now)
+
+
+def _in_order_of_taking(result: Result) -> tuple[str, int]:
+    """As ``take_allowances`` writes them, so that two workers never wait for one another."""
+    template = result.needed.template
+    return ("" if template is None else template.code, int(result.row.member_id))
 
 
 def _did_not_go(problem: BaseException) -> bool:

@@ -6,18 +6,18 @@ the message went. An arrival stands against everything; a failure ends only what
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, null, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, null, or_, select, update
 
 from cards.models import Member
-from core.db import db
+from core.db import db, transaction
 from core.hot import this_transaction
 from push.audiences.consents import withdraw
 from push.audiences.reachability import ADDRESS_OF
-from push.channels.models import SuppressionReason
+from push.channels.models import EarlyReceipt, SuppressionReason
 from push.channels.suppressing import suppress, was_lifted_since
 from push.delivering.falling_back import fall_back
 from push.models import Delivery, DeliveryState, PushChannel, Run, RunState
@@ -25,6 +25,9 @@ from push.partners.telling import tell
 from push.watching import go_on
 
 LONGEST_ERROR = 200
+LONGEST_REFERENCE = 100
+EARLY_BATCH = 500
+EARLY_KEPT = timedelta(hours=1)
 UNENDED = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.SENT)
 
 
@@ -54,17 +57,55 @@ Named = Row[*tuple[Any, ...]]  # a delivery that a receipt speaks of, with its r
 def take_receipts(channel: PushChannel, receipts: Iterable[Receipt], *, source: str, now: datetime) -> int:
     """Note what a provider tells; return how many deliveries were known. Needs an open transaction.
 
-    What names no delivery of this channel is passed over. ``source`` is written where a member's word is noted.
+    What names no delivery of this channel is passed over; a reference may be noted yet, so it is kept for a while.
+    ``source`` is written where a member's word is noted.
     """
     receipts = list(receipts)
     found = _find(channel, receipts)
     known = 0
     for receipt, named in zip(receipts, found, strict=True):
+        if named is None and receipt.ref and not receipt.message_key:
+            _keep(channel, receipt, source, now=now)
         if named is None or not _is_meant(receipt, named):
             continue
         known += 1
         _take(receipt, named, source=source, now=now)
     return known
+
+
+def take_early_batch(*, now: datetime) -> int:
+    """Note what was told too early, as far as it is known by now what it names; return how many. Forget the old."""
+    with transaction():
+        kept = db.session.scalars(
+            select(EarlyReceipt)
+            .join(Delivery, and_(Delivery.channel == EarlyReceipt.channel, Delivery.provider_ref == EarlyReceipt.ref))
+            .where(Delivery.attempts > 0)  # one that is tried anew has to wait for its hour
+            .order_by(EarlyReceipt.id)
+            .limit(EARLY_BATCH)
+        ).all()
+        for early in kept:
+            told = Receipt(ReceiptStatus(early.status), ref=early.ref, error=early.error, at=early.at)
+            take_receipts(PushChannel(early.channel), [told], source=early.source, now=now)
+        db.session.execute(
+            delete(EarlyReceipt)
+            .where(or_(EarlyReceipt.id.in_([early.id for early in kept]), EarlyReceipt.at < now - EARLY_KEPT))
+            .execution_options(synchronize_session=False)
+        )
+    return len(kept)
+
+
+def _keep(channel: PushChannel, receipt: Receipt, source: str, *, now: datetime) -> None:
+    db.session.add(
+        EarlyReceipt(
+            channel=channel,
+            ref=receipt.ref[:LONGEST_REFERENCE],
+            status=receipt.status,
+            error=receipt.error[:LONGEST_ERROR],
+            source=source,
+            at=min(receipt.at or now, now),
+        )
+    )
+    db.session.flush()
 
 
 def delivery_of(message_key: str) -> tuple[int, int] | None:

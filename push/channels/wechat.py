@@ -37,6 +37,8 @@ KEPT_SECONDS = 5.0  # WeChat hangs up first otherwise, and then nobody knows whe
 EARLIER = 300  # seconds before its end a new token is fetched; both are good meanwhile
 FORCED_EVERY = 60  # seconds; WeChat forces nothing within 30, and twenty times a day at most
 
+DROPS_WITHIN = timedelta(minutes=10)  # a second template message with the same client_msg_id
+
 TOKEN_IS_BAD = {40001, 40014, 41001, 42001}
 NOBODY_THERE = {40003, 43004}  # no such user, or one who does not follow the account
 REFUSED = 43101  # the member allows no message of this template
@@ -120,6 +122,7 @@ class WechatChannel:
             return await self._post(PATHS[self._kind], body, token=token)
         except UnansweredError as problem:
             if self._kind == PushChannel.WECHAT_TEMPLATE:
+                problem.drops_within = DROPS_WITHIN
                 raise
             # A repeat would not be dropped: rather once too few than twice.
             raise MayHaveGoneError(str(problem)) from None

@@ -118,7 +118,7 @@ def take_allowances(wanted: Iterable[Wanted], *, now: datetime) -> set[int]:
             turns.append(turn := {})
         turn[each.member_id] = each.delivery_id
     got: set[int] = set()
-    for template_code, turns in rounds.items():
+    for template_code, turns in sorted(rounds.items()):
         for turn in turns:
             members = db.session.scalars(
                 update(WechatConsent)

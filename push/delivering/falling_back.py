@@ -48,6 +48,6 @@ def fall_back(delivery_ids: Collection[int], *, now: datetime) -> int:
         )
         if is_new is not None:
             added[row.run_id] = added.get(row.run_id, 0) + 1
-    for run_id, count in added.items():
+    for run_id, count in sorted(added.items()):  # in one order, so that two workers never wait for one another
         db.session.execute(update(Run).where(Run.id == run_id).values(audience_count=Run.audience_count + count))
     return sum(added.values())

@@ -1,19 +1,20 @@
-"""The coupon that comes with a message: one for a member and run, whichever channel is first."""
+"""The coupon that comes with a message: one for a member and run, whichever channel is first and whatever the words."""
 
 import json
 from datetime import datetime
 from typing import NamedTuple
 
 from psycopg.errors import InFailedSqlTransaction
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from core.db import db
 from core.hot import AlreadyThere, Sql, this_transaction
 from coupons.claiming import claim
 from coupons.models import CouponSource
-from push.models import Delivery
+from push.models import Delivery, Run
 
 ATTEMPTS = 3
+FIRST_RUN = func.coalesce(Run.continues_run_id, Run.id)  # of one that went on with other words
 _TURNS = """
     INSERT INTO push_turns (member_id, chain_id, turn)
     SELECT one.member_id, one.chain_id, 1 FROM {members} WHERE true ORDER BY 1
@@ -57,13 +58,11 @@ def hand_out(delivery: Carrier, offer_id: int, *, now: datetime) -> int:
     Raises what claiming raises: OfferSoldOut, OfferLimitReached, OfferNotRunning, CardNeeded.
     """
     take_turns({delivery.member_id: delivery.chain_id})
+    first_run_id = db.session.scalar(select(FIRST_RUN).where(Run.id == delivery.run_id))
     coupon_id = db.session.scalar(
         select(Delivery.coupon_id)
-        .where(
-            Delivery.run_id == delivery.run_id,
-            Delivery.member_id == delivery.member_id,
-            Delivery.coupon_id.is_not(None),
-        )
+        .join(Run, Run.id == Delivery.run_id)
+        .where(Delivery.member_id == delivery.member_id, Delivery.coupon_id.is_not(None), FIRST_RUN == first_run_id)
         .limit(1)
     )
     if coupon_id is None:

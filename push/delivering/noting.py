@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from core.db import transaction
 from core.hot import STORED_MOMENT, Hot, Sql, this_transaction
-from push.channels import ChannelError, PermanentError, RetryError
+from push.channels import ChannelError, PermanentError, RetryError, UnansweredError
 from push.channels.browsers import note_gone
 from push.channels.suppressing import suppress
 from push.delivering import needs
@@ -37,14 +37,24 @@ class NotTried(Exception):
 WENT = """
     UPDATE deliveries SET state = 'sent', sent_at = :now, leased_until = NULL, error = NULL,
         provider_ref = coalesce(went.ref, provider_ref)
-    FROM {went} WHERE deliveries.id = went.id AND state IN ('sending', 'pending')
+    FROM {went} WHERE deliveries.id = went.id AND state IN ('sending', 'pending') RETURNING deliveries.id
 """
-WENT_ON_POSTGRESQL = Sql(WENT.format(went="unnest(:ids::bigint[], :refs::text[]) AS went (id, ref)"))
-WENT_ON_SQLITE = Sql(WENT.format(went="(SELECT value ->> 0 AS id, value ->> 1 AS ref FROM json_each(:rows)) AS went"))
+# Its receipt came before us: the next ones may name the reference.
+ALREADY_THERE = """
+    UPDATE deliveries SET provider_ref = went.ref
+    FROM {went} WHERE deliveries.id = went.id AND state = 'delivered' AND provider_ref IS NULL AND went.ref IS NOT NULL
+"""
+_ON_POSTGRESQL = "unnest(:ids::bigint[], :refs::text[]) AS went (id, ref)"
+_ON_SQLITE = "(SELECT value ->> 0 AS id, value ->> 1 AS ref FROM json_each(:rows)) AS went"
+WENT_ON_POSTGRESQL, WENT_ON_SQLITE = (Sql(WENT.format(went=went)) for went in (_ON_POSTGRESQL, _ON_SQLITE))
+ALREADY_THERE_ON_POSTGRESQL, ALREADY_THERE_ON_SQLITE = (
+    Sql(ALREADY_THERE.format(went=went)) for went in (_ON_POSTGRESQL, _ON_SQLITE)
+)
 DID_NOT = """
     UPDATE deliveries SET state = did.state, attempts = did.attempts, due_at = did.due_at, error = did.error,
         leased_until = NULL, first_tried_at = CASE WHEN did.attempts > 0 THEN deliveries.first_tried_at END
     FROM {did} WHERE deliveries.id = did.id AND deliveries.state = 'sending' AND deliveries.attempts = did.attempt
+    RETURNING deliveries.id
 """
 DID_NOT_ON_POSTGRESQL = Sql(
     DID_NOT.format(
@@ -80,37 +90,43 @@ def note_batch(name: PushChannel, results: Sequence[Result], leave: Leave, *, no
         return False
     with transaction():
         hot = this_transaction()
-        _note_went(hot, [result for result in results if result.problem is None], now=now)
+        went = _note_went(hot, [result for result in results if result.problem is None], now=now)
         changes = [_change(result, now=now) for result in results if result.problem is not None]
-        _note_did_not(hot, changes)
-        failed = {change.id for change in changes if change.state == FAILED}
+        changed = _note_did_not(hot, changes)
+        failed = changed & {change.id for change in changes if change.state == FAILED}
         fall_back([r.row.id for r in results if r.row.id in failed and r.row.run.channel_mode == FIRST], now=now)
-        tell(hot, failed | {result.row.id for result in results if result.problem is None}, now=now)
+        tell(hot, failed | went, now=now)  # of the others somebody has told already
         _note_addresses(name, results, now=now)
         needs.tell(name, results, now=now)
         return note_health(hot, name, [result.problem for result in results], leave, now=now)
 
 
-def _note_went(hot: Hot, results: Sequence[Result], *, now: datetime) -> None:
-    went = sorted((result.row.id, result.handed.ref) for result in results)
+def _note_went(hot: Hot, results: Sequence[Result], *, now: datetime) -> set[int]:
+    """Those for which it was news that they went."""
+    went = sorted({result.row.id: result.handed.ref for result in results}.items())
     if not went:
-        return
+        return set()
+    values: dict[str, object] = {"rows": json.dumps(went)}
     if hot.is_postgresql:
-        hot.run(WENT_ON_POSTGRESQL, now=now, ids=[row[0] for row in went], refs=[row[1] for row in went])
-    else:
-        hot.run(WENT_ON_SQLITE, now=now, rows=json.dumps(went))
+        values = {"ids": [row[0] for row in went], "refs": [row[1] for row in went]}
+    news = {row[0] for row in hot.rows(WENT_ON_POSTGRESQL if hot.is_postgresql else WENT_ON_SQLITE, now=now, **values)}
+    if len(news) < len(went):
+        hot.run(ALREADY_THERE_ON_POSTGRESQL if hot.is_postgresql else ALREADY_THERE_ON_SQLITE, **values)
+    return news
 
 
-def _note_did_not(hot: Hot, changes: Sequence[Change]) -> None:
+def _note_did_not(hot: Hot, changes: Sequence[Change]) -> set[int]:
+    """Those that were changed by it."""
     if not changes:
-        return
+        return set()
     rows = sorted(changes)
     if hot.is_postgresql:
         names = ("ids", "tries", "states", "attempts", "dues", "errors")
         columns = ([getattr(row, field) for row in rows] for field in Change._fields)
-        hot.run(DID_NOT_ON_POSTGRESQL, **dict(zip(names, columns, strict=True)))
+        changed = hot.rows(DID_NOT_ON_POSTGRESQL, **dict(zip(names, columns, strict=True)))
     else:
-        hot.run(DID_NOT_ON_SQLITE, rows=json.dumps(rows, default=_stored))
+        changed = hot.rows(DID_NOT_ON_SQLITE, rows=json.dumps(rows, default=_stored))
+    return {row[0] for row in changed}
 
 
 def _change(result: Result, *, now: datetime) -> Change:
@@ -123,6 +139,8 @@ def _change(result: Result, *, now: datetime) -> Change:
     if isinstance(problem, RetryError) and problem.after is not None:
         wait = max(wait, problem.after)
     ends_at = min(row.first_tried_at + LONGEST_TRYING, row.run.send_until)
+    if isinstance(problem, UnansweredError) and problem.drops_within is not None:
+        ends_at = min(ends_at, row.first_tried_at + problem.drops_within)  # rather once too few than twice
     if isinstance(problem, PermanentError) or row.attempts >= MAX_ATTEMPTS or now + wait >= ends_at:
         return Change(row.id, row.attempts, FAILED, row.attempts, now, words)
     return Change(row.id, row.attempts, PENDING, row.attempts, now + wait, words)

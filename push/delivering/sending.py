@@ -8,29 +8,33 @@ message key.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 from typing import NamedTuple
 
-from core.db import transaction
+from sqlalchemy import select
+
+from core.db import db, transaction
 from core.errors import DomainError
 from coupons.errors import CardNeeded, OfferLimitReached, OfferPhoneLimitReached
 from push.audiences.unsubscribing import Links
 from push.channels import Channel
 from push.channels import browsers as _browsers  # noqa: F401  # says what Web Push needs
 from push.channels import providing as _providing  # noqa: F401  # says what SMS and WeChat need
-from push.delivering.deciding import Facts, end_leased, skip_leased, take_batch
+from push.delivering.deciding import UNREPEATABLE, Facts, end_leased, skip_leased, take_batch
 from push.delivering.handing_out import Carrier, hand_out
 from push.delivering.handing_over import Notes, Slots, Work, hand_over
 from push.delivering.looping import run_here
 from push.delivering.needs import Needed, gather
 from push.delivering.pacing import Leave, ask_for_batch, give_back_batch, take_slots
-from push.models import DeliveryState, PushChannel, SkipReason
+from push.models import DeliveryState, PushChannel, Run, RunState, SkipReason
 from push.wording.writing import Writer
 
 BATCH = 1000
 SLOW_BATCH = 50  # over a channel that takes one message at a time
 INBOX_BATCH = 500
 TURN_SECONDS = 20.0  # so long a worker takes more while messages are on their way; then he waits for the last
+LOOK_SECONDS = 1.0  # so long after somebody paused a run its last message goes
 LEASE = timedelta(minutes=2)
 SKIP_INSTEAD: dict[type[DomainError], SkipReason] = {
     OfferLimitReached: SkipReason.DUPLICATE,
@@ -89,6 +93,8 @@ class _Turn:
     ) -> None:
         self._name, self._links, self.clock, self._lease, self._rate = name, links, clock, lease, rate
         self._limit = BATCH if channel.parallel > 1 else SLOW_BATCH
+        if name in UNREPEATABLE:
+            self._limit = channel.parallel  # what a worker that dies has in its hands is lost
         self._is_stopping = is_stopping
         self._ends_at = monotonic() + min(TURN_SECONDS, lease.total_seconds() / 2)
         self.looked_at = 0
@@ -100,12 +106,17 @@ class _Turn:
         if leave is None:
             return None
         give_up_at = monotonic() + self._lease.total_seconds() / 2
-        with transaction():
-            taken = take_batch(self._name, now=now, lease=self._lease, limit=leave.limit)
-            needed = gather(self._name, taken.going, now=now)
-            skip_leased([row.id for row in taken.going if row.id not in needed], SkipReason.NO_ADDRESS, now=now)
-            going = [row for row in taken.going if row.id in needed]
-            first_at = take_slots(self._name, self._rate, len(going), now=now)
+        try:
+            with transaction():
+                taken = take_batch(self._name, now=now, lease=self._lease, limit=leave.limit)
+                needed = gather(self._name, taken.going, now=now)
+                skip_leased([row.id for row in taken.going if row.id not in needed], SkipReason.NO_ADDRESS, now=now)
+                going = [row for row in taken.going if row.id in needed]
+                first_at = take_slots(self._name, self._rate, len(going), now=now)
+                if first_at - now > self._lease / 4:
+                    raise _AnotherWasFirst()
+        except _AnotherWasFirst:  # all of it is as if it had never been
+            return None
         self.looked_at += taken.looked_at
         ready = [row for row in going if _with_coupon(row, now=now)]
         if not ready:
@@ -116,12 +127,39 @@ class _Turn:
         """The messages of one batch after the other, while there is more and it may go."""
         while batch is not None and batch.ready:
             writer = Writer(self._name, self._links, batch.ready)
+            going = _Going({row.run_id for row in batch.ready})
             for row in batch.ready:
                 needed = batch.needed[row.id]
-                is_untried = notes.is_open or self._is_stopping() or monotonic() >= batch.give_up_at
-                yield Work(row, needed, writer.write(row, needed), is_untried)
-            is_over = notes.is_open or self._is_stopping() or monotonic() >= self._ends_at
-            batch = None if is_over or batch.leave.probe_of is not None or self._rate else self.take_batch()
+                is_over = partial(self._is_over, going, row.run_id, batch.give_up_at)
+                yield Work(row, needed, writer.write(row, needed), is_over)
+            is_enough = notes.wants_no_more or self._is_stopping() or monotonic() >= self._ends_at
+            batch = None if is_enough or batch.leave.probe_of is not None or self._rate else self.take_batch()
+
+    def _is_over(self, going: "_Going", run_id: int, give_up_at: float) -> bool:
+        return self._is_stopping() or monotonic() >= give_up_at or run_id not in going.run_ids
+
+
+class _AnotherWasFirst(Exception):
+    """Another worker took the slots of the next while: what was taken would be held for too long."""
+
+
+class _Going:
+    """Which of a batch's runs still go: looked up now and then, so that pausing and cancelling are heard."""
+
+    def __init__(self, run_ids: set[int]) -> None:
+        self._run_ids = run_ids
+        self._look_at = monotonic() + LOOK_SECONDS
+
+    @property
+    def run_ids(self) -> set[int]:
+        if monotonic() >= self._look_at:
+            self._look_at = monotonic() + LOOK_SECONDS
+            still = select(Run.id).where(Run.id.in_(self._run_ids), Run.state == RunState.RUNNING)
+            try:
+                self._run_ids = set(db.session.scalars(still))
+            finally:
+                db.session.rollback()  # the reading is over
+        return self._run_ids
 
 
 def deliver_inbox_batch(*, now: datetime, lease: timedelta = LEASE) -> int:

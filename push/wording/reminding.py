@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from core.db import db
 from core.text import Text
 from coupons.models import Coupon, Offer
 from push.audiences.models import CampaignEntry
+from push.models import Run
 from push.wording.texts import TEMPLATE
 
 OCCASION = "coupon:"
@@ -37,17 +38,21 @@ def reminded_of(messages: Iterable[tuple[int, int, int]]) -> dict[tuple[int, int
     meant = set(messages)
     if not meant:
         return {}
+    # Who came in stands with the run that took him along, also where its rest goes on with other words.
+    took_along = func.coalesce(Run.continues_run_id, Run.id)
     rows = db.session.execute(
-        select(CampaignEntry.run_id, CampaignEntry.member_id, CampaignEntry.occasion).where(
+        select(Run.id, CampaignEntry.member_id, CampaignEntry.occasion)
+        .join(Run, took_along == CampaignEntry.run_id)
+        .where(
             CampaignEntry.chain_id.in_({chain_id for chain_id, _, _ in meant}),
-            CampaignEntry.run_id.in_({run_id for _, run_id, _ in meant}),
+            Run.id.in_({run_id for _, run_id, _ in meant}),
             CampaignEntry.member_id.in_({member_id for _, _, member_id in meant}),
             CampaignEntry.occasion.startswith(OCCASION),
         )
     )
     found: dict[tuple[int, int], int] = {}
     for run_id, member_id, occasion in rows:
-        key, number = (run_id or 0, member_id), int(occasion.removeprefix(OCCASION))
+        key, number = (run_id, member_id), int(occasion.removeprefix(OCCASION))
         found[key] = min(number, found.get(key, number))
     coupons = _coupons(set(found.values()))
     return {key: coupons[number] for key, number in found.items() if number in coupons}

@@ -12,8 +12,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
+from pika.exceptions import StreamLostError
 
 from app import worker as worker_module
 from app.broker import Teller, connect, queue_name
@@ -190,3 +193,44 @@ def test_what_waits_is_shared_out_by_channel(app, monkeypatch):
 
     assert count_shares(now=NOON) == {"inbox": 3, "email": 3}
     assert count_shares(now=NOON - timedelta(seconds=1)) == {}
+
+
+class Line:
+    """A connection to RabbitMQ, and its channel: once it is lost, nothing goes over it any more."""
+
+    open_now: ClassVar[list["Line"]] = []
+    published: ClassVar[list[str]] = []
+    is_open, is_lost = True, False
+
+    def __init__(self, parameters=None):
+        Line.open_now.append(self)
+
+    def channel(self):
+        return self
+
+    def queue_declare(self, queue, **_):
+        if self.is_lost:
+            raise StreamLostError("the server missed our heartbeats")
+        return SimpleNamespace(method=SimpleNamespace(message_count=0))
+
+    def basic_publish(self, routing_key, **_):
+        Line.published.append(routing_key)
+
+    def close(self):
+        if self in Line.open_now:
+            Line.open_now.remove(self)
+
+
+def test_a_connection_that_rabbitmq_dropped_while_nothing_was_to_be_told_is_made_anew(monkeypatch):
+    """It drops whoever is silent for a minute or two; the clock has nothing to say for hours."""
+    Line.open_now, Line.published = [], []
+    monkeypatch.setattr("pika.BlockingConnection", Line)
+    teller = Teller(connect("amqp://guest:guest@127.0.0.1:5672"))
+    for _ in range(3):
+        teller.tell({"email": 1})
+        for line in Line.open_now:
+            line.is_lost = True
+
+    assert Line.published == [queue_name("email")] * 3
+    assert Line.open_now == []  # or each thread of the clock would keep one
+    teller.close()
