@@ -20,8 +20,8 @@ SHORTEST_MARKED = 12  # columns shorter than this cannot carry the marker
 CHAIN_WIDE = {"chains", "programs", "tiers", "offers", "offer_slots", "campaigns", "campaign_runs"}
 CHAIN_WIDE |= {"sharing_policies", "push_policies", "leases", "offer_policies", "till_policies"}
 CHAIN_WIDE |= {"offer_days", "offer_phones", "offer_budgets", "offer_programs", "offer_tiers", "offer_sightings"}
-CHAIN_WIDE |= {"segments", "message_templates", "vendor_templates", "campaign_links", "channel_states", "early_receipts"}
-CHAIN_WIDE |= {"webhook_endpoints", "webhook_messages"}
+CHAIN_WIDE |= {"segments", "message_templates", "vendor_templates", "campaign_links", "channel_states"}
+CHAIN_WIDE |= {"webhook_endpoints", "webhook_messages", "early_receipts"}
 CHAIN_WIDE |= {"reward_rules", "fraud_settings", "share_channels", "event_readers"}
 
 
