@@ -66,6 +66,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
     [
         (HEAD + b'\r\n{"ref": "vendor-9"}', "vendor-9"),  # neither type nor length, as small servers answer
         (HEAD + b'Transfer-Encoding: chunked\r\n\r\n7\r\n{"ref":\r\nb\r\n"vendor-9"}\r\n0\r\n\r\n', "vendor-9"),
+        (HEAD + b'\r\n{"ref": "vendor\\u0000-9"}', None),  # PostgreSQL keeps no zero byte
         (HEAD + b"Content-Length: 2\r\n\r\nOK", None),
         (HEAD + b"Content-Length: 4000\r\n\r\n" + b"[" * 4000, None),
         (HEAD + b'\r\n{"ref": "vendor-9", "more": "' + b"x" * 5000 + b'"}', None),
