@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from math import inf
 from time import monotonic
 from typing import NamedTuple
 
@@ -39,8 +40,9 @@ async def hand_over(channel: Channel, work: Iterator[Work], notes: "Notes", slot
     async def carry() -> None:
         for row, needed, message, is_over in work:  # shared by all who carry: each takes the next
             await slots.wait(is_over)
+            begun_at = monotonic()
             problem, handed = await _try(channel, message, is_untried=notes.wants_no_more or is_over())
-            notes.add(Result(row, problem, handed, needed))
+            notes.add(Result(row, problem, handed, needed), begun_at)
 
     writing = asyncio.create_task(notes.keep_writing())
     try:
@@ -90,6 +92,7 @@ class Notes:
         self._group = 1 if channel.parallel == 1 else GROUP
         self._results: list[Result] = []
         self._failures = 0  # in a row
+        self._answered_at = -inf  # when the provider last took a message, or refused one for good
         self._is_open = False
         self._trouble: Exception | None = None  # with the database
 
@@ -97,10 +100,15 @@ class Notes:
     def wants_no_more(self) -> bool:
         return self._is_open or self._trouble is not None
 
-    def add(self, result: Result) -> None:
+    def add(self, result: Result, begun_at: float) -> None:
+        """Keep a result. What hung while others were answered comes last, and is no sign that the provider is down."""
+        failure = is_failure(result.problem)
+        if failure and self._answered_at >= begun_at:
+            result, failure = result._replace(is_sign=False), None
         self._results.append(result)
-        if (failure := is_failure(result.problem)) is not None:
+        if failure is not None:
             self._failures = self._failures + 1 if failure else 0
+            self._answered_at = self._answered_at if failure else monotonic()
         if self._trouble is None and (len(self._results) >= self._group or self._failures == OPEN_AFTER):
             self.write()
 

@@ -21,12 +21,16 @@ class Needed(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What became of handing one message over: ``problem``, or what the provider said. ``now``: when."""
+    """What became of handing one message over: ``problem``, or what the provider said.
+
+    ``is_sign``: it says something of how the provider fares, not of this message alone.
+    """
 
     row: Facts
     problem: BaseException | None
     handed: Handed
     needed: Needed
+    is_sign: bool = True
 
 
 # For the rows of a batch, by delivery. One that is left out cannot go: it is skipped as ``no_address``. In the

@@ -98,7 +98,8 @@ def note_batch(name: PushChannel, results: Sequence[Result], leave: Leave, *, no
         tell(hot, failed | went, now=now)  # of the others somebody has told already
         _note_addresses(name, results, now=now)
         needs.tell(name, results, now=now)
-        return note_health(hot, name, [result.problem for result in results], leave, now=now)
+        signs = [result.problem for result in results if result.is_sign]
+        return note_health(hot, name, signs, leave, now=now)
 
 
 def _note_went(hot: Hot, results: Sequence[Result], *, now: datetime) -> set[int]:

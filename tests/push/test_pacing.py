@@ -79,6 +79,26 @@ def test_a_provider_in_trouble_is_left_alone_and_no_attempt_is_lost():
     assert states() == {"pending": OPEN_AFTER + 30}
 
 
+class Forgetful(Provider):
+    """Takes most messages at once and lets some hang, until they are given up together."""
+
+    async def send(self, message):
+        self.tried += 1
+        if self.tried <= OPEN_AFTER + 5:
+            await asyncio.sleep(0.3)
+            raise BUSY
+        return await MemoryChannel.send(self, message)
+
+
+def test_messages_that_hang_while_others_are_taken_do_not_open_the_circuit():
+    make_members(OPEN_AFTER + 30)
+
+    send("gateway", Forgetful(parallel=OPEN_AFTER + 8))
+
+    assert states() == {"sent": 25, "pending": OPEN_AFTER + 5}
+    assert circuit() is None or circuit().open_until is None
+
+
 def test_who_looks_is_told_which_provider_rests_and_until_when():
     make_members(OPEN_AFTER)
     send("gateway", Provider(is_well=False))
