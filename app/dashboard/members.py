@@ -16,6 +16,7 @@ from app.dashboard import personal, store_choice
 from app.dashboard.frame import chain_of
 from app.dashboard.shares.bringing import PRINTERS
 from app.dashboard.store_choice import Choice
+from app.flashing import flash_with_undo
 from app.languages import language
 from app.reports import people
 from app.reports.people import Filters, Person
@@ -115,7 +116,7 @@ def freeze(member_id: int, card_id: int) -> Response:
     """Stop a card, with a way back."""
     _change(freezing.freeze, member_id, card_id)
     undo = url_for("members.unfreeze", member_id=member_id, card_id=card_id)
-    flash({"text": gettext("The card is frozen."), "undo_url": undo}, "good")
+    flash_with_undo(gettext("The card is frozen."), undo)
     return redirect(url_for("members.show", member_id=member_id))
 
 

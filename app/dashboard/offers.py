@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.auth.guard import HQ_ADMIN, MANAGERS, access, actor, author, require_staff
 from app.dashboard import offer_account, offer_editor
 from app.dashboard.offer_editor import OFFER, program_names, shown_on_phone
+from app.flashing import flash_with_undo
 from app.languages import language, say
 from app.reports.cells import cell
 from app.reports.small import csv_response
@@ -252,7 +253,7 @@ def _move(offer_id: int, change: Callable[..., Offer], done: str, *, undo: str =
         flash(_state_refusal(refusal), "bad")
     else:
         undo_url = url_for(undo, offer_id=offer_id) if undo else None
-        flash({"text": done, "undo_url": undo_url}, "good")
+        flash_with_undo(done, undo_url)
     return redirect(url_for("offers.show", offer_id=offer_id), 303)
 
 
@@ -274,12 +275,11 @@ def change_stock(offer_id: int) -> AnyResponse | tuple[str, int]:
     except DomainError as refusal:
         typed = request.form.get("stock", "")
         return _page(offer_id, stock=typed, problem=refusal.say(language())), 409
-    undo = {
-        "text": _("The stock is now %(stock)s.", stock=f"{stock:,}"),
-        "undo_url": url_for("offers.change_stock", offer_id=offer_id),
-        "fields": {"stock": seen, "seen_stock": stock},
-    }
-    flash(undo, "good")
+    flash_with_undo(
+        _("The stock is now %(stock)s.", stock=f"{stock:,}"),
+        url_for("offers.change_stock", offer_id=offer_id),
+        fields={"stock": seen, "seen_stock": stock},
+    )
     return redirect(url_for("offers.show", offer_id=offer_id), 303)
 
 

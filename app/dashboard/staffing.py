@@ -7,6 +7,7 @@ from flask_babel import gettext as _
 from werkzeug import Response
 
 from app.auth.guard import HQ_ADMIN, access, actor, author, require_staff
+from app.flashing import flash_with_undo
 from app.languages import language
 from app.security import row_number
 from core.clock import utc_now
@@ -115,7 +116,7 @@ def disable(staff_id: int) -> Response:
     with transaction():
         staffing.disable_staff(actor().chain_id, staff_id, by=author(), now=utc_now())
     undo = url_for("staffing.enable", staff_id=staff_id)
-    flash({"text": _("%(name)s can log in no more.", name=person.name), "undo_url": undo}, "good")
+    flash_with_undo(_("%(name)s can log in no more.", name=person.name), undo)
     return redirect(url_for("staffing.index"))
 
 
@@ -164,7 +165,7 @@ def revoke_key(key_id: int) -> Response:
     with transaction():
         keys.revoke_key(actor().chain_id, key_id, by=author(), now=utc_now())
     undo = url_for("staffing.restore_key", key_id=key_id)
-    flash({"text": _("The key is revoked; requests with it are refused from now on."), "undo_url": undo}, "good")
+    flash_with_undo(_("The key is revoked; requests with it are refused from now on."), undo)
     return redirect(url_for("staffing.key_list"))
 
 

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.auth.guard import HQ_ADMIN, MANAGERS, access, actor, author, require_staff
 from app.dashboard import store_import
 from app.dashboard.store_words import address_words, field_labels
+from app.flashing import flash_with_undo
 from app.languages import language
 from app.reports.cells import cell
 from app.reports.small import csv_response
@@ -203,7 +204,7 @@ def close(store_id: int) -> AnyResponse:
     with transaction():
         editing.close_store(store.chain_id, store.id, by=author(), now=utc_now())
     undo = url_for("stores.reopen", store_id=store_id)
-    _flash_with_undo(gettext("%(name)s is closed. Its codes give no more cards.", name=store.name), undo)
+    flash_with_undo(gettext("%(name)s is closed. Its codes give no more cards.", name=store.name), undo)
     return redirect(url_for("stores.show", store_id=store_id))
 
 
@@ -256,7 +257,7 @@ def revoke_code(store_id: int, code_id: int) -> AnyResponse:
     with transaction():
         codes.revoke_code(code.chain_id, code_id, by=author(), now=utc_now())
     undo = url_for("stores.restore_code", store_id=store_id, code_id=code_id)
-    _flash_with_undo(gettext("“%(label)s” gives no more cards.", label=code.label), undo)
+    flash_with_undo(gettext("“%(label)s” gives no more cards.", label=code.label), undo)
     return redirect(url_for("stores.show", store_id=store_id))
 
 
@@ -300,10 +301,6 @@ def screen(store_id: int, code_id: int) -> str:
         chain=queries.get_chain(store.chain_id),
         address=_url(code).partition("://")[2],
     )
-
-
-def _flash_with_undo(text: str, undo_url: str) -> None:
-    flash({"text": text, "undo_url": undo_url}, "good")  # type: ignore[arg-type]  # see docs/look-kit.md
 
 
 def _asked(filters: Filters) -> dict[str, Any]:

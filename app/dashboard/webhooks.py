@@ -7,6 +7,7 @@ from werkzeug import Response
 
 from app.auth.guard import HQ_ADMIN, access, actor, author, require_staff
 from app.dashboard.frame import chain_of
+from app.flashing import flash_with_undo
 from app.languages import language
 from app.security import row_number
 from core.clock import utc_now
@@ -104,7 +105,7 @@ def disable(endpoint_id: int) -> Response:
     with transaction():
         webhooks.disable(actor().chain_id, endpoint_id, by=author(), now=utc_now())
     undo = url_for("webhooks.enable", endpoint_id=endpoint_id)
-    flash({"text": _("It is told nothing more."), "undo_url": undo}, "good")
+    flash_with_undo(_("It is told nothing more."), undo)
     return _back(endpoint_id)
 
 

@@ -7,6 +7,7 @@ from flask_babel import gettext as _
 from werkzeug import Response
 
 from app.auth.guard import WALLET, access, actor
+from app.flashing import flash_with_undo
 from app.languages import say
 from app.security import row_number
 from app.wallet.phone import held_card, require_wallet
@@ -95,12 +96,11 @@ def mute(card_id: int) -> Response:
         for purpose in Purpose:
             for channel in PushChannel:
                 consents.withdraw(member_id, channel, SOURCE, now, ConsentPurpose(purpose))
-    undo = {
-        "text": _("No more messages from this chain."),
-        "undo_url": url_for("wallet_inbox.listen", card_id=card_id),
-        "fields": {"channels": " ".join(agreed)},
-    }
-    flash(undo, "good")  # type: ignore[arg-type]
+    flash_with_undo(
+        _("No more messages from this chain."),
+        url_for("wallet_inbox.listen", card_id=card_id),
+        fields={"channels": " ".join(agreed)},
+    )
     return redirect(url_for("wallet_inbox.index"), 303)
 
 

@@ -10,6 +10,7 @@ from werkzeug import Response
 
 from app.auth.devices import device_wallet
 from app.auth.guard import PUBLIC, WALLET, access, actor, author
+from app.flashing import flash_with_undo
 from app.languages import say
 from app.wallet.browsers import may_be_offered
 from app.wallet.giving import given_words, giving_shown, taken_lately
@@ -240,12 +241,11 @@ def close(card_id: int) -> Response:
     """Leave, at once; the next page can undo it."""
     with transaction():
         holding.close_card(actor().id, card_id, by=author(), now=utc_now())
-    undo = {
-        "text": _("The card is closed. Points and coupons are kept for 30 days."),
-        "undo_url": url_for("wallet.restore", card_id=card_id),
-        "undo_label": _("Restore"),
-    }
-    flash(undo, "good")  # type: ignore[arg-type]
+    flash_with_undo(
+        _("The card is closed. Points and coupons are kept for 30 days."),
+        url_for("wallet.restore", card_id=card_id),
+        undo_label=_("Restore"),
+    )
     return redirect(url_for("wallet.index"), 303)
 
 

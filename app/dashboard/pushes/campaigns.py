@@ -24,6 +24,7 @@ from app.dashboard.pushes.campaign_showing import (
 )
 from app.dashboard.pushes.message_preview import looks_of
 from app.dashboard.pushes.schedule_form import shown_times, times_of
+from app.flashing import flash_with_undo
 from app.languages import language
 from app.security import row_number
 from app.wallet.showing import moment_shown, name_of
@@ -286,8 +287,7 @@ def _move(campaign_id: int, change: Callable[..., Campaign], done: str, *, undo:
         _refuse(refusal)
     else:
         can_undo = undo and campaign.state in (*LIVE, CampaignState.PAUSED)
-        message: Any = {"text": done, "undo_url": url_for(undo, campaign_id=campaign_id) if can_undo else None}
-        flash(message, "good")
+        flash_with_undo(done, url_for(undo, campaign_id=campaign_id) if can_undo else None)
     return redirect(_page_of(campaign_id), 303)
 
 

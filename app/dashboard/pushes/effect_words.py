@@ -73,7 +73,7 @@ def verdict_of_amounts(found: Difference) -> str:
 def share_and_range(share: float, interval: Interval | None) -> tuple[float, float, float]:
     """Three figures of a chart, in per cent."""
     low, high = interval or (share, share)
-    return tuple(round(each * 100, 2) for each in (share, low, high))  # type: ignore[return-value]
+    return round(share * 100, 2), round(low * 100, 2), round(high * 100, 2)
 
 
 def smallest(found: Comparison) -> str:

@@ -12,6 +12,7 @@ from app.dashboard.pushes.campaign_form import CampaignForm
 from app.dashboard.pushes.editor_actions import act, mail_asked
 from app.dashboard.pushes.message_form import blocks_of, texts_of, use_template
 from app.dashboard.pushes.message_preview import looks_of
+from app.flashing import flash_with_undo
 from app.languages import language
 from app.security import row_number
 from app.worker import names_set_up
@@ -134,7 +135,7 @@ def archive(message_template_id: int) -> Response:
     with transaction():
         saved.archive_template(actor().chain_id, message_template_id, by=author(), now=utc_now())
     undo = url_for("message_templates.restore", message_template_id=message_template_id)
-    flash({"text": _("Put away."), "undo_url": undo}, "good")  # type: ignore[arg-type]
+    flash_with_undo(_("Put away."), undo)
     return redirect(url_for("message_templates.index"), 303)
 
 

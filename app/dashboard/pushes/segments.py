@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 from app.auth.guard import HQ, HQ_ADMIN, access, actor, author, require_staff
 from app.dashboard.pushes.audience_form import AudienceForm, fill_audience
 from app.dashboard.pushes.audience_showing import builder_parts, usual_channels, whom, whom_of
+from app.flashing import flash_with_undo
 from app.languages import language
 from app.security import row_number
 from core.clock import utc_now
@@ -130,7 +131,7 @@ def archive(segment_id: int) -> Response:
     except DomainError as refusal:
         return _refused(refusal, url_for("segments.show", segment_id=segment_id))
     undo = url_for("segments.restore", segment_id=segment_id)
-    flash({"text": _("Put away. No campaign can use it any more."), "undo_url": undo}, "good")  # type: ignore[arg-type]
+    flash_with_undo(_("Put away. No campaign can use it any more."), undo)
     return redirect(url_for("segments.index"), 303)
 
 

@@ -9,6 +9,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from app.auth.guard import HQ, HQ_ADMIN, access, actor, author, require_staff
+from app.flashing import flash_with_undo
 from app.languages import language
 from app.security import row_number
 from core.clock import utc_now
@@ -88,7 +89,7 @@ def archive(template_id: int) -> Response:
     with transaction():
         vendor_templates.archive_template(actor().chain_id, template_id, by=author(), now=utc_now())
     undo = url_for("vendor_templates.restore", template_id=template_id)
-    flash({"text": _("It is put away. Pushes that use it already go on."), "undo_url": undo}, "good")
+    flash_with_undo(_("It is put away. Pushes that use it already go on."), undo)
     return redirect(url_for("vendor_templates.index"), 303)
 
 

@@ -7,6 +7,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from app.auth.guard import HQ, HQ_ADMIN, access, actor, author, require_staff
+from app.flashing import flash_with_undo
 from app.languages import language
 from app.security import row_number
 from core.clock import utc_now
@@ -67,7 +68,7 @@ def archive(channel_id: int) -> Response:
     with transaction():
         channels.archive_channel(actor().chain_id, channel_id, by=author(), now=utc_now())
     undo = url_for("own_channels.restore", channel_id=channel_id)
-    flash({"text": _("It is put away. Links that were made by it still work."), "undo_url": undo}, "good")
+    flash_with_undo(_("It is put away. Links that were made by it still work."), undo)
     return redirect(url_for("own_channels.index"), 303)
 
 

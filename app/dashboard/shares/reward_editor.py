@@ -14,6 +14,7 @@ from app.dashboard.change_words import action_word, author_word
 from app.dashboard.figures import amount, currency_sign, plain_amount
 from app.dashboard.frame import chain_of
 from app.dashboard.shares.reward_form import FRESH, RuleForm, typed_of
+from app.flashing import flash_with_undo
 from app.languages import language
 from app.security import row_number
 from app.wallet.showing import name_of
@@ -198,7 +199,7 @@ def _move(rule_id: int, change: Callable[..., Any], done: str, *, undo: str = ""
     except DomainError as refusal:
         flash(refusal.say(language()), "bad")
     else:
-        flash({"text": done, "undo_url": url_for(undo, rule_id=rule_id) if undo else None}, "good")
+        flash_with_undo(done, url_for(undo, rule_id=rule_id) if undo else None)
     return redirect(url_for("rewards.rule", rule_id=rule_id), 303)
 
 
