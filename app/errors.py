@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug import Response
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
+from app.field_errors import said
 from app.languages import language
 from core import errors
 
@@ -61,7 +62,9 @@ def _validation_error(error: ValidationError) -> Response:
     if isinstance(messages, dict) and set(messages) <= {"json", "query", "form", "files"}:
         messages = {field: text for part in messages.values() for field, text in part.items()}
     invalid = errors.Invalid()
-    return answer(HTTPStatus.UNPROCESSABLE_ENTITY, invalid.code, invalid.say(language()), errors=messages)
+    return answer(
+        HTTPStatus.UNPROCESSABLE_ENTITY, invalid.code, invalid.say(language()), errors=said(messages, language())
+    )
 
 
 def _database_error(error: Exception) -> Response:

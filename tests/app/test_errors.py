@@ -95,10 +95,10 @@ def test_what_broke_is_not_told(client, broken):
 
 def test_invalid_fields_are_named(client, broken):
     broken(ValidationError({"json": {"amount_cents": ["Not a valid integer."]}}))
-    answer = client.get("/healthz", headers={"Accept": "application/json"})
-
-    assert answer.status_code == 422
-    assert answer.get_json()["errors"] == {"amount_cents": ["Not a valid integer."]}
+    for language, sentence in {"zh": "应为整数。", "en": "Not a valid integer."}.items():
+        answer = client.get("/healthz", headers={"Accept": "application/json", "Accept-Language": language})
+        assert answer.status_code == 422
+        assert answer.get_json()["errors"] == {"amount_cents": [sentence]}
 
 
 def test_an_address_of_the_api_that_is_not_there_is_a_problem(client):
