@@ -80,7 +80,7 @@ QUESTIONS = (
             SELECT DISTINCT member_id FROM checkouts WHERE chain_id = 1 AND state = 'settled' AND settled_at >= :d90
             ) b ON b.member_id = m.id LEFT JOIN (
             SELECT DISTINCT member_id FROM coupons WHERE chain_id = 1 AND offer_id = 3 AND state = 'claimed'
-            AND valid_until > :d0) k ON k.member_id = m.id LEFT JOIN (
+            AND valid_from <= :d0 AND valid_until > :d0) k ON k.member_id = m.id LEFT JOIN (
             SELECT member_id, is_granted, row_number() OVER (PARTITION BY member_id ORDER BY id DESC) AS place
             FROM consents WHERE chain_id = 1 AND channel = 'email' AND purpose = 'promotion'
             ) y ON y.member_id = m.id AND y.place = 1

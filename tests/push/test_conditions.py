@@ -182,17 +182,19 @@ def test_points_language_and_state_are_those_of_the_member_and_his_card(chain, c
 
 def test_coupons_held_had_used_and_about_to_expire(chain, code):
     offer, other = make_offer(chain), make_offer(chain)
-    holder, user, late = make_member(code), make_member(code), make_member(code)
+    holder, user, late, early = (make_member(code) for _ in range(4))
     make_coupon(holder, offer)
+    tomorrow = make_coupon(early, offer)
     used = make_coupon(user, offer)
     soon = make_coupon(late, other)
     with transaction():
         used = db.session.get_one(type(used), used.id)
         used.state, used.redeemed_at = CouponState.REDEEMED, NOON
         db.session.get_one(type(soon), soon.id).valid_until = in_days(3)
+        db.session.get_one(type(tomorrow), tomorrow.id).valid_from = in_days(1)
 
     assert meant(chain, one("coupon", "holds", [offer.id])) == {holder.member_id}
-    assert meant(chain, one("coupon", "had", [offer.id])) == {holder.member_id, user.member_id}
+    assert meant(chain, one("coupon", "had", [offer.id])) == {c.member_id for c in (holder, user, early)}
     assert meant(chain, one("coupon", "redeemed", [offer.id, other.id])) == {user.member_id}
     assert meant(chain, one("coupon", "expires_within_days", 3)) == {late.member_id}
     assert meant(chain, one("coupon", "expires_within_days", 2)) == set()

@@ -19,7 +19,7 @@ def _having(frame: Frame, *which: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def _usable(frame: Frame) -> tuple[ColumnElement[bool], ...]:
-    return Coupon.state == CouponState.CLAIMED, Coupon.valid_until > frame.now
+    return Coupon.state == CouponState.CLAIMED, Coupon.valid_from <= frame.now, Coupon.valid_until > frame.now
 
 
 def _holds_many(value: int, frame: Frame) -> ColumnElement[bool]:
