@@ -23,9 +23,8 @@ from core.text import Text
 from push.channels import Browser
 from push.channels.models import WebPushSubscription
 from push.channels.vapid import THIS_MACHINE
-from push.delivering.deciding import Facts
-from push.delivering.needs import GATHERING, Needed
-from push.models import PushChannel
+from push.delivering.facts import Facts
+from push.delivering.needs import Needed
 
 LONGEST_ENDPOINT = 1000
 MOST_BROWSERS = 8  # of a wallet; a browser that subscribes anew leaves its old address behind
@@ -122,9 +121,6 @@ def for_web_push(rows: Sequence[Facts], _now: datetime) -> Mapping[int, Needed]:
     """The browsers of each delivery of a batch; one whose member has none left is not in it."""
     found = browsers_of({row.member_id for row in rows})
     return {row.id: Needed(browsers=found[row.member_id]) for row in rows if row.member_id in found}
-
-
-GATHERING[PushChannel.WEB_PUSH] = for_web_push
 
 
 def endpoints_of(wallet_id: int) -> Sequence[str]:

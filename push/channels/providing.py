@@ -5,9 +5,8 @@ from datetime import datetime
 
 from push.channels import ChannelError, Filled, MayHaveGoneError, NotAllowedError, UnansweredError
 from push.channels.wechat_users import Wanted, give_back, take_allowances, use_up
-from push.delivering.deciding import Facts
-from push.delivering.needs import AFTERWARDS, GATHERING, Needed, Result
-from push.delivering.noting import NotTried
+from push.delivering.facts import Facts
+from push.delivering.needs import Needed, NotTried, Result
 from push.models import PushChannel
 from push.wording.texts import choose_template
 from push.wording.vendor_templates import Templates
@@ -66,13 +65,3 @@ def _templates_of(channel: PushChannel, rows: Sequence[Facts]) -> dict[int, Fill
     templates = Templates(channel, {row.chain_id for row in named})
     found = {row.id: templates.find(row.chain_id, codes[row.id], row.language) for row in named}
     return {delivery_id: template for delivery_id, template in found.items() if template is not None}
-
-
-GATHERING.update(
-    {
-        PushChannel.GATEWAY: for_gateway,
-        PushChannel.WECHAT_TEMPLATE: for_wechat_template,
-        PushChannel.WECHAT_SUBSCRIPTION: for_wechat_subscription,
-    }
-)
-AFTERWARDS[PushChannel.WECHAT_SUBSCRIPTION] = settle_allowances

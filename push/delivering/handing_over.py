@@ -11,8 +11,8 @@ from typing import NamedTuple
 from core.db import db
 from push.channels import Channel, Handed, Message
 from push.delivering.deciding import Facts
-from push.delivering.needs import Needed, Result
-from push.delivering.noting import NotTried, note_batch
+from push.delivering.needs import Needed, NotTried, Result
+from push.delivering.noting import note_batch
 from push.delivering.pacing import OPEN_AFTER, Leave, is_failure
 from push.models import PushChannel
 

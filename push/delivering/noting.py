@@ -11,10 +11,10 @@ from core.hot import STORED_MOMENT, Hot, Sql, this_transaction
 from push.channels import ChannelError, PermanentError, RetryError, UnansweredError
 from push.channels.browsers import note_gone
 from push.channels.suppressing import suppress
-from push.delivering import needs
+from push.delivering import supplying
 from push.delivering.deciding import MAX_ATTEMPTS
 from push.delivering.falling_back import fall_back
-from push.delivering.needs import Result
+from push.delivering.needs import NotTried, Result
 from push.delivering.pacing import Leave, note_health
 from push.models import ChannelMode, DeliveryState, PushChannel
 from push.partners.telling import tell
@@ -27,10 +27,6 @@ PENDING, FAILED = str(DeliveryState.PENDING), str(DeliveryState.FAILED)
 SPREAD = 0.2  # so that what failed together does not come back together
 
 logger = logging.getLogger(__name__)
-
-
-class NotTried(Exception):
-    """The worker is stopping, or the lease may end before the provider answers."""
 
 
 # A newer result by somebody who took the row after us stands; only that it went is news at any time.
@@ -97,7 +93,7 @@ def note_batch(name: PushChannel, results: Sequence[Result], leave: Leave, *, no
         fall_back([r.row.id for r in results if r.row.id in failed and r.row.run.channel_mode == FIRST], now=now)
         tell(hot, failed | went, now=now)  # of the others somebody has told already
         _note_addresses(name, results, now=now)
-        needs.tell(name, results, now=now)
+        supplying.tell(name, results, now=now)
         signs = [result.problem for result in results if result.is_sign]
         return note_health(hot, name, signs, leave, now=now)
 

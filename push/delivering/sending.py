@@ -19,14 +19,13 @@ from core.errors import DomainError
 from coupons.errors import CardNeeded, OfferLimitReached, OfferPhoneLimitReached
 from push.audiences.unsubscribing import Links
 from push.channels import Channel
-from push.channels import browsers as _browsers  # noqa: F401  # says what Web Push needs
-from push.channels import providing as _providing  # noqa: F401  # says what SMS and WeChat need
 from push.delivering.deciding import UNREPEATABLE, Facts, end_leased, skip_leased, take_batch
 from push.delivering.handing_out import Carrier, hand_out
 from push.delivering.handing_over import Notes, Slots, Work, hand_over
 from push.delivering.looping import run_here
-from push.delivering.needs import Needed, gather
+from push.delivering.needs import Needed
 from push.delivering.pacing import Leave, ask_for_batch, give_back_batch, take_slots
+from push.delivering.supplying import gather
 from push.models import DeliveryState, PushChannel, Run, RunState, SkipReason
 from push.wording.writing import Writer
 
