@@ -100,9 +100,11 @@ def insert(model: Any) -> Any:
 def among(column: Any, ids: Collection[int]) -> ColumnElement[bool]:
     """``column IN ids``, as one value: the statement is the same for any number of them."""
     if db.engine.dialect.name == "postgresql":
-        return column == any_(literal(list(ids), postgresql.ARRAY(BigInteger())))  # type: ignore[no-any-return]
+        is_one: ColumnElement[bool] = column == any_(literal(list(ids), postgresql.ARRAY(BigInteger())))
+        return is_one
     one = func.json_each(json.dumps(list(ids))).table_valued("value")
-    return column.in_(select(one.c.value))  # type: ignore[no-any-return]
+    is_in: ColumnElement[bool] = column.in_(select(one.c.value))
+    return is_in
 
 
 def prepare(engine: Engine) -> None:

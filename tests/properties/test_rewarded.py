@@ -5,6 +5,7 @@ More and longer lives: ``KAQUAN_LIVES=200 KAQUAN_STEPS=90 pytest tests/propertie
 
 import os
 import random
+from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -28,6 +29,8 @@ LIVES = int(os.environ.get("KAQUAN_LIVES", "6"))
 STEPS = int(os.environ.get("KAQUAN_STEPS", "60"))
 ACTIONS = {"buy": 28, "undo": 20, "wait": 15, "join": 10, "decide": 14, "use": 7, "pause": 5, "end": 1}
 _slugs = count(1)
+
+Standing = dict[tuple[str, int, str], tuple[Any, ...]]  # of rewards, by trigger, friend and side
 
 
 class Life:
@@ -59,7 +62,8 @@ class Life:
         for _ in range(2):
             self.join(self.shop.referrer.id)
 
-    def live(self) -> None:
+    def live(self) -> Iterator[tuple[Standing, Standing]]:
+        """After each step: how the rewards stand, and how they should."""
         for _ in range(STEPS):
             action = self.any.choices(list(ACTIONS), list(ACTIONS.values()))[0]
             self.said.append(action)
@@ -69,7 +73,7 @@ class Life:
                 self.tell_the_books()
                 self.shop.tick(self.now)
                 self.books.tick(self.now)
-            self.compare()
+            yield self.found(), self.expected()
 
     # --- what may happen --------------------------------------------------------------------------------------------
 
@@ -162,7 +166,7 @@ class Life:
 
     # --- what must hold ---------------------------------------------------------------------------------------------
 
-    def compare(self) -> None:
+    def found(self) -> Standing:
         db.session.rollback()
         rows = db.session.execute(
             select(Reward, RewardRule.trigger, Referral.card_id)
@@ -171,18 +175,18 @@ class Life:
             .where(Reward.chain_id == self.shop.chain.id)
             .execution_options(populate_existing=True)
         )
-        found = {
+        return {
             (trigger, friend, r.side): (
                 r.state, r.reason, r.committed_cents, r.checkout_id, r.points_short, r.is_coupon_lost, r.due_at,
             )
             for r, trigger, friend in rows
         }  # fmt: skip
-        said = {
+
+    def expected(self) -> Standing:
+        return {
             key: (due.state, due.reason, due.committed, due.checkout, due.short, due.is_lost, due.due_at)
             for key, due in self.books.rewards.items()
         }
-        assert found == said, self.said
-        assert differences(self.shop.chain.id) == [], self.said
 
     def reward_of(self, due: Due) -> Reward:
         return db.session.scalars(
@@ -214,4 +218,7 @@ class Life:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(LIVES))
 def test_rewards_stand_as_plain_reasoning_says(app, seed):
-    Life(seed).live()
+    life = Life(seed)
+    for found, expected in life.live():
+        assert found == expected, life.said
+        assert differences(life.shop.chain.id) == [], life.said

@@ -63,7 +63,8 @@ class ReportingServer:
 
     async def handle_DATA(self, server: "WithDsn", _session: Any, envelope: Any) -> str:
         mail = message_from_bytes(envelope.content, policy=policy.default)
-        self.mails.append(mail)  # type: ignore[arg-type]
+        assert isinstance(mail, EmailMessage)  # by the policy
+        self.mails.append(mail)
         self.options.append((server.of_mail, server.of_recipient))
         for address in envelope.rcpt_tos:
             if address in self.dead:

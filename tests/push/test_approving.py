@@ -5,7 +5,7 @@ import pytest
 from core.audit import Author
 from core.db import db, transaction
 from push import approving, campaigns, errors
-from push.audiences.saved_segments import change_segment, create_segment, only_segment
+from push.audiences.saved_segments import change_segment, create_segment, get_segment, only_segment
 from push.campaigns import Draft
 from push.models import Campaign, CampaignState
 from push.timing.policies import Oversight, PolicyInvalid, get_oversight, set_oversight
@@ -294,3 +294,6 @@ def test_where_nobody_approves_a_segment_is_changed_at_any_time():
     let_go(campaign)
 
     change(segment, {"all": []})
+
+    assert get_segment(chain.id, segment.id).rules == {"all": []}
+    assert campaigns.get_campaign(chain.id, campaign.id).state == CampaignState.SCHEDULED
