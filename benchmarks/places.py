@@ -1,5 +1,6 @@
 """A database for a benchmark: migrated, filled, with the application in front of it."""
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,8 @@ def filled(database: str, name: str, what: str, fill: Callable[[str], None]) -> 
         serving.migrate(url, Path(folder))
         fill(url)
         app = create_app(database_url=url, secret_key="benchmarks" * 5, testing=True)
+        gc.collect()
+        gc.freeze()  # as wsgi.py does
         with app.app_context():
             try:
                 yield url

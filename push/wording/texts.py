@@ -165,11 +165,8 @@ def _own(run: Any) -> dict[str, dict[str, str]]:
 
 def filled(words: Words, values: Mapping[str, str]) -> Words:
     """The words with the variables of one member in them; in HTML his own text is escaped."""
-    return Words(
-        fill_in(words.title, values),
-        fill_in(words.body, values),
-        fill_in(words.html, {name: escape(value) for name, value in values.items()}),
-    )
+    html = words.html and fill_in(words.html, {name: escape(value) for name, value in values.items()})
+    return Words(fill_in(words.title, values), fill_in(words.body, values), html)
 
 
 def fill_in(text: str, values: Mapping[str, str]) -> str:

@@ -26,8 +26,9 @@ class Writer:
         self._name = name
         self._links = links
         self._untils = _coupons_until(rows)
+        reminding = {run_id for run_id, run in {row.run_id: row.run for row in rows}.items() if speaks_of_one(run)}
         self._reminded = reminded_of(
-            (row.chain_id, row.run_id, row.member_id) for row in rows if speaks_of_one(row.run)
+            (row.chain_id, row.run_id, row.member_id) for row in rows if row.run_id in reminding
         )
         self._said: dict[tuple[int, str, str], texts.Words] = {}
         self._shortener = prepare_batch(rows, links.short, wallet=links.wallet)
