@@ -6,6 +6,7 @@ results in groups. A worker that dies leaves its lease behind; the rows are take
 message key.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,7 +21,7 @@ from coupons.errors import CardNeeded, OfferLimitReached, OfferPhoneLimitReached
 from push.audiences.unsubscribing import Links
 from push.channels import Channel
 from push.delivering.deciding import UNREPEATABLE, Facts, end_leased, skip_leased, take_batch
-from push.delivering.handing_out import Carrier, hand_out
+from push.delivering.handing_out import Carrier, hand_out, hand_out_many
 from push.delivering.handing_over import Notes, Slots, Work, hand_over
 from push.delivering.looping import run_here
 from push.delivering.needs import Needed
@@ -32,6 +33,7 @@ from push.wording.writing import Writer
 BATCH = 1000
 SLOW_BATCH = 50  # over a channel that takes one message at a time
 INBOX_BATCH = 500
+LOT = 250  # coupons that are handed out in one transaction: meanwhile others who claim them wait
 TURN_SECONDS = 20.0  # so long a worker takes more while messages are on their way; then he waits for the last
 LOOK_SECONDS = 1.0  # so long after somebody paused a run its last message goes
 LEASE = timedelta(minutes=2)
@@ -117,7 +119,8 @@ class _Turn:
         except _AnotherWasFirst:  # all of it is as if it had never been
             return None
         self.looked_at += taken.looked_at
-        ready = [row for row in going if _with_coupon(row, now=now)]
+        handed = _hand_out_many([row for row in going if row.coupon_id is None], now=now)
+        ready = [row for row in going if row.id in handed or _with_coupon(row, now=now)]
         if not ready:
             give_back_batch(self._name, leave)
         return _Batch(leave, ready, needed, (first_at - now).total_seconds(), give_up_at)
@@ -166,13 +169,38 @@ def deliver_inbox_batch(*, now: datetime, lease: timedelta = LEASE) -> int:
     with transaction():
         taken = take_batch(PushChannel.INBOX, now=now, lease=lease, limit=INBOX_BATCH)
         _arrive([row.id for row in taken.going if row.offer_id is None], now=now)
+    arrived = _hand_out_many(taken.going, now=now, then=_arrive)
     for row in taken.going:
-        if row.offer_id is not None:
+        if row.offer_id is not None and row.id not in arrived:
             _arrive_with_coupon(row, now=now)
     return taken.looked_at
 
 
 # --- the coupon that comes with it ----------------------------------------------------------------------------------
+
+
+def _hand_out_many(rows: Sequence[Facts], *, now: datetime, then: Callable[..., None] | None = None) -> set[int]:
+    """Give out coupons by so many at once; return the deliveries that have theirs. ``then`` is done with each lot.
+
+    The others are looked at one by one: those that nothing stands in the way of but chance, and those that get none.
+    """
+    by_offer: dict[int, list[Carrier]] = defaultdict(list)
+    for row in rows:
+        if row.offer_id is not None:
+            by_offer[row.offer_id].append(_carrier(row))
+    handed: set[int] = set()
+    for offer_id, carriers in by_offer.items():
+        for start in range(0, len(carriers), LOT):
+            with transaction():
+                lot = hand_out_many(carriers[start : start + LOT], offer_id, now=now)
+                if then is not None:
+                    then(sorted(lot), now=now)
+            handed |= lot
+    return handed
+
+
+def _carrier(row: Facts) -> Carrier:
+    return Carrier(row.id, row.chain_id, row.run_id, row.member_id, row.card_id)
 
 
 def _with_coupon(row: Facts, *, now: datetime) -> bool:
@@ -185,8 +213,7 @@ def _with_coupon(row: Facts, *, now: datetime) -> bool:
 
 def _hand_out(row: Facts, *, now: datetime) -> bool:
     try:
-        carrier = Carrier(row.id, row.chain_id, row.run_id, row.member_id, row.card_id)
-        hand_out(carrier, row.offer_id, now=now)
+        hand_out(_carrier(row), row.offer_id, now=now)
     except DomainError as refusal:
         reason = SKIP_INSTEAD.get(type(refusal))
         if reason is not None:

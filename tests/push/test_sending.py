@@ -713,6 +713,41 @@ def test_a_sold_out_offer_promises_nothing():
     sums_add_up()
 
 
+def test_more_members_than_coupons_over_two_channels_are_told_only_of_what_they_have():
+    chain = make_chain()
+    offer = make_offer(chain, stock=7)
+    code = make_code(chain)
+    cards = [make_member(code, email=f"m{n}@example.com") for n in range(20)]
+    start(make_campaign(chain, "inbox", "email", offer_id=offer.id))
+
+    sent = send_all()["email"].sent
+
+    with_coupon = {card.member_id for card in cards if coupons_of(card.member_id)}
+    assert len(with_coupon) == len(sent) == 7
+    assert outcomes() == {
+        ("inbox", "delivered", None): 7,
+        ("inbox", "failed", None): 13,
+        ("email", "sent", None): 7,
+        ("email", "failed", None): 13,
+    }
+    assert {row.member_id for row in deliveries() if row.coupon_id} == with_coupon
+    sums_add_up()
+
+
+def test_an_offer_with_a_days_limit_is_handed_out_up_to_it():
+    chain = make_chain()
+    offer = make_offer(chain, stock=100, per_day_limit=3)
+    code = make_code(chain)
+    for _ in range(5):
+        make_member(code)
+    run = start(make_campaign(chain, offer_id=offer.id))
+
+    send_all()
+
+    assert outcomes() == {("inbox", "delivered", None): 3, ("inbox", "failed", None): 2}
+    assert runs.count_errors(run.id) == [("offer_day_limit_reached", 2)]
+
+
 def test_who_has_the_coupon_already_is_not_told_again():
     chain = make_chain()
     offer = make_offer(chain)
