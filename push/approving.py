@@ -8,17 +8,22 @@ from sqlalchemy import ColumnElement, Select, exists, or_, select
 
 from core.audit import AuditEntry, Author
 from core.db import db
+from core.errors import DomainError
 from core.text import Text
 from push import errors
+from push.audiences.conditions.kinds import quoted
 from push.models import Campaign, CampaignState, PushPolicy
 from push.moving import change, get_campaign, note
 from push.timing.policies import get_oversight
+from push.timing.scheduling import REPEATING
 
 SENT_BACK = "campaign sent back"
 WRITTEN = ("campaign created", "campaign edited", "campaign reworded")
 LONGEST_REASON = 200
 KEY = "key:"  # begins the name of an author that is an API key
 READABLE = (CampaignState.DRAFT, CampaignState.MISSED, CampaignState.PAUSED)  # it waits, and can be read
+OPEN = (*READABLE, CampaignState.SCHEDULED, CampaignState.RUNNING)  # it may still go out
+AGAIN = (*REPEATING, "event")  # schedules that begin run after run
 UNSUBMITTED = dict.fromkeys(("submitted_at", "submitted_by", "approved_at", "approved_by"))
 
 
@@ -86,6 +91,43 @@ def send_back_campaign(chain_id: int, campaign_id: int, *, reason: str, by: Auth
         raise errors.CampaignNotSubmitted()
     note(SENT_BACK, campaign, by, now, after={"reason": reason})
     return campaign
+
+
+def take_approvals(
+    chain_id: int,
+    campaign_ids: Sequence[int],
+    refusal: type[DomainError],
+    *,
+    is_frozen: bool,
+    by: Author,
+    now: datetime,
+) -> None:
+    """What was approved with these campaigns is about to change: where the chain wants it so, they are read anew.
+
+    One that would go out without that, because it is scheduled or under way, is the ``refusal``, which takes their
+    ``names``. ``is_frozen``: a run that has begun keeps what is about to change. Needs an open transaction.
+    """
+    if not get_oversight(chain_id).needs_approval:
+        return
+    held = db.session.scalars(
+        select(Campaign)
+        .where(Campaign.chain_id == chain_id, Campaign.id.in_(campaign_ids), Campaign.state.in_(OPEN))
+        .order_by(Campaign.id)
+        .with_for_update(key_share=True)  # nobody approves or schedules one of them meanwhile
+        .execution_options(populate_existing=True)
+    ).all()
+    going = [campaign.name for campaign in held if _goes_unread(campaign, is_frozen=is_frozen)]
+    if going:
+        raise refusal(names=quoted(going))
+    for campaign in held:
+        if change(chain_id, campaign.id, READABLE, Campaign.submitted_at.is_not(None), **UNSUBMITTED) is not None:
+            note("campaign to be read anew", campaign, by, now)
+
+
+def _goes_unread(campaign: Campaign, *, is_frozen: bool) -> bool:
+    if campaign.state == CampaignState.RUNNING:
+        return not is_frozen or campaign.schedule["kind"] in AGAIN
+    return campaign.state == CampaignState.SCHEDULED
 
 
 def waiting(chain_id: int, *, reader: str, limit: int) -> Sequence[Campaign]:

@@ -170,6 +170,17 @@ class VendorTemplateInvalid(WithProblem):
     sentence = Text("模板还差一点：{problem}", "The template is not ready: {problem}")
 
 
+class VendorTemplateApproved(Conflict):
+    """A second person approved a campaign with the template as it stands, and it goes out."""
+
+    code = "vendor_template_approved"
+    sentence = Text(
+        "{names}是按模板现在的样子批准的，正在发送或等着发送。先撤回或暂停，再改模板。",
+        "Approved with the template as it stands, and going out now or soon: {names}. Take it back or pause it first, "
+        "then change the template.",
+    )
+
+
 class WechatUserTaken(Conflict):
     """Another member of the chain is this WeChat user."""
 

@@ -92,6 +92,7 @@ ACTIONS = {
     "campaign stopped": Text("停止推送", "Push stopped"),
     "campaign submitted": Text("提交推送审批", "Push submitted for approval"),
     "campaign approved": Text("批准推送", "Push approved"),
+    "campaign to be read anew": Text("推送需重新审批", "Push to be approved anew"),
     "campaign sent back": Text("退回推送", "Push sent back"),
     "campaign reworded": Text("改写没发出的推送", "Words of a paused push changed"),
     "failed deliveries retried": Text("重试失败的消息", "Failed messages tried again"),

@@ -162,6 +162,7 @@ def make_ready(chain: Chain, *, by: Author, now: datetime) -> list[Segment]:
     """Make the six, or bring those that nobody changed up to date. Needs an open transaction.
 
     Where the chain has another segment of that name, its own stays and the ready-made one is left out.
+    Raises SegmentApproved.
     """
     standing, made = ready_made_of(chain.id), []
     for kind, rules in rules_by(habits_of(chain.id, now=now)).items():

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, or_, select, update
+from sqlalchemy import Row, Select, select, update
 from sqlalchemy.exc import IntegrityError
 
 from core import audit
@@ -13,23 +13,13 @@ from core.audit import Author
 from core.db import db
 from core.text import Text
 from push import errors
-from push.approving import READABLE, UNSUBMITTED
-from push.audiences.conditions.kinds import listed
+from push.approving import OPEN, take_approvals
+from push.audiences.conditions.kinds import quoted
 from push.audiences.models import ReadyMade, Segment
 from push.audiences.segments import SAVED, Node, check_audience, saved_in
-from push.models import Campaign, CampaignState
-from push.timing.policies import get_oversight
-from push.timing.scheduling import REPEATING
+from push.models import Campaign
 
 LONGEST_NAME = 60
-AGAIN = (*REPEATING, "event")  # schedules whose audience is looked up anew
-OPEN = (
-    CampaignState.DRAFT,
-    CampaignState.SCHEDULED,
-    CampaignState.RUNNING,
-    CampaignState.PAUSED,
-    CampaignState.MISSED,
-)
 READY_NAMES = {
     ReadyMade.CHAMPIONS: Text("头号常客", "Champions"),
     ReadyMade.LOYAL: Text("忠实会员", "Loyal"),
@@ -81,8 +71,8 @@ def change_segment(chain_id: int, segment_id: int, name: str, rules: Any, *, by:
     before = _kept(_standing(chain_id, segment_id))
     checked = check_audience(chain_id, rules, within=frozenset({segment_id}))
     own: dict[str, Any] = {} if checked == before["audience"] else {"ready_made": None}
-    if own and get_oversight(chain_id).needs_approval:
-        _take_approvals(chain_id, segment_id)
+    if own:
+        _take_approvals(chain_id, segment_id, by, now)
     with _one_name():
         segment = _write(chain_id, segment_id, name=name, rules=checked, **own)
     _note("segment changed", segment, by, now, before=before, after=_kept(segment))
@@ -90,10 +80,14 @@ def change_segment(chain_id: int, segment_id: int, name: str, rules: Any, *, by:
 
 
 def rework_segment(segment: Segment, rules: Node, *, by: Author, now: datetime) -> Segment:
-    """New figures for a ready-made segment. Needs an open transaction; where nothing is new, nothing is noted."""
+    """New figures for a ready-made segment. Needs an open transaction; where nothing is new, nothing is noted.
+
+    Raises SegmentApproved, as when one is changed.
+    """
     before, checked = _kept(segment), check_audience(segment.chain_id, rules, within=frozenset({segment.id}))
     if checked == segment.rules:
         return segment
+    _take_approvals(segment.chain_id, segment.id, by, now)
     segment = _write(segment.chain_id, segment.id, rules=checked)
     _note("segment changed", segment, by, now, before=before, after=_kept(segment))
     return segment
@@ -105,9 +99,9 @@ def archive_segment(chain_id: int, segment_id: int, *, by: Author, now: datetime
     segment = get_segment(chain_id, segment_id)
     if segment.archived_at is not None:
         return segment
-    users = [f"“{use.name}”" for use in uses_of(chain_id, segment_id)]
+    users = [use.name for use in uses_of(chain_id, segment_id)]
     if users:
-        raise errors.SegmentInUse(names=Text("、".join(users), listed(users, "and")))
+        raise errors.SegmentInUse(names=quoted(users))
     segment = _write(chain_id, segment_id, archived_at=now)
     _note("segment archived", segment, by, now, after={"name": segment.name})
     return segment
@@ -171,24 +165,10 @@ def campaigns_of(chain_id: int, segment_id: int) -> list[Row[Any]]:
     return [row for row in db.session.execute(_open_campaigns(chain_id)) if saved_in(row.rules) & reached]
 
 
-def _take_approvals(chain_id: int, segment_id: int) -> None:
-    """Whoever approved a campaign made of the segment approved other people. What has gone, or is going, is frozen."""
+def _take_approvals(chain_id: int, segment_id: int, by: Author, now: datetime) -> None:
+    """Whoever approved a campaign made of the segment approved other people."""
     ids = [row.id for row in campaigns_of(chain_id, segment_id)]
-    still_to_go = or_(Campaign.state == CampaignState.SCHEDULED, Campaign.schedule["kind"].as_string().in_(AGAIN))
-    going = db.session.scalars(
-        select(Campaign.name).where(
-            Campaign.id.in_(ids), Campaign.state.in_((CampaignState.SCHEDULED, CampaignState.RUNNING)), still_to_go
-        )
-    ).all()
-    if going:
-        names = [f"“{name}”" for name in going]
-        raise errors.SegmentApproved(names=Text("、".join(names), listed(names, "and")))
-    db.session.execute(
-        update(Campaign)
-        .where(Campaign.id.in_(ids), Campaign.state.in_(READABLE))
-        .values(**UNSUBMITTED)
-        .execution_options(synchronize_session=False)
-    )
+    take_approvals(chain_id, ids, errors.SegmentApproved, is_frozen=True, by=by, now=now)
 
 
 def _open_campaigns(chain_id: int) -> Select[Any]:

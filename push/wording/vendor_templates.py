@@ -16,9 +16,10 @@ from core import audit
 from core.audit import Author
 from core.db import db, insert
 from core.text import Text
+from push.approving import OPEN, take_approvals
 from push.channels import Filled
-from push.errors import CampaignInvalid, VendorTemplateInvalid, VendorTemplateNotFound
-from push.models import PushChannel
+from push.errors import CampaignInvalid, VendorTemplateApproved, VendorTemplateInvalid, VendorTemplateNotFound
+from push.models import Campaign, PushChannel
 from push.wording.models import VendorTemplate
 from push.wording.texts import LANGUAGES, TEMPLATE, VARIABLE, VARIABLES, WITH_TEMPLATES, choose_template
 
@@ -28,6 +29,7 @@ MOST_FIELDS = 20
 LONGEST_CODE, LONGEST_NAME, LONGEST_VALUE = 80, 60, 200
 # What takes nothing but templates.
 NEEDS_TEMPLATE = (PushChannel.WECHAT_TEMPLATE, PushChannel.WECHAT_SUBSCRIPTION)
+SAYS = ("channel", "code", "language", "fields")  # of a template: what decides over what a member reads
 
 
 class NewTemplate(NamedTuple):
@@ -41,7 +43,10 @@ class NewTemplate(NamedTuple):
 
 
 def create_template(chain_id: int, draft: NewTemplate, *, by: Author, now: datetime) -> VendorTemplate:
-    """Write a template down. Needs an open transaction; raises VendorTemplateInvalid."""
+    """Write a template down. Needs an open transaction; raises VendorTemplateInvalid.
+
+    In another language it says what nobody approved: VendorTemplateApproved, as when one is changed.
+    """
     values = _checked(draft)
     template: VendorTemplate | None = db.session.scalar(
         insert(VendorTemplate)
@@ -51,6 +56,7 @@ def create_template(chain_id: int, draft: NewTemplate, *, by: Author, now: datet
     )
     if template is None:
         raise _taken()
+    _take_approvals(chain_id, {(template.channel, template.code)}, by, now)
     _note("vendor template added", template, by, now, after=values)
     return template
 
@@ -60,11 +66,14 @@ def change_template(
 ) -> VendorTemplate:
     """Write it anew: it holds for messages that go from now on. Needs an open transaction.
 
-    Raises VendorTemplateNotFound, VendorTemplateInvalid.
+    What a second person approved with it has to be approved anew: raises VendorTemplateApproved when that is about to
+    go out. Raises VendorTemplateNotFound, VendorTemplateInvalid.
     """
     values = _checked(draft)
     template = get_template(chain_id, template_id)
     before = {name: getattr(template, name) for name in values}
+    if any(before[name] != values[name] for name in SAYS):
+        _take_approvals(chain_id, {(each["channel"], each["code"]) for each in (before, values)}, by, now)
     try:
         for name, value in values.items():
             setattr(template, name, value)
@@ -77,7 +86,10 @@ def change_template(
 
 
 def archive_template(chain_id: int, template_id: int, *, by: Author, now: datetime) -> VendorTemplate:
-    """No new campaign uses it; those that do go on. Needs an open transaction; raises VendorTemplateNotFound."""
+    """No new campaign uses it; those that do go on, in the same words. Needs an open transaction.
+
+    Raises VendorTemplateNotFound.
+    """
     return _put(chain_id, template_id, now, "vendor template archived", by, now)
 
 
@@ -122,6 +134,28 @@ def check_chosen(chain_id: int, channels: Collection[str], labels: Iterable[str]
     for channel in set(channels) & set(NEEDS_TEMPLATE):
         if any(choose_template(texts, label, channel, LANGUAGES[0]) is None for label in labels):
             raise CampaignInvalid(Text("微信消息要选一个模板。", "WeChat messages need a template."))
+
+
+def _named(texts: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """The templates that texts name, by channel and code."""
+    return {
+        (channel, words[TEMPLATE])
+        for by_channel in texts.values()
+        for channel, by_language in by_channel.items()
+        for words in by_language.values()
+        if TEMPLATE in words
+    }
+
+
+def _take_approvals(chain_id: int, changed: set[tuple[str, str]], by: Author, now: datetime) -> None:
+    """Whoever approved a campaign with such a template (channel, code) approved what it said in all its languages."""
+    campaigns = db.session.execute(
+        select(Campaign.id, Campaign.channels, Campaign.texts).where(
+            Campaign.chain_id == chain_id, Campaign.state.in_(OPEN)
+        )
+    )
+    ids = [row.id for row in campaigns if any(channel in row.channels for channel, _ in changed & _named(row.texts))]
+    take_approvals(chain_id, ids, VendorTemplateApproved, is_frozen=False, by=by, now=now)
 
 
 class Templates:

@@ -2,17 +2,20 @@
 
 import pytest
 
+from core.audit import Author
 from core.db import db, transaction
+from push import approving, campaigns
 from push.channels.models import SuppressionReason
 from push.channels.suppressing import list_suppressions, suppress
 from push.models import PushChannel
+from push.timing.policies import Oversight, set_oversight
 from push.wording.models import VendorTemplate
 from push.wording.texts import VARIABLES
 from push.wording.vendor_templates import OF_MESSAGE
 from stores.models import Role
 from tests.factories import NOON, make_chain, make_staff, make_store, make_store_code
 from tests.pages import csrf, sign_in
-from tests.push.pushing import make_member
+from tests.push.pushing import make_campaign, make_member
 
 ADDRESSES = "/dashboard/campaigns/addresses"
 TEMPLATES = "/dashboard/campaigns/vendor-templates"
@@ -145,6 +148,29 @@ def test_a_template_that_is_not_right_is_shown_again_as_it_was_typed(client, cha
     if "code" not in wrong:
         assert "OPENTM207422813" in answer.text
     assert db.session.scalars(db.select(VendorTemplate)).all() == []
+
+
+def test_a_template_that_was_approved_with_a_push_says_whose_it_is(client, chain):
+    sign_in(client, make_staff(chain))
+    post(client, TEMPLATES, **TYPED)
+    template = db.session.scalars(db.select(VendorTemplate)).one()
+    texts = {"A": {"wechat_template": {"zh": {"template": TYPED["code"]}}}}
+    campaign = make_campaign(chain, "wechat_template", texts=texts)
+    ann, ben = Author("staff:91"), Author("staff:92")
+    with transaction():
+        set_oversight(chain.id, Oversight(needs_approval=True), by=ann, now=NOON)
+        approving.submit_campaign(chain.id, campaign.id, by=ann, now=NOON)
+        approving.approve_campaign(chain.id, campaign.id, by=ben, now=NOON)
+        campaigns.schedule_campaign(chain.id, campaign.id, by=ann, now=NOON)
+    changed = TYPED | {"field": ["thing1"], "text": ["{title}"]}
+
+    answer = post(client, f"{TEMPLATES}/{template.id}?lang=en", **changed)
+
+    assert answer.status_code == 422
+    assert "going out now or soon: “周五”" in answer.text
+    assert 'value="{title}"' in answer.text  # as it was typed
+    db.session.refresh(template)
+    assert template.fields == {"thing1": "{chain}：{title}", "time2": "{coupon_until}"}
 
 
 def test_every_variable_of_a_message_is_explained(client, chain):

@@ -5,10 +5,14 @@ import re
 import pytest
 
 from app.dashboard.pushes import segments as pages
-from core.audit import SYSTEM
+from core.audit import SYSTEM, Author
+from core.clock import utc_now
 from core.db import db, transaction
+from push import approving, campaigns
+from push.audiences import rfm
 from push.audiences.models import Segment
-from push.audiences.saved_segments import archive_segment, create_segment
+from push.audiences.saved_segments import archive_segment, create_segment, only_segment
+from push.timing.policies import Oversight, set_oversight
 from stores.models import Role
 from tests.factories import NOON, make_chain, make_staff, make_store, make_store_code
 from tests.pages import post, sign_in
@@ -145,6 +149,30 @@ def test_the_ready_made_ones_are_made_by_a_button_and_explained(desk, chain):
     again = post(desk, f"{SEGMENTS}/ready-made", follow_redirects=True)
     assert db.session.scalar(db.select(db.func.count(Segment.id))) == 6
     assert "taken by segments of your own" not in text(again)
+
+
+def test_figures_are_not_worked_out_anew_under_an_approved_push(desk, chain, monkeypatch):
+    post(desk, f"{SEGMENTS}/ready-made")
+    lost = db.session.scalars(db.select(Segment).filter_by(ready_made="lost")).one()
+    campaign = make_campaign(chain, audience=only_segment(lost.id))
+    ann, ben, now = Author("staff:91"), Author("staff:92"), utc_now()
+    with transaction():
+        set_oversight(chain.id, Oversight(needs_approval=True), by=ann, now=now)
+        approving.submit_campaign(chain.id, campaign.id, by=ann, now=now)
+        approving.approve_campaign(chain.id, campaign.id, by=ben, now=now)
+        campaigns.schedule_campaign(chain.id, campaign.id, by=ann, now=now)
+    monkeypatch.setattr(rfm, "USUAL", rfm.USUAL._replace(late_days=200))
+
+    answer = text(post(desk, f"{SEGMENTS}/ready-made", follow_redirects=True))
+
+    assert "“周五” was approved for the people it means now" in answer
+    db.session.expire_all()
+    assert lost.rules["all"][0]["value"] == 180
+    with transaction():
+        campaigns.stop_campaign(chain.id, campaign.id, by=ann, now=now)
+    post(desk, f"{SEGMENTS}/ready-made")
+    db.session.expire_all()
+    assert (lost.rules["all"][0]["value"], campaign.approved_at) == (200, None)
 
 
 def test_the_list_counts_each_and_pages(desk, chain, monkeypatch):

@@ -58,8 +58,11 @@ def index() -> str:
 def make_ready() -> Response:
     """Work the ready-made segments out, by what this chain's members buy."""
     chain, now = _chain(), utc_now()
-    with transaction():
-        made = rfm.make_ready(chain, by=author(), now=now)
+    try:
+        with transaction():
+            made = rfm.make_ready(chain, by=author(), now=now)
+    except DomainError as refusal:
+        return _refused(refusal, url_for("segments.index"))
     habits = rfm.habits_of(chain.id, now=now)
     flash(_habits_said(habits, chain), "good")
     if len(made) < len(ReadyMade):

@@ -149,6 +149,12 @@ def listed(words: Sequence[str], last: str) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
+def quoted(names: Sequence[str]) -> Text:
+    """“a”, “b” and “c”."""
+    marked = [f"“{name}”" for name in names]
+    return Text("、".join(marked), listed(marked, "and"))
+
+
 def names_of(model: Any, chain_id: int, ids: Sequence[int], *, most: int = 3) -> Text:
     """What the chosen things are called; of many the first few and how many more."""
     rows = db.session.execute(
