@@ -43,6 +43,8 @@ PATIENCE = 1800.0  # seconds without any progress at all end the proof
 CHANNELS = ("inbox", "email", "gateway")
 STATES = "SELECT state, count(*) FROM deliveries GROUP BY state"
 HELD = "SELECT count(*) FROM cards WHERE chain_id = :chain_id AND state IN ('active', 'frozen', 'closed')"
+BROUGHT = "SELECT DISTINCT run_id, member_id, coupon_id FROM deliveries WHERE coupon_id IS NOT NULL"
+MOST_ROUNDS = 50
 ENDED = {"sent", "delivered", "failed", "skipped"}
 
 
@@ -106,12 +108,13 @@ def all_of(stage: Stage) -> None:
     with transaction():
         set_policy(stage.shop.chain.id, Policy(0, 0, 99, 99), by=SYSTEM, now=utc_now())
     crowd(stage.shop, stage.members)
+    offer_id = stage.shop.offer(stock=MOST_ROUNDS * stage.members, per_member_limit=MOST_ROUNDS).id
     several = db.engine.dialect.name == "postgresql"
     begin = time.monotonic()
     workers = WORKERS if several else 1
     with sink() as there, broker(stage, is_wanted=several) as broker_url:
         with Crew(stage, there, broker_url, workers) as crew:
-            live(stage, crew)
+            live(stage, crew, offer_id)
         seen = there.seen()
     note = ", ".join(f"{number} × {name}" for name, number in crew.killed.items())
     tell(stage, seen, sum(crew.killed.values()), f"killed: {note}; {time.monotonic() - begin:.0f} s")
@@ -127,9 +130,9 @@ def broker(stage: Stage, *, is_wanted: bool) -> Iterator[str]:
         yield url
 
 
-def live(stage: Stage, crew: Crew) -> None:
+def live(stage: Stage, crew: Crew, offer_id: int) -> None:
     """Let campaigns go out, one after the other, until enough was killed and all have ended."""
-    start(stage)
+    start(stage, offer_id)
     kill_at, moved_at, last = time.monotonic() + 3, time.monotonic(), -1
     while True:
         time.sleep(0.25)
@@ -144,17 +147,16 @@ def live(stage: Stage, crew: Crew) -> None:
             crew.kill_one()
             kill_at = time.monotonic() + random.uniform(*KILL_EVERY)
         elif not left and killed < stage.kills:
-            start(stage)
+            start(stage, offer_id)
         elif not left:
             return
 
 
-def start(stage: Stage) -> None:
-    """A campaign to everybody that the clock finds due."""
+def start(stage: Stage, offer_id: int) -> None:
+    """A campaign to everybody that the clock finds due; a coupon comes with it."""
     now = utc_now()
-    draft = campaigns.Draft(
-        name="周五", audience={}, channels=CHANNELS, title="周五冰淇淋", body="{name}，第二份半价。"
-    )
+    title, body = "周五冰淇淋", "{name}，第二份半价，{coupon_until} 前用{coupon}。"
+    draft = campaigns.Draft(name="周五", audience={}, channels=CHANNELS, title=title, body=body, offer_id=offer_id)
     with transaction():
         campaign = campaigns.create_campaign(stage.shop.chain.id, draft, by=SYSTEM, now=now)
         campaigns.schedule_campaign(campaign.chain_id, campaign.id, {"kind": "now"}, by=SYSTEM, now=now - UNDO)
@@ -199,8 +201,25 @@ def tell(stage: Stage, seen: Seen, kills: int, note: str) -> None:
         f"{right} add up, {over} finished",
         note=", ".join(f"{number:,} {state}" for state, number in sorted(states.items())),
     )
+    coupons(stage)
     gateway(stage, seen)
     mails(stage, seen, kills)
+
+
+def coupons(stage: Stage) -> None:
+    """One for each member and run over all channels, each taken from the stock; no message went without it."""
+    given = count("SELECT count(*) FROM coupons WHERE source = 'campaign'")
+    taken = count("SELECT sum(claimed) FROM offer_slots")
+    brought = count(f"SELECT count(DISTINCT coupon_id) FROM ({BROUGHT}) had")
+    members = count(f"SELECT count(*) FROM ({BROUGHT}) had")
+    bare = count("SELECT count(*) FROM deliveries WHERE state IN ('sent', 'delivered') AND coupon_id IS NULL")
+    stage.table.line(
+        "coupons: one for each member and run",
+        f"{members:,} times a member, as many coupons",
+        f"{given:,} given, {brought:,} brought, {taken:,} off stock",
+        is_ok=given == taken == brought == members > 0 and not bare,
+        note=f"{bare} told without theirs",
+    )
 
 
 def gateway(stage: Stage, seen: Seen) -> None:
