@@ -12,7 +12,7 @@ from click import ClickException
 from dotenv import dotenv_values
 from environs import Env, EnvError
 
-from push.channels import vapid
+from push.channels import vapid, wechat_encryption
 
 ROOT = Path(__file__).resolve().parent.parent
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -22,6 +22,7 @@ BROKERS = ("redis://", "rediss://", "unix://", "amqp://", "amqps://")
 SECRETS = {"secret_key", "database_url", "smtp_url", "gateway_secret", "vapid_private_key", "broker_url"} | {
     "wechat_secret",
     "wechat_token",
+    "wechat_encoding_aes_key",
     "bounces_url",
 }
 
@@ -51,6 +52,7 @@ class Settings:
     wechat_secret: str = ""
     wechat_url: str = "https://api.weixin.qq.com"
     wechat_token: str = ""  # by which we know that /wechat/events was called by WeChat
+    wechat_encoding_aes_key: str = ""  # with it, only what WeChat encrypted is taken there
     bounces_url: str = ""  # the mailbox of MAIL_FROM, where mail servers report what they could not deliver
     console_channels: bool = False  # channels that are not set up print what they would send
     show_phone_codes: bool = False  # without a gateway, one-time codes stand on the page and in the terminal
@@ -235,13 +237,23 @@ def _check_channels(settings: Settings) -> None:
         raise SettingsError("SMTP_URL: smtp://user:password@host:587 or smtps://user:password@host:465")
     if settings.gateway_url and not settings.gateway_url.startswith(("http://", "https://")):
         raise SettingsError("GATEWAY_URL: http(s)://host/path of the gateway")
-    if bool(settings.wechat_appid) != bool(settings.wechat_secret):
-        raise SettingsError("WECHAT_APPID, WECHAT_SECRET: both or neither")
-    if not settings.wechat_url.startswith(("http://", "https://")):
-        raise SettingsError("WECHAT_URL: http(s)://host of WeChat's API")
     if settings.bounces_url and not settings.bounces_url.startswith(("imap://", "imaps://")):
         raise SettingsError("BOUNCES_URL: imaps://user:password@host/INBOX")
+    _check_wechat(settings)
     try:
         vapid.private_key(settings.secret_key, settings.vapid_private_key)
     except vapid.KeyInvalid:
         raise SettingsError("VAPID_PRIVATE_KEY: the 32 bytes of a P-256 key in base64url") from None
+
+
+def _check_wechat(settings: Settings) -> None:
+    if bool(settings.wechat_appid) != bool(settings.wechat_secret):
+        raise SettingsError("WECHAT_APPID, WECHAT_SECRET: both or neither")
+    if not settings.wechat_url.startswith(("http://", "https://")):
+        raise SettingsError("WECHAT_URL: http(s)://host of WeChat's API")
+    if settings.wechat_encoding_aes_key and not (settings.wechat_appid and settings.wechat_token):
+        raise SettingsError("WECHAT_ENCODING_AES_KEY: together with WECHAT_APPID and WECHAT_TOKEN")
+    try:
+        wechat_encryption.read_keys(settings.wechat_encoding_aes_key)
+    except wechat_encryption.KeyInvalid:
+        raise SettingsError("WECHAT_ENCODING_AES_KEY: the 43 characters of the account's EncodingAESKey") from None

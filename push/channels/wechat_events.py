@@ -5,7 +5,8 @@ import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from xml.etree.ElementTree import ParseError, XMLParser
+from typing import NamedTuple
+from xml.etree.ElementTree import Element, ParseError, XMLParser
 
 from push.channels.receipts import Receipt, ReceiptStatus, take_receipts
 from push.channels.wechat_users import answered, follow
@@ -34,21 +35,34 @@ class WechatEvent:
         return hashlib.sha256(told.encode()).hexdigest()
 
 
-def is_signed(token: str, signature: str, timestamp: str, nonce: str) -> bool:
-    """Whether a call is WeChat's: it knows the token that was typed into its settings."""
-    told = "".join(sorted((token, timestamp, nonce))).encode()
-    return hmac.compare_digest(hashlib.sha1(told, usedforsecurity=False).hexdigest().encode(), signature.encode())
+class Envelope(NamedTuple):
+    """How a call says what it says; in 兼容模式 both ways at once."""
+
+    encrypted: str  # empty: nothing is
+    is_plain: bool
+
+
+def is_signed(token: str, signature: str, *told: str) -> bool:
+    """Whether a call is WeChat's: it knows the token that was typed into its settings.
+
+    ``told`` is what the signature covers: time and nonce, and what is encrypted with the signature that is for that.
+    """
+    signed = "".join(sorted((token, *told))).encode()
+    return hmac.compare_digest(hashlib.sha1(signed, usedforsecurity=False).hexdigest().encode(), signature.encode())
+
+
+def read_envelope(raw: bytes) -> Envelope:
+    """How a call says what it says, before it is known whose it is."""
+    whole = _parsed(raw)
+    if whole is None:
+        return Envelope("", is_plain=False)
+    return Envelope(whole.findtext("Encrypt", "").strip(), is_plain=whole.find("MsgType") is not None)
 
 
 def read_event(raw: bytes) -> WechatEvent | None:
     """The event in a call; None for messages that people write, and for what is no event."""
-    if b"<!" in raw.replace(b"<![CDATA[", b""):  # no document type, hence no entities
-        return None
-    parser = XMLParser()
-    try:
-        parser.feed(raw)
-        whole = parser.close()
-    except (ParseError, ValueError, LookupError):
+    whole = _parsed(raw)
+    if whole is None:
         return None
     said = {part.tag: (part.text or "").strip() for part in whole if len(part) == 0}
     if said.get("MsgType") != "event" or not said.get("FromUserName"):
@@ -84,3 +98,15 @@ def _receipt(reference: str, words: str, *, is_there: bool) -> Receipt:
     if is_there:
         return Receipt(ReceiptStatus.DELIVERED, ref=reference)
     return Receipt(ReceiptStatus.FAILED, ref=reference, error=f"wechat: {words[:80]}")
+
+
+def _parsed(raw: bytes) -> Element | None:
+    if b"<!" in raw.replace(b"<![CDATA[", b""):  # no document type, hence no entities
+        return None
+    parser = XMLParser()
+    try:
+        parser.feed(raw)
+        whole: Element = parser.close()
+    except (ParseError, ValueError, LookupError):
+        return None
+    return whole

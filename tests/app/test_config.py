@@ -9,6 +9,8 @@ from app import config
 from app.config import SettingsError, load_settings, masked
 
 GOOD_SECRET = "s" * 40
+ACCOUNT = {"wechat_appid": "wx1", "wechat_secret": "s", "wechat_token": "t"}
+AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 
 
 @pytest.fixture(autouse=True)
@@ -69,12 +71,23 @@ def test_postgresql_is_reached_by_one_driver(url):
         ({"gateway_url": "gateway.example.com"}, "GATEWAY_URL"),
         ({"wechat_appid": "wx1"}, "WECHAT_SECRET"),
         ({"wechat_url": "api.weixin.qq.com"}, "WECHAT_URL"),
+        (ACCOUNT | {"wechat_encoding_aes_key": "k" * 42}, "WECHAT_ENCODING_AES_KEY: the 43 characters"),
+        (ACCOUNT | {"wechat_encoding_aes_key": f"{AES_KEY}="}, "WECHAT_ENCODING_AES_KEY: the 43 characters"),
+        (ACCOUNT | {"wechat_encoding_aes_key": "k" * 42 + "!"}, "WECHAT_ENCODING_AES_KEY: the 43 characters"),
+        (ACCOUNT | {"wechat_encoding_aes_key": " "}, "WECHAT_ENCODING_AES_KEY: the 43 characters"),
+        (ACCOUNT | {"wechat_encoding_aes_key": AES_KEY, "wechat_token": ""}, "with WECHAT_APPID and WECHAT_TOKEN"),
+        ({"wechat_encoding_aes_key": AES_KEY, "wechat_token": "t"}, "with WECHAT_APPID and WECHAT_TOKEN"),
         ({"bounces_url": "pop3://mail.example.com"}, "BOUNCES_URL"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_the_name_of_the_setting(overrides, word):
     with pytest.raises(SettingsError, match=word):
         load_settings(**overrides)
+
+
+def test_a_key_of_wechat_is_taken_alone_or_with_the_one_before():
+    for keys in (AES_KEY, f"{AES_KEY} {AES_KEY[::-1]}"):
+        assert load_settings(**ACCOUNT, wechat_encoding_aes_key=keys).wechat_encoding_aes_key == keys
 
 
 @pytest.mark.parametrize(
@@ -97,6 +110,7 @@ def test_a_setting_that_cannot_be_read_is_refused_with_what_to_write(monkeypatch
     [
         ("port", 8000, "8000"),
         ("secret_key", GOOD_SECRET, "***"),
+        ("wechat_encoding_aes_key", AES_KEY, "***"),
         ("smtp_url", "", ""),
         ("database_url", "postgresql+psycopg://user:pass@db:5433/kaquan", "postgresql+psycopg://***@db:5433/kaquan"),
         ("smtp_url", "smtps://me:pw@mail.example.com", "smtps://***@mail.example.com"),

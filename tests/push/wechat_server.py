@@ -1,7 +1,15 @@
-"""WeChat as we know it: tokens that end, template messages to followers, subscription messages by "allow"; faults."""
+"""WeChat as we know it: tokens that end, template messages to followers, subscription messages by "allow"; faults.
 
+And what it tells of its own accord, encrypted or not, written from its description alone.
+"""
+
+import hashlib
 import json
+import os
+import struct
 import threading
+import time
+from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,10 +18,14 @@ from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
 from tests.push.standing import standing
 
 APPID, SECRET = "wx0123456789abcdef", "secret of the account"
 LONGEST_THING = 20
+TOKEN = "typed into the account's settings"
+ENCODING_AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 
 
 class Wechat(ThreadingHTTPServer):
@@ -132,3 +144,44 @@ class Handler(BaseHTTPRequestHandler):
 def wechat() -> Iterator[Wechat]:
     with standing(Wechat()) as server:
         yield server
+
+
+def filled(plain: bytes, block: int = 32) -> bytes:
+    """PKCS#7: as many bytes as are missing to whole blocks, at least one, each saying how many they are."""
+    missing = block - len(plain) % block
+    return plain + bytes([missing]) * missing
+
+
+def chained(plain: bytes, encoding_aes_key: str = ENCODING_AES_KEY) -> str:
+    """Whole blocks of 16 bytes, each mixed with what became of the one before, the first with the key's beginning."""
+    key = b64decode(encoding_aes_key + "=")
+    each = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # the chain is made here, by hand
+    done = [key[:16]]
+    for start in range(0, len(plain), 16):
+        block = plain[start : start + 16]
+        done.append(each.update(bytes(a ^ b for a, b in zip(block, done[-1], strict=True))))
+    return b64encode(b"".join(done[1:])).decode()
+
+
+def full_text(message: str, *, appid: str = APPID, length: int | None = None) -> bytes:
+    """Random bytes, the message's length in the order of networks, the message, the account."""
+    told = message.encode()
+    return os.urandom(16) + struct.pack(">I", len(told) if length is None else length) + told + appid.encode()
+
+
+def signature(*told: str, token: str = TOKEN) -> str:
+    return hashlib.sha1("".join(sorted([token, *told])).encode(), usedforsecurity=False).hexdigest()
+
+
+def asked(encrypted: str = "", *, token: str = TOKEN, age: int = 0, nonce: str = "1320562132") -> dict[str, str]:
+    """What stands behind the address that WeChat calls."""
+    stamp = str(int(time.time()) - age)
+    said = {"signature": signature(stamp, nonce, token=token), "timestamp": stamp, "nonce": nonce}
+    if not encrypted:
+        return said
+    return said | {"encrypt_type": "aes", "msg_signature": signature(stamp, nonce, encrypted, token=token)}
+
+
+def envelope(encrypted: str, beside: str = "") -> str:
+    """The body of a call in 安全模式; ``beside`` is what also stands there in 兼容模式."""
+    return f"<xml><ToUserName><![CDATA[gh_1]]></ToUserName>{beside}<Encrypt><![CDATA[{encrypted}]]></Encrypt></xml>"
