@@ -10,6 +10,7 @@ from core.audit import AuditEntry, Author
 from core.db import db
 from core.errors import DomainError
 from core.text import Text
+from coupons.models import Offer, OfferState
 from push import errors
 from push.audiences.conditions.kinds import quoted
 from push.models import Campaign, CampaignState, PushPolicy
@@ -55,13 +56,15 @@ def approve_campaign(
     """Approve what was submitted; it still has to be scheduled. Needs an open transaction.
 
     The second person neither submitted it nor wrote it as it stands, nor made the key that did. ``submitted_at`` is of
-    the submission that he has read: another one is another message. Raises CampaignNotFound, CampaignNotSubmitted,
-    CampaignSecondPersonNeeded, CampaignChanged.
+    the submission that he has read: another one is another message. An offer handed out with it is published: from then
+    on its terms only get better. Raises CampaignNotFound, CampaignNotSubmitted, CampaignSecondPersonNeeded,
+    CampaignChanged, CampaignOfferDraft.
     """
     if by.name in _first_people(get_campaign(chain_id, campaign_id)):
         raise errors.CampaignSecondPersonNeeded()
     is_read = () if submitted_at is None else (Campaign.submitted_at == submitted_at,)
-    conditions = (Campaign.submitted_by != by.name, Campaign.approved_at.is_(None), *is_read)
+    hands_draft_out = exists().where(Offer.id == Campaign.offer_id, Offer.state == OfferState.DRAFT)
+    conditions = (Campaign.submitted_by != by.name, Campaign.approved_at.is_(None), ~hands_draft_out, *is_read)
     approval = {"approved_at": now, "approved_by": by.name}
     campaign = change(chain_id, campaign_id, READABLE, *conditions, **approval)
     if campaign is None:
@@ -70,11 +73,18 @@ def approve_campaign(
             raise errors.CampaignNotSubmitted()
         if campaign.submitted_by == by.name:
             raise errors.CampaignSecondPersonNeeded()
-        if campaign.approved_at is None or (submitted_at is not None and campaign.submitted_at != submitted_at):
+        if submitted_at is not None and campaign.submitted_at != submitted_at:
             raise errors.CampaignChanged()
+        if campaign.approved_at is None:
+            raise errors.CampaignOfferDraft() if _hands_draft_out(campaign) else errors.CampaignChanged()
         return campaign
     note("campaign approved", campaign, by, now)
     return campaign
+
+
+def _hands_draft_out(campaign: Campaign) -> bool:
+    offer = db.session.get(Offer, campaign.offer_id, populate_existing=True) if campaign.offer_id else None
+    return offer is not None and offer.state == OfferState.DRAFT
 
 
 def send_back_campaign(chain_id: int, campaign_id: int, *, reason: str, by: Author, now: datetime) -> Campaign:

@@ -61,6 +61,16 @@ class CampaignChanged(Conflict):
     sentence = Text("您看过之后它又改了。请再看一遍。", "It was changed after you read it. Please read it again.")
 
 
+class CampaignOfferDraft(Conflict):
+    """What a draft of an offer gives can still become anything."""
+
+    code = "campaign_offer_draft"
+    sentence = Text(
+        "随推送送的券还是草稿，规则随时会变。先发布这张券，再批准推送。",
+        "The offer it hands out is still a draft, whose terms may change. Publish it first, then approve the push.",
+    )
+
+
 class RunNotFound(NotFound):
     """The campaign has no such run."""
 

@@ -1,9 +1,13 @@
 """A second person reads a push before it goes out."""
 
+from datetime import timedelta
+
 import pytest
 
 from core.audit import Author
 from core.db import db, transaction
+from coupons import offers
+from coupons.models import OfferState
 from push import approving, campaigns, errors
 from push.audiences.saved_segments import change_segment, create_segment, get_segment, only_segment
 from push.campaigns import Draft
@@ -11,7 +15,7 @@ from push.models import Campaign, CampaignState
 from push.timing.policies import Oversight, PolicyInvalid, get_oversight, set_oversight
 from stores import keys
 from stores.models import Role
-from tests.factories import NOON, make_chain
+from tests.factories import NOON, make_chain, make_offer
 from tests.push.pushing import TEXT, start
 
 pytestmark = pytest.mark.usefixtures("app")
@@ -297,3 +301,21 @@ def test_where_nobody_approves_a_segment_is_changed_at_any_time():
 
     assert get_segment(chain.id, segment.id).rules == {"all": []}
     assert campaigns.get_campaign(chain.id, campaign.id).state == CampaignState.SCHEDULED
+
+
+def test_what_a_draft_of_an_offer_gives_is_not_approved_before_it_is_published(chain):
+    offer = make_offer(chain, state=OfferState.DRAFT)
+    draft = Draft(name="周五", audience={}, channels=["inbox"], offer_id=offer.id, **TEXT)
+    with transaction():
+        campaign = campaigns.create_campaign(chain.id, draft, by=ANN, now=NOON)
+    do(approving.submit_campaign, campaign)
+
+    with pytest.raises(errors.CampaignOfferDraft):
+        do(approving.approve_campaign, campaign, by=BEN)
+    with pytest.raises(errors.CampaignChanged):  # he has read another one
+        do(approving.approve_campaign, campaign, by=BEN, submitted_at=NOON - timedelta(hours=1))
+    with transaction():
+        offers.publish(chain.id, offer.id, by=ANN, now=NOON)
+
+    assert do(approving.approve_campaign, campaign, by=BEN).approved_by == BEN.name
+    assert let_go(campaign).state == CampaignState.SCHEDULED
