@@ -6,10 +6,11 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, upd
 from sqlalchemy.orm import aliased
 
 from core import audit, events
-from core.audit import SYSTEM, Author
+from core.audit import SYSTEM, AuditEntry, Author
 from core.db import db, transaction
 from push import errors
 from push.models import Campaign, CampaignState, ChannelMode, Delivery, DeliveryState, PushPolicy, Run, RunState
+from push.moving import in_hand
 
 PAUSE_BP, PAUSE_AFTER = 2000, 50  # where a chain has said nothing
 ERRORS = "errors"
@@ -46,6 +47,7 @@ def _fails(run_id: int, share_bp: int, after: int) -> bool:
 
 def _pause(run_id: int, *, now: datetime) -> bool:
     with transaction():
+        in_hand(db.session.get_one(Run, run_id).campaign_id)
         run = db.session.scalar(
             update(Run)
             .where(Run.id == run_id, Run.state == RunState.RUNNING, Run.pause_reason.is_(None))
@@ -72,6 +74,17 @@ def _pause(run_id: int, *, now: datetime) -> bool:
             after={"run_id": run_id, "reason": ERRORS},
         )
     return True
+
+
+def paused_itself(run: Run) -> bool:
+    """Whether errors paused the run, and no person since: it keeps the reason, so as to pause for it only once."""
+    if run.state != RunState.PAUSED or run.pause_reason != ERRORS:
+        return False
+    of_campaign = (AuditEntry.object_kind == "campaign", AuditEntry.object_id == run.campaign_id)
+    paused = select(AuditEntry.actor).where(
+        AuditEntry.chain_id == run.chain_id, *of_campaign, AuditEntry.action == "campaign paused"
+    )
+    return db.session.scalar(paused.order_by(AuditEntry.id.desc()).limit(1)) in (None, SYSTEM.name)
 
 
 def retry_failed(chain_id: int, run_id: int, *, error: str | None = None, by: Author, now: datetime) -> int:
@@ -132,6 +145,7 @@ def go_on(run_id: int) -> None:
 
     Written too where it still runs: the clock, which may be about to end it, then looks again.
     """
+    in_hand(db.session.get_one(Run, run_id).campaign_id)
     going = db.session.scalar(
         update(Run)
         .where(Run.id == run_id, Run.state.in_((RunState.RUNNING, RunState.FINISHED)))

@@ -18,6 +18,7 @@ from tests.push.pushing import make_campaign, make_member, newest_run, schedule,
 
 pytestmark = pytest.mark.usefixtures("app")
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+WAITS = "已暂停，没发出的先等着。"
 FRIDAYS = {"kind": "recurring", "weekdays": ["fri"], "time": "17:30"}
 
 
@@ -247,6 +248,35 @@ def test_a_run_that_paused_by_itself_says_why(hq, failing):
         db.session.get_one(Campaign, failing.id).state = CampaignState.PAUSED
 
     assert "试发 3 条，3 条出错" in page(hq, failing).text
+    act(hq, failing, "resume")
+    by_hand = act(hq, failing, "pause").text
+    assert ("试发 3 条，3 条出错" in by_hand, by_hand.count(WAITS)) == (False, 1)
+
+
+def test_what_the_page_says_of_pausing_it_says_once(hq, chain):
+    make_member(make_store_code(make_store(chain)))
+    campaign = make_campaign(chain)
+    start_now(campaign)
+
+    paused = act(hq, campaign, "pause").text
+
+    assert paused.count(WAITS) == 1
+    assert f'action="/dashboard/campaigns/{campaign.id}/resume"' in paused  # the way back
+
+
+def test_what_the_page_says_of_an_approval_it_says_once(hq, watched):
+    campaign = make_campaign(watched)
+    submitted = act(hq, campaign, "submit").text
+    assert submitted.count("等待") == 2  # the badge and the sentence
+    sign_in(hq, make_staff(watched, name="何一鸣"))
+
+    assert act(hq, campaign, "send-back", {"reason": "少一个价格"}).text.count("少一个价格") == 1
+    act(hq, campaign, "submit")
+    sign_in(hq, make_staff(watched, name="林小满"))
+    submitted_at = as_it_is(campaign).submitted_at.isoformat()
+    approved = act(hq, campaign, "approve", {"submitted_at": submitted_at}).text
+
+    assert re.findall(r"[^>]*已批准[^<]*", approved) == ["何一鸣 提交，林小满 已批准，可以发送。"]
 
 
 # --- new words

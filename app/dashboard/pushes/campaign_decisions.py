@@ -36,7 +36,7 @@ Change = Callable[..., Campaign]
 @access(*HQ_ADMIN)
 def submit(campaign_id: int) -> Response:
     """Let a second person read it."""
-    return _move(campaign_id, approving.submit_campaign, _("It waits for a second person now."))
+    return _move(campaign_id, approving.submit_campaign)
 
 
 @bp.post(f"{ID}/approve")
@@ -45,13 +45,13 @@ def approve(campaign_id: int) -> Response:
     """Approve what somebody else wrote, as it was read; and let it go by its schedule when asked."""
     read: Change = partial(approving.approve_campaign, submitted_at=_moment(request.form.get("submitted_at", "")))
     if not request.form.get("schedule"):
-        return _move(campaign_id, read, _("It is approved and can be scheduled."))
+        return _move(campaign_id, read)
 
     def approve_and_schedule(*args: Any, **kwargs: Any) -> Campaign:
         read(*args, **kwargs)
         return campaigns.schedule_campaign(*args, **kwargs)
 
-    return _move(campaign_id, approve_and_schedule, "")  # its page says when it goes, with the way back
+    return _move(campaign_id, approve_and_schedule)
 
 
 @bp.post(f"{ID}/send-back")
@@ -59,7 +59,7 @@ def approve(campaign_id: int) -> Response:
 def send_back(campaign_id: int) -> Response:
     """Give it back to whoever wrote it, with a word."""
     reason = request.form.get("reason", "").replace("\0", "")
-    return _move(campaign_id, partial(approving.send_back_campaign, reason=reason), _("It is a draft again."))
+    return _move(campaign_id, partial(approving.send_back_campaign, reason=reason))
 
 
 @bp.post(f"{ID}/missed")
@@ -166,7 +166,8 @@ def _typed() -> "MultiDict[str, str]":
     return MultiDict((name, value.replace("\0", "")) for name, value in request.form.items(multi=True))
 
 
-def _move(campaign_id: int, change: Change, done: str) -> Response:
+def _move(campaign_id: int, change: Change, done: str = "") -> Response:
+    """``done`` is what the campaign's page does not say by itself: where it stands now, why, and the way back."""
     try:
         with transaction():
             change(actor().chain_id, campaign_id, by=author(), now=utc_now())

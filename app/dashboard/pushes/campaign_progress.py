@@ -16,6 +16,7 @@ from push.delivering.pacing import resting
 from push.models import Campaign, CampaignState, Run, RunState
 from push.progress import Progress, is_stuck, progress_of, share_failed, troubles_of
 from push.runs import Sums
+from push.watching import paused_itself
 from stores.models import Chain
 
 RUNS = 12
@@ -145,7 +146,7 @@ def _fate(chain: Chain, failed: int, again: int, next_at: datetime | None, now: 
 
 def _pause_words(run: Run, progress: Progress) -> str:
     """Why a run paused by itself."""
-    if run.state != RunState.PAUSED or run.pause_reason != "errors":
+    if not paused_itself(run):
         return ""
     tried, wrong = share_failed(progress.sums, troubles_of(run.id))
     return str(

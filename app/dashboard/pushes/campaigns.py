@@ -262,7 +262,7 @@ def stop(campaign_id: int) -> Response:
 @access(*HQ_ADMIN)
 def pause(campaign_id: int) -> Response:
     """Hold everything that has not gone."""
-    return _move(campaign_id, campaigns.pause_campaign, _("Paused. What has not gone waits."), undo="campaigns.resume")
+    return _move(campaign_id, campaigns.pause_campaign, "")  # its page says that it waits, with the way back
 
 
 @bp.post(f"{ID}/resume")
@@ -287,7 +287,8 @@ def _move(campaign_id: int, change: Callable[..., Campaign], done: str, *, undo:
         _refuse(refusal)
     else:
         can_undo = undo and campaign.state in (*LIVE, CampaignState.PAUSED)
-        flash_with_undo(done, url_for(undo, campaign_id=campaign_id) if can_undo else None)
+        if done:
+            flash_with_undo(done, url_for(undo, campaign_id=campaign_id) if can_undo else None)
     return redirect(_page_of(campaign_id), 303)
 
 
