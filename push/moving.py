@@ -23,6 +23,14 @@ def get_campaign(chain_id: int, campaign_id: int) -> Campaign:
     return campaign
 
 
+def in_hand(campaign_id: int) -> Campaign:
+    """The campaign as it is now; nobody else changes it until we are done. Needs an open transaction.
+
+    Whoever changes a run as well takes the campaign first, so that no two wait for one another.
+    """
+    return db.session.get_one(Campaign, campaign_id, populate_existing=True, with_for_update={"key_share": True})
+
+
 def change(
     chain_id: int, campaign_id: int, states: Iterable[CampaignState | str], *only: ColumnElement[bool], **values: Any
 ) -> Campaign | None:
