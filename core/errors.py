@@ -4,9 +4,13 @@ from core.text import Text
 
 
 class DomainError(Exception):
-    """Base of every refusal. ``code`` is part of the API; the sentence is for people."""
+    """Base of every refusal. ``code`` is part of the API; the sentence is for people.
+
+    ``part`` is the one of the things asked for that it is about, as its field is called; empty where it is no one's.
+    """
 
     code = "error"
+    part = ""
     sentence = Text("这次没有办成。", "This did not work.")
 
     def __init__(self, **context: object) -> None:

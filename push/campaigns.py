@@ -3,7 +3,7 @@
 push/approving.py has a second person read them first, push/rewording.py changes what has not gone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -49,7 +49,7 @@ CANCELLABLE = (
     CampaignState.PAUSED,
     CampaignState.MISSED,
 )
-LONGEST_BODY = 1000
+LONGEST_TITLE, LONGEST_TITLE_EN, LONGEST_BODY = 80, 120, 1000
 MOST_HOLDOUT_BP = 5000
 
 
@@ -126,7 +126,7 @@ def send_missed(chain_id: int, campaign_id: int, *, by: Author, now: datetime) -
     chain = db.session.get_one(Chain, chain_id)
     end = scheduling.end_of(schedule, chain.timezone)
     if end is not None and end <= due:
-        raise errors.ScheduleInvalid(Text("结束日期已经过了。", "its last day is over."))
+        raise errors.ScheduleInvalid(Text("结束日期已经过了。", "its last day is over."), "until")
     return _schedule(chain, campaign_id, (CampaignState.MISSED,), schedule, due, by=by, now=now)
 
 
@@ -261,14 +261,14 @@ def checked(chain_id: int, draft: Draft) -> dict[str, Any]:
         "channels": _channels(draft),
         "variants": check_variants(list(draft.variants)),
     }
-    problem = next((text for holds, text in _rules(chain, draft, values) if not holds), None)
-    if problem is not None:
-        raise errors.CampaignInvalid(problem)
+    for holds, part, problem in _rules(chain, draft, values):
+        if not holds:
+            raise errors.CampaignInvalid(problem, part)
     labels = {each["label"] for each in values["variants"]} or {LABELS[0]}
     values["texts"] = check_texts(draft.texts, labels, chain.language)
     check_chosen(chain_id, values["channels"], labels, values["texts"])
     for part in ("title", "title_en", "body", "body_en"):
-        check_variables(values[part])
+        check_variables(values[part], part)
     _check_offer(chain_id, draft.offer_id)
     values["audience"] = check_audience(chain_id, draft.audience)
     values["schedule"] = scheduling.check_schedule(draft.schedule)
@@ -285,34 +285,46 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _rules(chain: Chain, draft: Draft, values: dict[str, Any]) -> list[tuple[bool, Text]]:
-    own = "" if chain.language == "zh" else "_en"
-    other = "_en" if chain.language == "zh" else ""
+def _rules(chain: Chain, draft: Draft, values: dict[str, Any]) -> list[tuple[bool, str, Text]]:
+    """Whether each holds, the part that it is about, and what to say where it does not."""
+    other = Text("另一种语言也要有标题和内容，或都不写。", "the other language needs both title and text, or neither.")
+    own = Text("写上标题和内容。", "write a title and a text in the chain's language.")
+    too_long = Text("标题太长。", "the title is too long.")
+    much_text = Text("内容最多 1000 字。", "the text has 1000 characters at most.")
+    is_whole_share = type(draft.holdout_bp) is int and 0 <= draft.holdout_bp <= MOST_HOLDOUT_BP
     return [
-        (bool(values["name"]), Text("给它起个名字。", "give it a name.")),
-        (len(values["name"]) <= 80, Text("名字太长。", "its name is too long.")),
-        (len(values["channels"]) == len(set(draft.channels)), Text("没有这个渠道。", "there is no such channel.")),
-        (bool(values["channels"]), Text("至少选一个渠道。", "choose at least one channel.")),
+        (bool(values["name"]), "name", Text("给它起个名字。", "give it a name.")),
+        (len(values["name"]) <= 80, "name", Text("名字太长。", "its name is too long.")),
         (
-            bool(values[f"title{own}"] and values[f"body{own}"]),
-            Text("写上标题和内容。", "write a title and a text in the chain's language."),
+            len(values["channels"]) == len(set(draft.channels)),
+            "channels",
+            Text("没有这个渠道。", "there is no such channel."),
         ),
+        (bool(values["channels"]), "channels", Text("至少选一个渠道。", "choose at least one channel.")),
+        *_both_said(values, "" if chain.language == "zh" else "_en", own, is_needed=True),
+        *_both_said(values, "_en" if chain.language == "zh" else "", other, is_needed=False),
+        (draft.purpose in set(Purpose), "purpose", Text("用途是促销或服务。", "its purpose is promotion or service.")),
         (
-            bool(values[f"title{other}"]) == bool(values[f"body{other}"]),
-            Text("另一种语言也要有标题和内容，或都不写。", "the other language needs both title and text, or neither."),
+            draft.channel_mode in set(ChannelMode),
+            "channel_mode",
+            Text("没有这种发法。", "channels are used every one, or the first."),
         ),
-        (draft.purpose in set(Purpose), Text("用途是促销或服务。", "its purpose is promotion or service.")),
-        (draft.channel_mode in set(ChannelMode), Text("没有这种发法。", "channels are used every one, or the first.")),
-        (
-            type(draft.holdout_bp) is int and 0 <= draft.holdout_bp <= MOST_HOLDOUT_BP,
-            Text("对照组最多 50%。", "at most half of the audience is held out."),
-        ),
-        (len(values["title"]) <= 80 and len(values["title_en"]) <= 120, Text("标题太长。", "the title is too long.")),
-        (
-            len(values["body"]) <= LONGEST_BODY and len(values["body_en"]) <= LONGEST_BODY,
-            Text("内容最多 1000 字。", "the text has 1000 characters at most."),
-        ),
+        (is_whole_share, "holdout_bp", Text("对照组最多 50%。", "at most half of the audience is held out.")),
+        (len(values["title"]) <= LONGEST_TITLE, "title", too_long),
+        (len(values["title_en"]) <= LONGEST_TITLE_EN, "title_en", too_long),
+        (len(values["body"]) <= LONGEST_BODY, "body", much_text),
+        (len(values["body_en"]) <= LONGEST_BODY, "body_en", much_text),
     ]
+
+
+def _both_said(
+    values: dict[str, Any], language: str, problem: Text, *, is_needed: bool
+) -> Iterator[tuple[bool, str, Text]]:
+    """A title and a text belong together; the one that is missing is the part that is wrong."""
+    title, body = f"title{language}", f"body{language}"
+    is_said = is_needed or bool(values[title] or values[body])
+    yield bool(values[title]) or not is_said, title, problem
+    yield bool(values[body]) or not is_said, body, problem
 
 
 def _check_offer(chain_id: int, offer_id: int | None) -> None:
@@ -320,7 +332,8 @@ def _check_offer(chain_id: int, offer_id: int | None) -> None:
         return
     state = db.session.scalar(select(Offer.state).where(Offer.id == offer_id, Offer.chain_id == chain_id))
     if state is None or state == OfferState.ENDED:
-        raise errors.CampaignInvalid(Text("要送的券已经没有了。", "the offer it hands out is not there any more."))
+        problem = Text("要送的券已经没有了。", "the offer it hands out is not there any more.")
+        raise errors.CampaignInvalid(problem, "offer_id")
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -89,11 +89,12 @@ class RunOver(Conflict):
 
 
 class WithProblem(Invalid):
-    """Says which part contradicts what, in both languages."""
+    """Says what is wrong, in both languages, and with which part."""
 
-    def __init__(self, problem: Text) -> None:
+    def __init__(self, problem: Text, part: str = "") -> None:
         super().__init__()
         self.problem = problem
+        self.part = part or self.part
         whole = type(self).sentence
         self.sentence = Text(whole.zh.format(problem=problem.zh), whole.en.format(problem=problem.en))
 
@@ -109,6 +110,7 @@ class AudienceInvalid(WithProblem):
     """A condition that is not known, or names what is not there."""
 
     code = "audience_invalid"
+    part = "audience"
     sentence = Text("发给谁的条件有误：{problem}", "The audience is not valid: {problem}")
 
 
@@ -123,6 +125,7 @@ class SegmentNameTaken(Conflict):
     """Another segment that is in use has this name."""
 
     code = "segment_name_taken"
+    part = "name"
     sentence = Text("已经有一个叫这个名字的人群。", "There is another segment with this name.")
 
 
@@ -130,6 +133,7 @@ class SegmentNameInvalid(Invalid):
     """A segment needs a name that fits into a line."""
 
     code = "segment_name_invalid"
+    part = "name"
     sentence = Text("给人群起个名字，最多 60 个字。", "Give the segment a name of at most 60 characters.")
 
 
@@ -223,6 +227,7 @@ class TemplateNameTaken(Conflict):
     """Another saved message, perhaps an archived one, has the name."""
 
     code = "message_template_name_taken"
+    part = "name"
     sentence = Text("已经有同名的模板，请换个名字。", "A template has this name already. Choose another one.")
 
 

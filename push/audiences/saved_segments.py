@@ -36,8 +36,8 @@ def called(segment: Segment) -> Text:
     return ready if ready is not None and segment.name in ready else Text(segment.name, segment.name)
 
 
-def only_segment(segment_id: int) -> Node:
-    """The rules of everybody in a segment, whatever its rules are then."""
+def only_segment(segment_id: int | None) -> Node:
+    """The rules of everybody in a segment, whatever its rules are then; of None the domain says what is missing."""
     return {"all": [dict(zip(("field", "op", "value"), (*SAVED, segment_id), strict=True))]}
 
 

@@ -39,6 +39,7 @@ class WebhookAddressInvalid(Invalid):
     """An endpoint is an https address that anybody on the internet could call."""
 
     code = "webhook_address_invalid"
+    part = "url"
     sentence = Text(
         "请填公网可以访问的 https 地址，不带用户名、密码和 #。",
         "An https address on the public internet, please, without user name, password or #.",
@@ -49,6 +50,7 @@ class WebhookKindsInvalid(Invalid):
     """Only kinds of event that there are."""
 
     code = "webhook_kinds_invalid"
+    part = "kinds"
     sentence = Text("没有这种事件。", "There is no such kind of event.")
 
 
@@ -56,6 +58,7 @@ class WebhookNameInvalid(Invalid):
     """A name of 1 to 80 characters."""
 
     code = "webhook_name_invalid"
+    part = "name"
     sentence = Text("请写下对方是谁，最多 80 个字。", "Say whose it is, in at most 80 characters.")
 
 

@@ -85,24 +85,26 @@ def _set(chain_id: int, before: dict[str, Any], values: dict[str, Any], *, by: A
 
 
 def _check(policy: Policy) -> None:
-    if not (0 <= policy.quiet_from <= 23 and 0 <= policy.quiet_until <= 23):
-        raise PolicyInvalid(Text("免打扰的时间是 0 到 23 点。", "quiet hours begin and end at 0 to 23 o'clock."))
+    for part in ("quiet_from", "quiet_until"):
+        if not 0 <= getattr(policy, part) <= 23:
+            problem = Text("免打扰的时间是 0 到 23 点。", "quiet hours begin and end at 0 to 23 o'clock.")
+            raise PolicyInvalid(problem, part)
     if not 1 <= policy.cap_per_day <= policy.cap_per_week <= 100:
-        raise PolicyInvalid(
-            Text("每天至少 1 条，每周不少于每天。", "at least one a day, and no fewer a week than a day.")
-        )
+        problem = Text("每天至少 1 条，每周不少于每天。", "at least one a day, and no fewer a week than a day.")
+        raise PolicyInvalid(problem, "cap_per_week" if 1 <= policy.cap_per_day <= 100 else "cap_per_day")
 
 
 def _check_oversight(oversight: Oversight) -> None:
     if not 0 <= oversight.global_holdout_bp <= MOST_HOLDOUT_BP:
-        raise PolicyInvalid(Text("长期对照组最多 20%。", "at most 20 % of the members are held out for good."))
-    if not (1 <= oversight.error_pause_bp <= 10_000 and 1 <= oversight.error_pause_after <= 1_000_000):
-        raise PolicyInvalid(
-            Text(
+        problem = Text("长期对照组最多 20%。", "at most 20 % of the members are held out for good.")
+        raise PolicyInvalid(problem, "global_holdout_bp")
+    for part, most in (("error_pause_bp", 10_000), ("error_pause_after", 1_000_000)):
+        if not 1 <= getattr(oversight, part) <= most:
+            problem = Text(
                 "出错暂停：1% 到 100%，至少试过 1 条。",
                 "it pauses at 1 to 100 % of at least one message that was tried.",
             )
-        )
+            raise PolicyInvalid(problem, part)
 
 
 def quiet_until(policy: Policy, timezone: str, *, now: datetime) -> datetime | None:

@@ -48,7 +48,7 @@ def check_schedule(schedule: Any) -> dict[str, Any]:
     """The schedule in its one spelling; raises ScheduleInvalid."""
     kind = schedule.get("kind") if isinstance(schedule, dict) else None
     if kind not in ALLOWED or set(schedule) - ALLOWED[kind] - {"kind", "fresh_hours"}:
-        raise _invalid("没有这种发送方式。", "there is no such way to send.")
+        raise _invalid("没有这种发送方式。", "there is no such way to send.", "kind")
     checked = {"kind": kind, "fresh_hours": _fresh_hours(schedule.get("fresh_hours", FRESH_HOURS))}
     checked |= _CHECKS.get(kind, lambda _: {})(schedule)
     if schedule.get("until"):
@@ -64,7 +64,7 @@ def _at(schedule: dict[str, Any]) -> dict[str, Any]:
 
 def _recurring(schedule: dict[str, Any]) -> dict[str, Any]:
     if "monthdays" in schedule and "weekdays" in schedule:
-        raise _invalid("按星期或按日期，选一种。", "choose weekdays or days of the month, not both.")
+        raise _invalid("按星期或按日期，选一种。", "choose weekdays or days of the month, not both.", "weekdays")
     days = (
         {"monthdays": _monthdays(schedule["monthdays"])}
         if "monthdays" in schedule
@@ -78,28 +78,32 @@ def _cron(schedule: dict[str, Any]) -> dict[str, Any]:
     text = schedule.get("cron")
     fields = text.split() if isinstance(text, str) else []
     if len(fields) != 5 or len(str(text)) > 100:
-        raise _invalid("cron 要有五段，如 0 18 * * mon,fri。", "cron has five fields, such as 0 18 * * mon,fri.")
+        raise _invalid(
+            "cron 要有五段，如 0 18 * * mon,fri。", "cron has five fields, such as 0 18 * * mon,fri.", "cron"
+        )
     if not fields[0].isdecimal():
-        raise _invalid("cron 的分钟要写一个数字。", "the minute of a cron line is one number.")
+        raise _invalid("cron 的分钟要写一个数字。", "the minute of a cron line is one number.", "cron")
     if any(sign.isdigit() for sign in fields[4]):
-        raise _invalid("cron 的星期要写 mon … sun。", "weekdays in a cron line are named: mon … sun.")
+        raise _invalid("cron 的星期要写 mon … sun。", "weekdays in a cron line are named: mon … sun.", "cron")
     try:
         trigger = CronTrigger.from_crontab(" ".join(fields).lower(), timezone=UTC)
     except (ValueError, KeyError):
-        raise _invalid("看不懂这行 cron。", "this cron line cannot be read.") from None
+        raise _invalid("看不懂这行 cron。", "this cron line cannot be read.", "cron") from None
     if trigger.get_next_fire_time(None, datetime(2024, 1, 1, tzinfo=UTC)) is None:
-        raise _invalid("没有这样的日子。", "there is no such day.")
+        raise _invalid("没有这样的日子。", "there is no such day.", "cron")
     return {"cron": " ".join(fields).lower()}
 
 
 def _event(schedule: dict[str, Any]) -> dict[str, Any]:
     event, days = schedule.get("event"), schedule.get("days", 0)
     if event not in EVENTS:
-        raise _invalid("没有这种事件。", "there is no such event.")
+        raise _invalid("没有这种事件。", "there is no such event.", "event")
     fewest = 1 if event in ("coupon_expiring", "lapsed") else 0
     if type(days) is not int or not fewest <= days <= MOST_DAYS[event]:
         raise _invalid(
-            f"天数要在 {fewest} 到 {MOST_DAYS[event]} 之间。", f"days lie between {fewest} and {MOST_DAYS[event]}."
+            f"天数要在 {fewest} 到 {MOST_DAYS[event]} 之间。",
+            f"days lie between {fewest} and {MOST_DAYS[event]}.",
+            "days",
         )
     checked: dict[str, Any] = {"event": event, "days": days}
     if schedule.get("time"):
@@ -114,15 +118,17 @@ _CHECKS = {"at": _at, "recurring": _recurring, "cron": _cron, "event": _event}
 
 def _zone(schedule: dict[str, Any], checked: dict[str, Any]) -> str:
     if schedule["zone"] not in ZONES:
-        raise _invalid("时区选“连锁”或“会员”。", "the zone is that of the chain or of each member.")
+        raise _invalid("时区选“连锁”或“会员”。", "the zone is that of the chain or of each member.", "zone")
     if checked["kind"] == "at" and datetime.fromisoformat(checked["at"]).tzinfo is not None:
-        raise _invalid("带时区的时间不能再按会员的时区。", "a time with an offset is the same for every member.")
+        raise _invalid(
+            "带时区的时间不能再按会员的时区。", "a time with an offset is the same for every member.", "zone"
+        )
     return str(schedule["zone"])
 
 
 def _fresh_hours(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_FRESH_HOURS:
-        raise _invalid("有效小时数要在 1 到 168 之间。", "a message stays fresh for 1 to 168 hours.")
+        raise _invalid("有效小时数要在 1 到 168 之间。", "a message stays fresh for 1 to 168 hours.", "fresh_hours")
     return value
 
 
@@ -130,21 +136,21 @@ def _moment_text(value: Any) -> str:
     try:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError):
-        raise _invalid("请填日期和时间。", "give a day and a time.") from None
+        raise _invalid("请填日期和时间。", "give a day and a time.", "at") from None
     if not 2000 <= moment.year <= 2200:
-        raise _invalid("请填日期和时间。", "give a day and a time.")
+        raise _invalid("请填日期和时间。", "give a day and a time.", "at")
     return moment.isoformat(timespec="minutes")
 
 
 def _weekdays(value: Any) -> list[str]:
     if not isinstance(value, list) or not value or not set(map(str, value)) <= set(WEEKDAYS):
-        raise _invalid("至少选一个星期几。", "choose at least one weekday (mon … sun).")
+        raise _invalid("至少选一个星期几。", "choose at least one weekday (mon … sun).", "weekdays")
     return [day for day in WEEKDAYS if day in value]
 
 
 def _monthdays(value: Any) -> list[int]:
     if not isinstance(value, list) or not value or not all(type(day) is int and 1 <= day <= 31 for day in value):
-        raise _invalid("至少选一天（1 到 31）。", "choose at least one day of the month (1 to 31).")
+        raise _invalid("至少选一天（1 到 31）。", "choose at least one day of the month (1 to 31).", "monthdays")
     return sorted(set(value))
 
 
@@ -152,16 +158,16 @@ def _time_text(value: Any) -> str:
     try:
         return time.fromisoformat(value).replace(tzinfo=None).isoformat(timespec="minutes")
     except (TypeError, ValueError):
-        raise _invalid("请填时间，如 18:00。", "give a time of day such as 18:00.") from None
+        raise _invalid("请填时间，如 18:00。", "give a time of day such as 18:00.", "time") from None
 
 
 def _day_text(value: Any) -> str:
     try:
         day = date.fromisoformat(value)
     except (TypeError, ValueError):
-        raise _invalid("结束日期有误。", "the last day is not a date.") from None
+        raise _invalid("结束日期有误。", "the last day is not a date.", "until") from None
     if not 2000 <= day.year <= 2200:
-        raise _invalid("结束日期有误。", "the last day is not a date.")
+        raise _invalid("结束日期有误。", "the last day is not a date.", "until")
     return day.isoformat()
 
 
@@ -176,16 +182,16 @@ def first_due(schedule: dict[str, Any], timezone: str, *, now: datetime, zones: 
     if schedule["kind"] in ("now", "event"):
         end = end_of(schedule, timezone)
         if end is not None and end <= now + UNDO:
-            raise _invalid("结束日期已经过了。", "its last day is over.")
+            raise _invalid("结束日期已经过了。", "its last day is over.", "until")
         return now + UNDO
     if schedule["kind"] == "at":
         due = _instant_at(schedule, places(schedule, timezone, zones))
         if due <= now:
-            raise _invalid("这个时间已经过去了。", "that time has passed.")
+            raise _invalid("这个时间已经过去了。", "that time has passed.", "at")
         return due
     occurrence = next_occurrence(schedule, timezone, after=now, zones=zones)
     if occurrence is None:
-        raise _invalid("结束日期之前没有这样的日子。", "no such day comes before the last day.")
+        raise _invalid("结束日期之前没有这样的日子。", "no such day comes before the last day.", "until")
     return occurrence
 
 
@@ -281,5 +287,5 @@ def stale_after(schedule: dict[str, Any], due_at: datetime) -> datetime:
     return due_at + timedelta(hours=schedule.get("fresh_hours", FRESH_HOURS))
 
 
-def _invalid(zh: str, en: str) -> ScheduleInvalid:
-    return ScheduleInvalid(Text(zh, en))
+def _invalid(zh: str, en: str, part: str) -> ScheduleInvalid:
+    return ScheduleInvalid(Text(zh, en), part)

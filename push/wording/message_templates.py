@@ -87,12 +87,13 @@ def free_name(chain_id: int, name: str) -> str:
 def _checked(chain_id: int, name: str, texts: Any) -> dict[str, Any]:
     chain, name = db.session.get_one(Chain, chain_id), " ".join(name.split())
     if not name:
-        raise errors.CampaignInvalid(Text("给它起个名字。", "give it a name."))
+        raise errors.CampaignInvalid(Text("给它起个名字。", "give it a name."), "name")
     if len(name) > LONGEST_NAME:
-        raise errors.CampaignInvalid(Text("名字太长。", "its name is too long."))
+        raise errors.CampaignInvalid(Text("名字太长。", "its name is too long."), "name")
     checked = check_texts({LABELS[0]: texts}, {LABELS[0]}, chain.language).get(LABELS[0], {})
     if chain.language not in checked.get(ANY, {}):
-        raise errors.CampaignInvalid(Text("写上标题和内容。", "write a title and a text in the chain's language."))
+        problem = Text("写上标题和内容。", "write a title and a text in the chain's language.")
+        raise errors.CampaignInvalid(problem, f"{LABELS[0]}.{ANY}.{chain.language}.title")
     return {"name": name, "texts": checked}
 
 

@@ -59,29 +59,35 @@ def check_texts(texts: Any, labels: set[str], chain_language: str) -> dict[str, 
     """
     if not isinstance(texts, dict) or set(texts) - set(LABELS):
         raise _invalid("文案的格式不对。", "the texts have another shape.")
-    checked = {label: _of_variant(each) for label, each in texts.items() if label in labels}
-    for label in labels - {LABELS[0]}:
+    checked = {label: _of_variant(label, each) for label, each in texts.items() if label in labels}
+    for label in sorted(labels - {LABELS[0]}):
         if chain_language not in checked.get(label, {}).get(ANY, {}):
-            raise _invalid(f"版本 {label} 还没有文案。", f"variant {label} has no title and text yet.")
+            raise _invalid(
+                f"版本 {label} 还没有文案。",
+                f"variant {label} has no title and text yet.",
+                f"{label}.{ANY}.{chain_language}.title",
+            )
     return {label: each for label, each in checked.items() if each}
 
 
-def _of_variant(by_channel: Any) -> dict[str, Any]:
+def _of_variant(label: str, by_channel: Any) -> dict[str, Any]:
     channels = {ANY, *(str(channel) for channel in PushChannel)}
     if not isinstance(by_channel, dict) or set(by_channel) - channels:
         raise _invalid("没有这个渠道。", "there is no such channel.")
-    checked = {channel: _of_channel(channel, each) for channel, each in by_channel.items()}
+    checked = {channel: _of_channel(label, channel, each) for channel, each in by_channel.items()}
     return {channel: each for channel, each in checked.items() if each}
 
 
-def _of_channel(channel: str, by_language: Any) -> dict[str, Any]:
+def _of_channel(label: str, channel: str, by_language: Any) -> dict[str, Any]:
     if not isinstance(by_language, dict) or set(by_language) - set(LANGUAGES):
         raise _invalid("文案只有中文和英文。", "texts are in zh and en.")
-    checked = {language: _of_language(channel, each) for language, each in by_language.items()}
+    checked = {
+        language: _of_language(f"{label}.{channel}.{language}", channel, each) for language, each in by_language.items()
+    }
     return {language: each for language, each in checked.items() if each}
 
 
-def _of_language(channel: str, words: Any) -> dict[str, str]:
+def _of_language(place: str, channel: str, words: Any) -> dict[str, str]:
     if not isinstance(words, dict) or set(words) - set(LONGEST):
         raise _invalid("文案的格式不对。", "the texts have another shape.")
     if not all(isinstance(each, str) for each in words.values()):
@@ -92,35 +98,37 @@ def _of_language(channel: str, words: Any) -> dict[str, str]:
     said = {part: text for part, text in said.items() if text}
     for part, text in said.items():
         if len(text) > LONGEST[part]:
-            raise _invalid("标题或内容太长。", "a title or text is too long.")
-        check_variables(text)
+            raise _invalid("标题或内容太长。", "a title or text is too long.", f"{place}.{part}")
+        check_variables(text, f"{place}.{part}")
     if "html" in said:
         if channel != PushChannel.EMAIL:
             raise _invalid("只有邮件可以用 HTML。", "only e-mail takes HTML.")
         said["html"] = clean_html(said["html"])
     if TEMPLATE in said and channel not in WITH_TEMPLATES:
         raise _invalid("只有短信和微信用模板。", "only SMS and WeChat take a vendor's template.")
-    if said.keys() - {TEMPLATE} and not {"title", "body"} <= said.keys():
-        raise _invalid("标题和内容都要写。", "both a title and a text are needed.")
+    missing = [part for part in ("title", "body") if part not in said]
+    if said.keys() - {TEMPLATE} and missing:
+        raise _invalid("标题和内容都要写。", "both a title and a text are needed.", f"{place}.{missing[0]}")
     return said
 
 
-def check_variables(text: str) -> None:
+def check_variables(text: str, part: str = "") -> None:
     """Refuse a variable that nobody knows, or whose braces are wrong: the member would read its name.
 
-    Raises CampaignInvalid.
+    Raises CampaignInvalid, about the part whose text it is.
     """
     for name in VARIABLE.findall(text):
         if name not in VARIABLES:
             known = " ".join(f"{{{each}}}" for each in VARIABLES)
-            raise CampaignInvalid(
-                Text(f"不认识变量 {{{name}}}，可以用：{known}", f"{{{name}}} is not a variable; there are {known}")
+            raise _invalid(
+                f"不认识变量 {{{name}}}，可以用：{known}", f"{{{name}}} is not a variable; there are {known}", part
             )
     if miswritten := MISWRITTEN.search(VARIABLE.sub("", text)):
         right = f"{{{miswritten[1].lower()}}}"
         raise _invalid(
             f"变量要写成 {right}，用半角括号，中间没有空格。",
             f"the variable is written {right}, in half-width braces and without spaces.",
+            part,
         )
 
 
@@ -174,5 +182,5 @@ def fill_in(text: str, values: Mapping[str, str]) -> str:
     return VARIABLE.sub(lambda found: values.get(found[1], ""), text) if "{" in text else text
 
 
-def _invalid(zh: str, en: str) -> CampaignInvalid:
-    return CampaignInvalid(Text(zh, en))
+def _invalid(zh: str, en: str, part: str = "") -> CampaignInvalid:
+    return CampaignInvalid(Text(zh, en), part)

@@ -51,4 +51,4 @@ def variant_sql(variants: list[dict[str, Any]], campaign_id: int) -> ColumnEleme
 
 
 def _invalid(zh: str, en: str) -> CampaignInvalid:
-    return CampaignInvalid(Text(zh, en))
+    return CampaignInvalid(Text(zh, en), "variants")

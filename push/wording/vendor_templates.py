@@ -126,14 +126,17 @@ def check_chosen(chain_id: int, channels: Collection[str], labels: Iterable[str]
     ``texts`` are checked ones; raises CampaignInvalid.
     """
     known = {(row.channel, row.code) for row in list_templates(chain_id)}
-    for by_channel in texts.values():
+    for label, by_channel in texts.items():
         for channel, by_language in by_channel.items():
-            for words in by_language.values():
+            for language, words in by_language.items():
                 if TEMPLATE in words and (channel, words[TEMPLATE]) not in known:
-                    raise CampaignInvalid(Text("没有这个模板。", "there is no such template."))
-    for channel in set(channels) & set(NEEDS_TEMPLATE):
-        if any(choose_template(texts, label, channel, LANGUAGES[0]) is None for label in labels):
-            raise CampaignInvalid(Text("微信消息要选一个模板。", "WeChat messages need a template."))
+                    place = f"{label}.{channel}.{language}.{TEMPLATE}"
+                    raise CampaignInvalid(Text("没有这个模板。", "there is no such template."), place)
+    for channel in (each for each in NEEDS_TEMPLATE if each in channels):
+        for label in sorted(labels):
+            if choose_template(texts, label, channel, LANGUAGES[0]) is None:
+                problem = Text("微信消息要选一个模板。", "WeChat messages need a template.")
+                raise CampaignInvalid(problem, f"{label}.{channel}")
 
 
 def _named(texts: Mapping[str, Any]) -> set[tuple[str, str]]:
@@ -189,30 +192,38 @@ def _checked(draft: NewTemplate) -> dict[str, Any]:
     if "\0" in "".join([code, name, *fields, *fields.values()]):
         raise _invalid("里面有不能用的字符。", "it has a character that no text can have.")
     rules = [
-        (draft.channel in WITH_TEMPLATES, "只有短信和微信用模板。", "only SMS and WeChat take templates."),
-        (draft.language in LANGUAGES, "语言是中文或英文。", "it is in Chinese or in English."),
-        (0 < len(code) <= LONGEST_CODE, "写上服务商给的模板编号。", "write the code that the vendor gave it."),
-        (0 < len(name) <= LONGEST_NAME, "起个名字，最多 60 个字。", "give it a name of 60 characters at most."),
-        (len(fields) <= MOST_FIELDS, "最多 20 个字段。", "there are 20 fields at most."),
-        (all(FIELD.fullmatch(field) for field in fields), "字段名有误。", "a field has no proper name."),
-        (all(fields.values()), "每个字段都要写内容。", "every field needs its text."),
-        (all(len(text) <= LONGEST_VALUE for text in fields.values()), "字段太长。", "the text of a field is too long."),
+        (draft.channel in WITH_TEMPLATES, "channel", "只有短信和微信用模板。", "only SMS and WeChat take templates."),
+        (draft.language in LANGUAGES, "language", "语言是中文或英文。", "it is in Chinese or in English."),
+        (0 < len(code) <= LONGEST_CODE, "code", "写上服务商给的模板编号。", "write the code that the vendor gave it."),
+        (0 < len(name) <= LONGEST_NAME, "name", "起个名字，最多 60 个字。", "give it a name of 60 characters at most."),
+        (len(fields) <= MOST_FIELDS, "", "最多 20 个字段。", "there are 20 fields at most."),
     ]  # fmt: skip
-    for holds, zh, en in rules:
+    for holds, part, zh, en in rules:
         if not holds:
-            raise _invalid(zh, en)
-    for text in fields.values():
-        _check_variables(text)
+            raise _invalid(zh, en, part)
+    for field, text in fields.items():
+        _check_field(field, text)
     return {"channel": str(draft.channel), "code": code, "name": name, "language": draft.language, "fields": fields}
 
 
-def _check_variables(text: str) -> None:
+def _check_field(field: str, text: str) -> None:
+    """Each is a part of its own: ``field.NAME``, or ``text.NAME`` for what stands in it."""
+    if not FIELD.fullmatch(field):
+        raise _invalid("字段名有误。", "a field has no proper name.", f"field.{field}")
+    if not text:
+        raise _invalid("每个字段都要写内容。", "every field needs its text.", f"text.{field}")
+    if len(text) > LONGEST_VALUE:
+        raise _invalid("字段太长。", "the text of a field is too long.", f"text.{field}")
+    _check_variables(text, f"text.{field}")
+
+
+def _check_variables(text: str, part: str) -> None:
     known = (*VARIABLES, *OF_MESSAGE)
     for name in VARIABLE.findall(text):
         if name not in known:
             listed = " ".join(f"{{{each}}}" for each in known)
             raise _invalid(
-                f"不认识变量 {{{name}}}，可以用：{listed}", f"{{{name}}} is not a variable; there are {listed}"
+                f"不认识变量 {{{name}}}，可以用：{listed}", f"{{{name}}} is not a variable; there are {listed}", part
             )
 
 
@@ -233,12 +244,12 @@ def _put(
     return moved
 
 
-def _invalid(zh: str, en: str) -> VendorTemplateInvalid:
-    return VendorTemplateInvalid(Text(zh, en))
+def _invalid(zh: str, en: str, part: str = "") -> VendorTemplateInvalid:
+    return VendorTemplateInvalid(Text(zh, en), part)
 
 
 def _taken() -> VendorTemplateInvalid:
-    return _invalid("这个编号和语言已经有了。", "there is one with this code and language.")
+    return _invalid("这个编号和语言已经有了。", "there is one with this code and language.", "code")
 
 
 def _note(action: str, template: VendorTemplate, by: Author, now: datetime, **change: dict[str, Any]) -> None:

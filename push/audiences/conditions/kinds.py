@@ -52,7 +52,7 @@ def is_whole(value: Any) -> bool:
 
 
 def ids_of(model: Any, missing: Text) -> Check:
-    """Rows of the chain, by their ids: at least one."""
+    """Rows of the chain, by their ids: at least one, each once."""
 
     def check(chain_id: int, value: Any) -> list[int]:
         if not isinstance(value, list) or not value or len(value) > MOST_VALUES or not all(map(is_whole, value)):
@@ -62,7 +62,7 @@ def ids_of(model: Any, missing: Text) -> Check:
         ).one()
         if found != len(set(value)):
             raise AudienceInvalid(missing)
-        return value
+        return list(dict.fromkeys(value))
 
     return check
 
@@ -122,9 +122,17 @@ def parts(**checks: Check) -> Check:
     def check(chain_id: int, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict) or set(value) - set(checks):
             raise refused("条件的值不完整。", "the value has other parts.")
-        return {name: each(chain_id, value.get(name)) for name, each in checks.items()}
+        return {name: _checked(name, each, chain_id, value.get(name)) for name, each in checks.items()}
 
     return check
+
+
+def _checked(name: str, check: Check, chain_id: int, value: Any) -> Any:
+    """A part of a value; a refusal says which one it is about."""
+    try:
+        return check(chain_id, value)
+    except AudienceInvalid as refusal:
+        raise AudienceInvalid(refusal.problem, name) from None
 
 
 def or_none(check: Check) -> Check:
