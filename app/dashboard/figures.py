@@ -17,15 +17,19 @@ class NumberUnreadable(Invalid):
     code = "number_unreadable"
     sentence = Text("这不是一个数字：{value}", "This is not a number: {value}")
 
+    def __init__(self, typed: str, field: str = "") -> None:
+        super().__init__(value=typed)
+        self.part = field
 
-def number(text: str, *, times: int = 1) -> int:
-    """A whole number of units of 1/``times`` from what a person typed. Raises NumberUnreadable."""
+
+def number(text: str, *, times: int = 1, field: str = "") -> int:
+    """A whole number of units of 1/``times`` from what a person typed. Raises NumberUnreadable, about that field."""
     try:
         value = Decimal(text.strip()) * times
     except DecimalException:
-        raise NumberUnreadable(value=text) from None
+        raise NumberUnreadable(text, field) from None
     if not value.is_finite() or value != value.to_integral_value() or abs(value) > LARGEST:
-        raise NumberUnreadable(value=text)
+        raise NumberUnreadable(text, field)
     return int(value)
 
 
@@ -33,7 +37,7 @@ def amount(text: str, currency: str) -> int:
     """Minor units from an amount that a person typed. Raises NumberUnreadable."""
     cents = parse_amount(text, currency)
     if cents is None or abs(cents) > LARGEST:
-        raise NumberUnreadable(value=text)
+        raise NumberUnreadable(text)
     return cents
 
 

@@ -14,6 +14,7 @@ from app.dashboard import change_values, tier_form
 from app.dashboard.change_words import action_word, author_word, object_word
 from app.dashboard.figures import currency_sign, number
 from app.dashboard.frame import chain_of
+from app.dashboard.refusing import refused
 from app.languages import language
 from app.security import row_number
 from cards import programs
@@ -211,7 +212,8 @@ def push() -> str:
 @access(*HQ_ADMIN)
 def save_push() -> Response | tuple[str, int]:
     try:
-        policy = push_policies.Policy(*(number(request.form.get(name, "")) for name in push_policies.Policy._fields))
+        typed = {name: number(request.form.get(name, ""), field=name) for name in push_policies.Policy._fields}
+        policy = push_policies.Policy(**typed)
         oversight = _oversight_typed()
         with transaction():
             push_policies.set_policy(actor().chain_id, policy, by=author(), now=utc_now())
@@ -226,9 +228,11 @@ def _oversight_typed() -> push_policies.Oversight:
     form = request.form
     return push_policies.Oversight(
         needs_approval=form.get("needs_approval") == "yes",
-        global_holdout_bp=number(form.get("global_holdout_bp", "").strip() or "0", times=100),
-        error_pause_bp=number(form.get("error_pause_bp", "20"), times=100),
-        error_pause_after=number(form.get("error_pause_after", "50")),
+        global_holdout_bp=number(
+            form.get("global_holdout_bp", "").strip() or "0", times=100, field="global_holdout_bp"
+        ),
+        error_pause_bp=number(form.get("error_pause_bp", "20"), times=100, field="error_pause_bp"),
+        error_pause_after=number(form.get("error_pause_after", "50"), field="error_pause_after"),
     )
 
 
@@ -247,7 +251,7 @@ def _push_page(refusal: DomainError | None = None) -> str:
         oversight=_kept(oversight) if refusal else oversight._asdict() | shares,
         needs_approval=request.form.get("needs_approval") == "yes" if refusal else oversight.needs_approval,
         has_second=len(readers) > 1,
-        error=_said(refusal),
+        **refused(refusal),
     )
 
 

@@ -7,8 +7,8 @@ from werkzeug import Response
 
 from app.auth.guard import HQ_ADMIN, access, actor, author, require_staff
 from app.dashboard.frame import chain_of
+from app.dashboard.refusing import refused
 from app.flashing import flash_with_undo
-from app.languages import language
 from app.security import row_number
 from core.clock import utc_now
 from core.db import transaction
@@ -152,7 +152,7 @@ def _index_page(refusal: DomainError | None = None) -> str:
         most=webhooks.MOST,
         kept=request.form if refusal else {},
         ticked=request.form.getlist("kinds") if refusal else DELIVERY_KINDS,
-        error=refusal.say(language()) if refusal else "",
+        **refused(refusal),
     )
 
 
@@ -172,5 +172,5 @@ def _show_page(endpoint: WebhookEndpoint, refusal: DomainError | None = None, *,
         kept=request.form if refusal else {"name": endpoint.name, "url": endpoint.url},
         ticked=request.form.getlist("kinds") if refusal else endpoint.kinds or DELIVERY_KINDS,
         kept_days=webhooks.KEPT.days,
-        error=refusal.say(language()) if refusal else "",
+        **refused(refusal),
     )

@@ -12,7 +12,7 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from app.dashboard.pushes.condition_inputs import CHOICES, EVERYBODY, VALUE, Input
-from app.dashboard.pushes.condition_values import Option, Options, read, whole, write
+from app.dashboard.pushes.condition_values import Option, Options, read, write
 from app.languages import language
 from push.audiences.saved_segments import only_segment
 from push.audiences.segments import SAVED, Node, check_audience
@@ -38,16 +38,29 @@ class Row:
     path: str = ""
     is_fresh: bool = False
     problem: str = ""
+    wrong: str = ""  # the input that the problem is about, or "what" for the choice of the condition itself
 
     @property
     def inputs(self) -> tuple[Input, ...]:
         return CHOICES[self.what].inputs if self.what in CHOICES else ()
 
     @property
+    def blanks(self) -> list[str]:
+        """The inputs that it needs and that are not filled in yet."""
+        needed = [each.name for each in self.inputs if each.kind not in ("lately", "purpose")]
+        return [name for name in needed if not "".join(self.typed.get(name, ())).strip()]
+
+    @property
     def is_blank(self) -> bool:
         """Chosen, but something that it needs is not filled in yet."""
-        needed = [each.name for each in self.inputs if each.kind not in ("lately", "purpose")]
-        return any(not "".join(self.typed.get(name, ())).strip() for name in needed)
+        return bool(self.blanks)
+
+    def refuse(self, refusal: AudienceInvalid) -> None:
+        """Say what is wrong, and at which input."""
+        said = refusal.problem.say(language())
+        self.problem = said[:1].upper() + said[1:]
+        names = [each.name for each in self.inputs]
+        self.wrong = refusal.part if refusal.part in names else next(iter([*self.blanks, *names]), "what")
 
     def first(self, name: str) -> str:
         return next(iter(self.typed.get(name, ())), "")
@@ -110,17 +123,16 @@ class Builder:
             return {node.mode: rules}
         return {"not": {"any" if node.mode == "none" else "all": rules}}
 
-    def find_problems(self) -> bool:
-        """Say at each row what is wrong with it; whether anything is."""
+    def find_problems(self) -> dict[str, str]:
+        """Say at each row what is wrong with it: the problems, by the names of the inputs they are about."""
         for row in self._rows(self.root):
             try:
                 node = row.node(self.options)
                 if node is not None:
                     check_audience(self.chain.id, node)
             except AudienceInvalid as refusal:
-                said = refusal.problem.say(language())
-                row.problem = said[:1].upper() + said[1:]
-        return any(row.problem for row in self._rows(self.root))
+                row.refuse(refusal)
+        return {f"{row.path}-{row.wrong}": row.problem for row in self._rows(self.root) if row.problem}
 
     def change(self, asked: str) -> None:
         """``add:r``, ``group:r_0``, ``drop:r_0_1``; anything else changes nothing."""
@@ -205,7 +217,7 @@ class AudienceForm:
         if self.mode == EVERYONE:
             return BLANK
         if self.mode == SAVED_ONE:
-            return only_segment(whole(self.segment))
+            return only_segment(read("segment", [self.segment], self.options))
         return self.builder.rules(skip_blank=skip_blank)
 
 

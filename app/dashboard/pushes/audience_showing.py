@@ -5,12 +5,12 @@ from typing import Any
 
 from babel.numbers import get_currency_symbol
 from flask import current_app
-from werkzeug.datastructures import MultiDict
 
 from app.dashboard.frame import local_day
 from app.dashboard.personal import called_masked
-from app.dashboard.pushes.audience_form import AudienceForm
+from app.dashboard.pushes.audience_form import SAVED_ONE, AudienceForm
 from app.dashboard.pushes.condition_inputs import GROUPS
+from app.dashboard.refusing import refused, refused_at
 from app.languages import LANGUAGES, language
 from app.worker import names_set_up
 from core.clock import utc_now
@@ -19,6 +19,7 @@ from core.errors import DomainError
 from push import sentences
 from push.audiences import segments
 from push.audiences.segments import Node
+from push.errors import AudienceInvalid
 from push.models import Purpose, PushChannel
 from stores.models import Chain, Store
 
@@ -29,9 +30,12 @@ def builder_parts(form: AudienceForm) -> dict[str, Any]:
     return {"audience_form": form, "condition_groups": GROUPS, "currency_sign": symbol}
 
 
-def audience_parts(chain: Chain, typed: "MultiDict[str, str]") -> dict[str, Any]:
-    """The same, for what was typed into the editor of a campaign."""
-    return builder_parts(AudienceForm(chain, typed))
+def whom_refused(form: AudienceForm, refusal: AudienceInvalid) -> dict[str, Any]:
+    """A refused audience at the fields that are wrong: each condition's own, or the segment that was to be chosen."""
+    if form.mode == SAVED_ONE:
+        return refused(refusal, "audience_segment")
+    errors = form.builder.find_problems()
+    return refused_at(errors, refusal.say(language())) if errors else refused(refusal, "audience")
 
 
 def whom(

@@ -12,8 +12,9 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from app.auth.guard import HQ_ADMIN, access, actor, author, require_staff
-from app.dashboard.pushes.campaign_form import form_of
+from app.dashboard.pushes.campaign_form import CampaignForm, form_of
 from app.dashboard.pushes.message_form import blocks_of, texts_of
+from app.dashboard.refusing import refused
 from app.languages import language
 from core.clock import utc_now
 from core.db import transaction
@@ -120,7 +121,7 @@ def reword(campaign_id: int) -> Response | tuple[str, int]:
         if isinstance(refusal, NotFound):
             raise
         campaign = campaigns.get_campaign(chain_id, campaign_id)
-        return _words_page(campaign, typed, refusal.say(language())), 422
+        return _words_page(campaign, typed, refusal), 422
     text = ngettext(
         "%(num)d message will say the new words once you resume.",
         "%(num)d messages will say the new words once you resume.",
@@ -130,9 +131,11 @@ def reword(campaign_id: int) -> Response | tuple[str, int]:
     return redirect(_page_of(campaign_id), 303)
 
 
-def _words_page(campaign: Campaign, typed: "MultiDict[str, str]", problem: str = "") -> str:
+def _words_page(campaign: Campaign, typed: "MultiDict[str, str]", refusal: DomainError | None = None) -> str:
     chain = get_chain(campaign.chain_id)
     typed["variants"] = str(max(1, len(campaign.variants)))
+    part = refusal.part if refusal else ""
+    is_word = "." in part or part in rewording.WORDS
     return render_template(
         "dashboard/campaigns/words.html",
         nav="pushes",
@@ -142,7 +145,7 @@ def _words_page(campaign: Campaign, typed: "MultiDict[str, str]", problem: str =
         variables=VARIABLES,
         chain_language=chain.language,
         waiting=rewording.count_waiting(campaign),
-        problem=problem,
+        **refused(refusal, CampaignForm(chain, typed).field_of(part) if is_word else ""),
     )
 
 

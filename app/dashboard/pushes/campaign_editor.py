@@ -8,14 +8,15 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from app.auth.guard import HQ_ADMIN, access, actor, author, require_staff
+from app.dashboard.figures import NumberUnreadable
 from app.dashboard.pushes.audience_form import fill_audience
-from app.dashboard.pushes.audience_showing import builder_parts
+from app.dashboard.pushes.audience_showing import builder_parts, whom_refused
 from app.dashboard.pushes.campaign_form import CampaignForm, form_of, fresh_form
 from app.dashboard.pushes.editor_actions import act, mail_asked
 from app.dashboard.pushes.message_form import blocks_of, use_template
 from app.dashboard.pushes.message_preview import looks_of, reach_of
 from app.dashboard.pushes.schedule_form import times_of
-from app.languages import language
+from app.dashboard.refusing import refused
 from app.security import row_number
 from app.wallet.showing import name_of
 from app.worker import names_set_up
@@ -27,6 +28,7 @@ from core.idempotency import Answer, earlier_answer, keep_answer
 from core.tokens import new_code
 from push import approving, campaigns, queries
 from push.audiences.saved_segments import get_segment, only_segment
+from push.errors import AudienceInvalid
 from push.models import Campaign, ChannelMode, Purpose, PushChannel
 from push.timing.policies import get_oversight, get_policy
 from push.timing.zones import zones_of
@@ -74,7 +76,7 @@ def create() -> Response | tuple[str, int]:
     try:
         campaign_id = _create_once(form)
     except DomainError as refusal:
-        return _editor(form, problem=refusal.say(language())), 422
+        return _editor(form, **_wrong(form, refusal)), 422
     return _saved(form, campaign_id)
 
 
@@ -114,7 +116,7 @@ def rewrite(campaign_id: int) -> Response | tuple[str, int]:
             campaigns.edit_campaign(form.chain.id, campaign_id, form.draft(), by=author(), now=now)
             _go_on(form, campaign_id)
     except DomainError as refusal:
-        return _editor(form, campaign, problem=refusal.say(language())), 422
+        return _editor(form, campaign, **_wrong(form, refusal)), 422
     return _saved(form, campaign_id)
 
 
@@ -160,7 +162,14 @@ def _form() -> CampaignForm:
     return CampaignForm(_chain(), typed)
 
 
-def _editor(form: CampaignForm, campaign: Campaign | None = None, *, problem: str = "", **said: Any) -> str:
+def _wrong(form: CampaignForm, refusal: DomainError) -> dict[str, Any]:
+    """The refusal at the field that it is about."""
+    if isinstance(refusal, AudienceInvalid):
+        return whom_refused(form.whom, refusal)
+    return refused(refusal, None if isinstance(refusal, NumberUnreadable) else form.field_of(refusal.part))
+
+
+def _editor(form: CampaignForm, campaign: Campaign | None = None, **said: Any) -> str:
     chain = form.chain
     set_up = names_set_up(current_app.extensions["settings"])
     channels = [str(name) for name in PushChannel if str(name) in set_up or name in USUAL]
@@ -174,7 +183,6 @@ def _editor(form: CampaignForm, campaign: Campaign | None = None, *, problem: st
         action_url=url_for("campaign_editor.rewrite", campaign_id=campaign.id)
         if campaign
         else url_for("campaign_editor.create"),
-        problem=problem,
         offers=[(offer.id, name_of(offer)) for offer in queries.offers_to_hand_out(chain.id)],
         channels=[(name, name in set_up) for name in channels],
         blocks=blocks_of(form.typed, chain.id, chain.language, channels),

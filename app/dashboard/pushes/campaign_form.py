@@ -1,19 +1,24 @@
 """The editor of campaigns: what was typed, as a draft; and a draft, as what could have been typed."""
 
+from functools import cached_property
+
 from werkzeug.datastructures import MultiDict
 
 from app.dashboard.figures import plain_share
 from app.dashboard.pushes import message_form
 from app.dashboard.pushes.audience_form import AudienceForm, fill_audience
 from app.dashboard.pushes.message_form import Typed
-from app.dashboard.pushes.schedule_form import fill_schedule, schedule_of
+from app.dashboard.pushes.schedule_form import field_of_time, fill_schedule, schedule_of
 from push.campaigns import Draft
 from push.models import Campaign, ChannelMode, Purpose, PushChannel
 from push.timing.scheduling import FRESH_HOURS
+from push.wording.variants import LABELS
 from stores.models import Chain
 
 OWN = ("title", "title_en", "body", "body_en")
 UNREADABLE = -1  # what the domain refuses, in its own words
+FIELDS = {"holdout_bp": "holdout", "variants": f"share.{LABELS[0]}"}  # parts that are called otherwise here
+NO_FIELDS = ("purpose", "channel_mode", "kind")  # one of them is always chosen
 
 
 class CampaignForm:
@@ -63,10 +68,17 @@ class CampaignForm:
         """Whether each member has a coupon that the words may speak of, though none comes with them."""
         return self["kind"] == "event" and self["event"] == "coupon_expiring"
 
-    @property
+    @cached_property
     def whom(self) -> AudienceForm:
         """To whom: everybody, a saved segment, or conditions of its own."""
         return AudienceForm(self.chain, self.typed)
+
+    def field_of(self, part: str) -> str:
+        """What a part of the campaign is called here; nothing where it is no field of the page."""
+        if "." in part:
+            return message_form.field_of_words(part, self.chain.language)
+        part = FIELDS.get(part, part)
+        return "" if part in NO_FIELDS else field_of_time(self.typed, part)
 
 
 def fresh_form(chain: Chain) -> CampaignForm:

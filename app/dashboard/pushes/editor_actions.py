@@ -13,12 +13,12 @@ from werkzeug.wrappers import Response
 from app.auth.guard import actor, author
 from app.dashboard.pushes import message_form, message_preview
 from app.dashboard.pushes.campaign_form import CampaignForm
-from app.languages import language
+from app.dashboard.refusing import refused
 from app.security import LARGEST, count_link_check, count_trial
 from app.worker import channels_of
 from core.clock import utc_now
 from core.db import transaction
-from core.errors import DomainError
+from core.errors import DomainError, Invalid
 from push.channels import Channel
 from push.errors import TemplateNotFound, TrialNotSent
 from push.models import PushChannel
@@ -38,7 +38,21 @@ def act(form: CampaignForm) -> Said:
     try:
         return action(form, rest)
     except DomainError as refusal:
-        return {"said": {"about": ABOUT.get(name, name), "tone": "bad", "text": refusal.say(language())}}
+        wrong = refused(refusal, _field_of(form, refusal))
+        said = {"about": ABOUT.get(name, name), "tone": "bad", "text": wrong["problem"]}
+        return {"said": said, "field_errors": wrong["field_errors"]}
+
+
+def _field_of(form: CampaignForm, refusal: DomainError) -> str:
+    """The field that the pressed button would have needed otherwise; nothing where it is nobody's."""
+    name, _colon, rest = form["do"].partition(":")
+    if name == "trial":
+        return f"trial.{rest.partition('.')[0]}" if isinstance(refusal, Invalid) else ""
+    if name == "use_template":
+        return "template_id" if isinstance(refusal, TemplateNotFound) else ""
+    if name == "save_template":
+        return "template_name" if refusal.part == "name" else form.field_of(refusal.part)
+    return ""
 
 
 def mail_asked(form: CampaignForm) -> Response | None:

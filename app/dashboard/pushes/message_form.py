@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 
 from app.dashboard.figures import number, plain_share
 from core.money import WHOLE
-from push.campaigns import LONGEST_BODY
+from push.campaigns import LONGEST_BODY, LONGEST_TITLE, LONGEST_TITLE_EN
 from push.models import PushChannel
 from push.wording.texts import ANY, LANGUAGES, LONGEST, TEMPLATE, WITH_TEMPLATES
 from push.wording.variants import LABELS
@@ -19,7 +19,12 @@ from push.wording.vendor_templates import list_templates
 
 Typed = MultiDict[str, str]
 OWN = {"zh": "", "en": "_en"}  # what the campaign's own fields end with
-LONGEST_OWN = {("title", "zh"): 80, ("title", "en"): 120, ("body", "zh"): LONGEST_BODY, ("body", "en"): LONGEST_BODY}
+LONGEST_OWN = {
+    ("title", "zh"): LONGEST_TITLE,
+    ("title", "en"): LONGEST_TITLE_EN,
+    ("body", "zh"): LONGEST_BODY,
+    ("body", "en"): LONGEST_BODY,
+}
 
 
 class Part(NamedTuple):
@@ -47,11 +52,21 @@ class Block(NamedTuple):
     languages: list[Words]
     is_written: bool
 
+    @property
+    def names(self) -> list[str]:
+        return [part.name for words in self.languages for part in words.parts.values()]
+
 
 def field_name(label: str, channel: str, language: str, part: str) -> str:
     if label == LABELS[0] and channel == ANY and part in ("title", "body"):
         return f"{part}{OWN[language]}"
     return f"{label}.{channel}.{language}.{part}"
+
+
+def field_of_words(part: str, language: str) -> str:
+    """What ``B.email.zh.title`` is called; of ``B.wechat_template``, which wants a template, the field for it."""
+    label, channel, *rest = part.split(".")
+    return field_name(label, channel, *(rest if len(rest) == 2 else (language, TEMPLATE)))
 
 
 def parts_of(channel: str) -> tuple[str, ...]:
@@ -99,7 +114,7 @@ def variants_of(typed: Typed) -> list[dict[str, Any]]:
 
 def share_of(typed: Typed, name: str) -> int:
     """Basis points from a percentage that was typed. Raises NumberUnreadable."""
-    return number(typed.get(name, "").strip().rstrip("%％") or "0", times=WHOLE // 100)
+    return number(typed.get(name, "").strip().rstrip("%％") or "0", times=WHOLE // 100, field=name)
 
 
 # --- filling --------------------------------------------------------------------------------------------------------

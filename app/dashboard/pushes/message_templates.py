@@ -12,6 +12,7 @@ from app.dashboard.pushes.campaign_form import CampaignForm
 from app.dashboard.pushes.editor_actions import act, mail_asked
 from app.dashboard.pushes.message_form import blocks_of, texts_of, use_template
 from app.dashboard.pushes.message_preview import looks_of
+from app.dashboard.refusing import refused
 from app.flashing import flash_with_undo
 from app.languages import language
 from app.security import row_number
@@ -101,7 +102,7 @@ def create() -> Response | tuple[str, int]:
         with transaction():
             saved.create_template(form.chain.id, form["name"], _texts(form), by=author(), now=utc_now())
     except DomainError as refusal:
-        return _editor(form, problem=refusal.say(language())), 422
+        return _editor(form, **refused(refusal, form.field_of(refusal.part))), 422
     return _kept()
 
 
@@ -124,7 +125,7 @@ def rewrite(message_template_id: int) -> Response | tuple[str, int]:
         with transaction():
             saved.edit_template(form.chain.id, template.id, form["name"], _texts(form), by=author(), now=utc_now())
     except DomainError as refusal:
-        return _editor(form, template, problem=refusal.say(language())), 422
+        return _editor(form, template, **refused(refusal, form.field_of(refusal.part))), 422
     return _kept()
 
 
@@ -158,7 +159,7 @@ def preview() -> str:
     return render_template("dashboard/campaigns/_look_panel.html", **_looks(form), **said)
 
 
-def _editor(form: CampaignForm, template: MessageTemplate | None = None, *, problem: str = "", **said: Any) -> str:
+def _editor(form: CampaignForm, template: MessageTemplate | None = None, **said: Any) -> str:
     chain, channels = form.chain, _channels()
     return render_template(
         "dashboard/templates/edit.html",
@@ -168,7 +169,6 @@ def _editor(form: CampaignForm, template: MessageTemplate | None = None, *, prob
         action_url=url_for("message_templates.rewrite", message_template_id=template.id)
         if template
         else url_for("message_templates.create"),
-        problem=problem,
         blocks=blocks_of(form.typed, chain.id, chain.language, channels),
         variables=VARIABLES,
         trial_ways=[str(name) for name in testing.WAYS if str(name) in channels],

@@ -72,6 +72,11 @@ def fill_schedule(typed: Typed, chain: Chain, schedule: dict[str, Any]) -> None:
     typed.setlist("monthdays", [str(day) for day in schedule.get("monthdays", [])])
 
 
+def field_of_time(typed: Typed, part: str) -> str:
+    """What a part of the schedule is called among the fields."""
+    return {"time": "event_time", "days": "event_days"}.get(part, part) if typed.get("kind") == "event" else part
+
+
 def times_of(typed: Typed, chain: Chain, *, now: datetime) -> Times:
     """The sentence of what was typed, and the next five times; with the problem where it makes none."""
     try:

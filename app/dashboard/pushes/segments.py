@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 from app.auth.guard import HQ, HQ_ADMIN, access, actor, author, require_staff
 from app.dashboard.pushes.audience_form import AudienceForm, fill_audience
 from app.dashboard.pushes.audience_showing import builder_parts, usual_channels, whom, whom_of
+from app.dashboard.refusing import refused, refused_at
 from app.flashing import flash_with_undo
 from app.languages import language
 from app.security import row_number
@@ -21,6 +22,7 @@ from push import sentences
 from push.audiences import rfm, saved_segments, segments
 from push.audiences.models import ReadyMade, Segment
 from push.audiences.segments import Node
+from push.errors import AudienceInvalid
 from stores.models import Chain
 from stores.queries import get_chain
 
@@ -259,24 +261,27 @@ def _fill(typed: "MultiDict[str, str]", chain: Chain, rules: Node) -> None:
     fill_audience(chain, typed, rules, may_be_saved=False)
 
 
-def _editor(form: AudienceForm, segment: Segment | None = None, *, problem: str = "") -> str:
+def _editor(form: AudienceForm, segment: Segment | None = None, **wrong: Any) -> str:
     return render_template(
         "dashboard/segments/edit.html",
         nav="pushes",
         segment=segment,
         called=saved_segments.called(segment) if segment else None,
         name=form.typed.get("name", ""),
-        problem=problem,
         campaigns=saved_segments.campaigns_of(form.chain.id, segment.id) if segment else [],
         **builder_parts(form),
         **whom(form, usual_channels()),
+        **wrong,
     )
 
 
 def _wrong(form: AudienceForm, refusal: DomainError, segment: Segment | None = None) -> str:
-    """The builder with what is wrong at each row, else in a sentence above it."""
-    said = "" if form.builder.find_problems() else refusal.say(language())
-    return _editor(form, segment, problem=said or str(_("Some conditions need another look.")))
+    """The builder with what is wrong at the name or at each row, else in a sentence above it."""
+    if not isinstance(refusal, AudienceInvalid):
+        return _editor(form, segment, **refused(refusal))
+    errors = form.builder.find_problems()
+    problem = str(_("Some conditions need another look.")) if errors else refusal.say(language())
+    return _editor(form, segment, **refused_at(errors, problem))
 
 
 def _saved(segment: Segment) -> Response:

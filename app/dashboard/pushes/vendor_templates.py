@@ -9,8 +9,8 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from app.auth.guard import HQ, HQ_ADMIN, access, actor, author, require_staff
+from app.dashboard.refusing import refused
 from app.flashing import flash_with_undo
-from app.languages import language
 from app.security import row_number
 from core.clock import utc_now
 from core.db import transaction
@@ -61,7 +61,7 @@ def add() -> Response | tuple[str, int]:
         with transaction():
             vendor_templates.create_template(actor().chain_id, _typed(), by=author(), now=utc_now())
     except DomainError as refusal:
-        return _page(typed=request.form, problem=refusal.say(language())), 422
+        return _page(typed=request.form, refusal=refusal), 422
     flash(_("It can be chosen in pushes from now on."), "good")
     return redirect(url_for("vendor_templates.index"), 303)
 
@@ -77,7 +77,7 @@ def change(template_id: int) -> Response | tuple[str, int]:
         raise
     except DomainError as refusal:
         changing = vendor_templates.get_template(actor().chain_id, template_id)
-        return _page(changing=changing, typed=request.form, problem=refusal.say(language())), 422
+        return _page(changing=changing, typed=request.form, refusal=refusal), 422
     flash(_("Saved."), "good")
     return redirect(url_for("vendor_templates.index"), 303)
 
@@ -127,8 +127,20 @@ def _rows(typed: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
     return [*rows[:MOST_FIELDS], *[("", "")] * (count - len(rows))]
 
 
-def _page(*, typed: Mapping[str, Any], changing: VendorTemplate | None = None, problem: str = "") -> str:
+def _field_of(part: str, rows: Sequence[tuple[str, str]]) -> str:
+    """``field.thing1`` and ``text.thing1`` by the numbers of their rows: ``field.1``."""
+    kind, dot, name = part.partition(".")
+    if not dot:
+        return part
+    numbers = [number for number, row in enumerate(rows, 1) if any(row) and row[0].strip() == name]
+    return f"{kind}.{numbers[-1]}" if numbers else ""
+
+
+def _page(
+    *, typed: Mapping[str, Any], changing: VendorTemplate | None = None, refusal: DomainError | None = None
+) -> str:
     """``changing`` is the template whose form was wrong; without it, it was the form of a new one."""
+    rows = _rows(typed)
     return render_template(
         "dashboard/addresses/vendor_templates.html",
         nav="pushes",
@@ -137,7 +149,7 @@ def _page(*, typed: Mapping[str, Any], changing: VendorTemplate | None = None, p
         variables=VARIABLES,
         changing=changing,
         typed=typed,
-        rows=_rows(typed),
-        problem=problem,
+        rows=rows,
         may_edit=actor().role in HQ_ADMIN,
+        **refused(refusal, _field_of(refusal.part, rows) if refusal else None),
     )
