@@ -77,7 +77,7 @@ def rates_of(settings: Settings) -> dict[PushChannel, float]:
         PushChannel.EMAIL: settings.email_per_minute,
         PushChannel.GATEWAY: settings.gateway_per_minute,
         PushChannel.WEB_PUSH: settings.web_push_per_minute,
-        PushChannel.WECHAT_TEMPLATE: settings.wechat_per_minute,
+        PushChannel.WECHAT_TEMPLATE: settings.wechat_per_minute,  # WeChat limits each of its interfaces alone
         PushChannel.WECHAT_SUBSCRIPTION: settings.wechat_per_minute,
     }
     return {name: number / 60 for name, number in per_minute.items() if number}
