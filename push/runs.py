@@ -9,8 +9,10 @@ from sqlalchemy import and_, exists, func, or_, select, update
 from core import audit, events
 from core.audit import SYSTEM
 from core.db import db, insert, transaction
+from push.apart import each_apart
 from push.audiences.freezing import freeze
 from push.models import Campaign, CampaignState, Delivery, DeliveryState, Run, RunState
+from push.moving import in_hand
 from push.timing import occasions, scheduling
 from push.timing.zones import zones_of
 from push.wording import links
@@ -18,7 +20,6 @@ from stores.models import Chain
 
 AWAITING = (CampaignState.SCHEDULED, CampaignState.RUNNING)  # a recurring one may be due while it still sends
 UNFINISHED = (DeliveryState.PENDING, DeliveryState.SENDING)
-BATCH = 20
 
 
 @dataclass
@@ -40,17 +41,22 @@ class Sums:
 
 
 def start_due_batch(*, now: datetime) -> int:
-    """Start what is due, each in a transaction of its own; what is too late is missed. Return how many were seen."""
+    """Start what is due, each in a transaction of its own; what is too late is missed. Return how many were seen.
+
+    One that cannot be started is not among them: the others go on.
+    """
     due = db.session.scalars(
         select(Campaign.id)
         .where(Campaign.state.in_(AWAITING), Campaign.next_run_at <= now)
         .order_by(Campaign.next_run_at, Campaign.id)
-        .limit(BATCH)
     ).all()
-    for campaign_id in due:
-        with transaction():
-            start_run(campaign_id, now=now)
-    return len(due)
+    return each_apart(lambda campaign_id: _start_due(campaign_id, now=now), due)
+
+
+def _start_due(campaign_id: int, *, now: datetime) -> int:
+    with transaction():
+        start_run(campaign_id, now=now)
+    return 1
 
 
 def start_run(campaign_id: int, *, now: datetime) -> Run | None:
@@ -86,12 +92,13 @@ def start_entered_batch(*, now: datetime) -> int:
 
     Return how many there are. Who was entered while this moment's run began has to wait for another moment.
     """
-    return sum(_start_entered(campaign_id, now=now) for campaign_id in occasions.campaigns_with_due(now=now))
+    due = occasions.campaigns_with_due(now=now)
+    return each_apart(lambda campaign_id: _start_entered(campaign_id, now=now), due)
 
 
 def _start_entered(campaign_id: int, *, now: datetime) -> bool:
     with transaction():
-        campaign = db.session.get_one(Campaign, campaign_id, populate_existing=True)
+        campaign = in_hand(campaign_id)  # or its run would go out though it is paused or cancelled meanwhile
         if campaign.state != CampaignState.RUNNING:
             return False
         chain = db.session.get_one(Chain, campaign.chain_id)

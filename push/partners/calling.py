@@ -264,7 +264,7 @@ def _take(endpoint: WebhookEndpoint, *, now: datetime, lease: timedelta) -> list
 def _note_all(answered: Sequence[tuple[Due, Answer]], *, now: datetime) -> None:
     for message, answer in answered:
         _note(message, answer, now=now)
-    for endpoint_id in dict.fromkeys(message.endpoint_id for message, _ in answered):
+    for endpoint_id in sorted({message.endpoint_id for message, _ in answered}):  # so that no two wait for one another
         own = [(message, answer) for message, answer in answered if message.endpoint_id == endpoint_id]
         if any(answer.is_yes for _, answer in own):
             _is_well(endpoint_id)

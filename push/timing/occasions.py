@@ -15,6 +15,7 @@ from sqlalchemy import BigInteger, ColumnElement, String, cast, func, literal, n
 from cards.models import Card, Member, Tier
 from core.db import UtcDateTime, db, insert, transaction
 from coupons.models import Coupon, CouponState
+from push.apart import each_apart
 from push.audiences.conditions.who import LAST_SEEN
 from push.audiences.models import CampaignEntry
 from push.audiences.segments import narrowed
@@ -28,7 +29,7 @@ COLUMNS = ("campaign_id", "member_id", "occasion", "chain_id", "due_at", "run_id
 
 def enter_batch(*, now: datetime) -> int:
     """Let members into the event campaigns that run, each campaign in a transaction of its own; return how many."""
-    return sum(_enter_batch(campaign_id, now=now) for campaign_id in _running(now))
+    return each_apart(lambda campaign_id: _enter_batch(campaign_id, now=now), _running(now))
 
 
 def _enter_batch(campaign_id: int, *, now: datetime) -> int:
