@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from email import message_from_bytes, policy
+from email.errors import MessageError
 from email.message import Message
 
 from push.channels.email import ENHANCED, NOBODY_THERE, SEAL, seal_of
@@ -42,8 +43,8 @@ def read_report(raw: bytes, secret_key: str = "") -> list[Receipt]:
             return list(_bounces(mail, secret_key))
         if kind == ("multipart/report", "feedback-report"):
             return list(_complaints(mail, secret_key))
-    except (ValueError, LookupError, TypeError, AttributeError):  # whatever strangers write into a mail
-        return []
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, MessageError):
+        return []  # whatever strangers write into a mail: the next one must have its turn
     return []
 
 

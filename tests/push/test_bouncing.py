@@ -238,6 +238,7 @@ def test_a_complaint_closes_the_address_and_withdraws_the_yes(chain, lin, server
         b"Content-Type: message/feedback-report\n\n--b--",
         b"Content-Type: multipart/report; report-type*0*=bad''%ff; boundary=b\n\n--b--",
         b"X" * (10 * 1024 * 1024 + 1),
+        b"Content-Type: message/rfc822\n\n" * 2000,  # a mail in a mail in a mail
     ],
 )  # fmt: skip
 def test_a_mail_that_is_no_report_says_nothing(raw):
