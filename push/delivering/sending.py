@@ -27,6 +27,7 @@ from push.delivering.looping import run_here
 from push.delivering.needs import Needed
 from push.delivering.pacing import Leave, ask_for_batch, give_back_batch, take_slots
 from push.delivering.supplying import gather
+from push.delivering.waiting import is_anything_due
 from push.models import DeliveryState, PushChannel, Run, RunState, SkipReason
 from push.wording.writing import Writer
 
@@ -103,6 +104,8 @@ class _Turn:
     def take_batch(self) -> _Batch | None:
         """Take some; None while there must be none. Those whose coupon is not to be had are ended here."""
         now = self.clock()
+        if not is_anything_due(self._name, now=now):
+            return None
         leave = ask_for_batch(self._name, self._rate, self._limit, now=now)
         if leave is None:
             return None
@@ -166,6 +169,8 @@ class _Going:
 
 def deliver_inbox_batch(*, now: datetime, lease: timedelta = LEASE) -> int:
     """Put a batch into its wallets: there the row is the message, so that is all. Return how many were looked at."""
+    if not is_anything_due(PushChannel.INBOX, now=now):
+        return 0
     with transaction():
         taken = take_batch(PushChannel.INBOX, now=now, lease=lease, limit=INBOX_BATCH)
         _arrive([row.id for row in taken.going if row.offer_id is None], now=now)
