@@ -20,6 +20,7 @@ MODULES = [
     "app.api.campaigns",
     "app.api.effect",
     "app.api.segments",
+    "app.api.message_templates",
     "app.api.receipts",
     "app.api.wechat",
     "app.api.sharing",

@@ -261,6 +261,14 @@ def test_every_call_answers_as_it_is_described(api, capfd, monkeypatch):
     for change in ("archive", "restore"):
         api.ask(f"POST /segments/{{segment_id}}/{change}", by=hq, segment_id=segment)
 
+    saved = {"name": "生日", "texts": {"any": {"zh": {"title": "生日快乐", "body": "今天有礼物。"}}}}
+    message = api.ask("POST /message-templates", status=201, by=hq, body=saved)["id"]
+    api.ask("POST /message-templates", status=409, by=hq, body=saved)
+    api.ask("PUT /message-templates/{message_template_id}", by=hq, message_template_id=message, body=saved)
+    api.ask("GET /message-templates/{message_template_id}", by=hq, message_template_id=message)
+    for change in ("archive", "restore"):
+        api.ask(f"POST /message-templates/{{message_template_id}}/{change}", by=hq, message_template_id=message)
+
     draft = {
         "name": "周末",
         "title": "周末",
