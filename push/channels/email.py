@@ -7,8 +7,9 @@ import smtplib
 import ssl
 from collections.abc import Sequence
 from email.errors import MessageError
-from email.headerregistry import Address
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
+from email.policy import EmailPolicy, Policy
 from email.utils import formatdate, parseaddr
 from html import escape
 from urllib.parse import unquote, urlsplit
@@ -29,6 +30,18 @@ NOBODY_THERE = {"5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1", 
 ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 NOT_PLAIN = re.compile(r"[^!-*,-<>-~]")  # what an envelope writes as "+2B"
 OPEN = {"zh": "打开卡包", "en": "Open the wallet"}
+
+
+class _OnOneLine(UnstructuredHeader, BaseHeader):
+    """A header that is an address: no program reads one that is written in code because it is long."""
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+HEADERS = HeaderRegistry()
+HEADERS.map_to_type("list-unsubscribe", _OnOneLine)
+POLICY = EmailPolicy(header_factory=HEADERS)
 
 
 class EmailChannel:
@@ -130,7 +143,7 @@ def _sealed(mail: EmailMessage) -> str:
 
 def compose(message: Message, mail_from: str, seal: str = "") -> EmailMessage:
     """The mail: text and HTML, its sealed key as Message-ID. Raises PermanentError for an address that is none."""
-    mail = EmailMessage()
+    mail = EmailMessage(policy=POLICY)
     try:
         mail["To"] = Address(addr_spec=message.to)
         mail["From"] = Address(message.chain, addr_spec=mail_from)

@@ -67,6 +67,14 @@ def test_it_can_be_unsubscribed_by_one_click(server):
     assert handler.mails[0]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
+def test_the_way_out_of_a_mail_is_an_address_however_long_it_is():
+    url = f"https://members.snowpeak-ice-cream.example/u/{'WzEyMzQ1Njc4OSwiZW1haWwiXQ' * 2}.{'x' * 27}"
+
+    mail = compose(replace(MESSAGE, unsubscribe_url=url), "cards@snowpeak.example")
+
+    assert f"\nList-Unsubscribe: <{url}>\n".encode() in bytes(mail)
+
+
 def test_its_id_is_the_same_at_every_attempt(server):
     handler, channel = server
 
