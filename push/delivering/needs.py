@@ -15,7 +15,7 @@ class Needed(NamedTuple):
 
 
 class NotTried(Exception):
-    """The worker is stopping, or the lease may end before the provider answers."""
+    """The worker is stopping, the lease may end before the provider answers, or the coupon it brings is not there."""
 
 
 class Result(NamedTuple):

@@ -19,14 +19,14 @@ from core.db import db, transaction
 from core.errors import DomainError
 from coupons.errors import CardNeeded, OfferLimitReached, OfferPhoneLimitReached
 from push.audiences.unsubscribing import Links
-from push.channels import Channel
+from push.channels import Channel, Handed
 from push.delivering.deciding import UNREPEATABLE, Facts, end_leased, skip_leased, take_batch
 from push.delivering.handing_out import Carrier, hand_out, hand_out_many
 from push.delivering.handing_over import Notes, Slots, Work, hand_over
 from push.delivering.looping import run_here
-from push.delivering.needs import Needed
+from push.delivering.needs import Needed, NotTried, Result
 from push.delivering.pacing import Leave, ask_for_batch, give_back_batch, take_slots
-from push.delivering.supplying import gather
+from push.delivering.supplying import gather, tell
 from push.delivering.waiting import is_anything_due
 from push.models import DeliveryState, PushChannel, Run, RunState, SkipReason
 from push.wording.writing import Writer
@@ -123,10 +123,20 @@ class _Turn:
             return None
         self.looked_at += taken.looked_at
         handed = _hand_out_many([row for row in going if row.coupon_id is None], now=now)
-        ready = [row for row in going if row.id in handed or _with_coupon(row, now=now)]
+        ready = [row for row in going if row.id in handed or self._with_coupon(row, needed, now=now)]
         if not ready:
             give_back_batch(self._name, leave)
         return _Batch(leave, ready, needed, (first_at - now).total_seconds(), give_up_at)
+
+    def _with_coupon(self, row: Facts, needed: Mapping[int, Needed], *, now: datetime) -> bool:
+        """Give the coupon before the message that speaks of it. False when there is none: then it does not go."""
+        if row.offer_id is None or row.coupon_id is not None:
+            return True
+        with transaction():
+            is_handed = _hand_out(row, now=now)
+            if not is_handed:  # what it took of the channel is there again
+                tell(self._name, [Result(row, NotTried(), Handed(), needed[row.id])], now=now)
+        return is_handed
 
     def work(self, batch: _Batch | None, notes: Notes) -> Iterator[Work]:
         """The messages of one batch after the other, while there is more and it may go."""
@@ -206,14 +216,6 @@ def _hand_out_many(rows: Sequence[Facts], *, now: datetime, then: Callable[..., 
 
 def _carrier(row: Facts) -> Carrier:
     return Carrier(row.id, row.chain_id, row.run_id, row.member_id, row.card_id)
-
-
-def _with_coupon(row: Facts, *, now: datetime) -> bool:
-    """Give the coupon before the message that speaks of it. False when there is none: then the message does not go."""
-    if row.offer_id is None or row.coupon_id is not None:
-        return True
-    with transaction():
-        return _hand_out(row, now=now)
 
 
 def _hand_out(row: Facts, *, now: datetime) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from core.audit import SYSTEM
 from core.db import db, transaction
+from coupons.models import OfferState
 from push.audiences.consents import grant
 from push.channels import (
     Filled,
@@ -40,7 +41,7 @@ from push.wording.vendor_templates import NewTemplate, create_template
 from sharing.errors import MemberNotFound
 from stores.models import Chain
 from tests.concurrency.racing import race
-from tests.factories import NOON, make_chain, make_store, make_store_code
+from tests.factories import NOON, make_chain, make_offer, make_store, make_store_code
 from tests.push.pushing import deliveries, make_campaign, make_member, outcomes, send, start
 from tests.push.wechat_server import APPID, SECRET, wechat
 
@@ -339,6 +340,19 @@ def test_a_message_that_did_not_go_gives_its_allow_back_and_takes_it_again(code,
     send(SUBSCRIPTION, channels[SUBSCRIPTION], now=NOON + timedelta(minutes=5))
     assert balances_of(lin.member_id) == {}
     assert outcomes() == Counter({(SUBSCRIPTION, "sent", None): 1})
+
+
+def test_a_message_whose_coupon_is_not_to_be_had_gives_its_allow_back(code, server, channels):
+    lin = known(code, "o-lin", allows=1)
+    offer = make_offer(db.session.get_one(Chain, lin.chain_id))
+    start(wechat_campaign(lin.chain_id, SUBSCRIPTION, offer_id=offer.id))
+    with transaction():
+        db.session.merge(offer).state = OfferState.PAUSED
+
+    send(SUBSCRIPTION, channels[SUBSCRIPTION])
+
+    assert (outcomes(), server.shown) == (Counter({(SUBSCRIPTION, "failed", None): 1}), [])
+    assert balances_of(lin.member_id) == {CODE: 1}
 
 
 def test_what_may_have_gone_keeps_its_allow_and_is_not_repeated(code, server, channels):
