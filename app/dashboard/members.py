@@ -202,12 +202,13 @@ def _count_words(total: int) -> str:
 
 def _csv_url(asked: Asked) -> str:
     store = asked.store.store
-    period = {
+    narrowed = {
+        "segment": str(asked.segment.id) if asked.segment else "",
         "from": asked.words.get("joined_from"),
         "to": asked.words.get("joined_to"),
         "store": store.code if store else "",
     }
-    return url_for("report_files.csv_file", name="members", **{name: word for name, word in period.items() if word})
+    return url_for("report_files.csv_file", name="members", **{name: word for name, word in narrowed.items() if word})
 
 
 def _name(person: Person, reader: Reader) -> str:

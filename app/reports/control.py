@@ -24,6 +24,7 @@ def control_of(answer: Export) -> dict[str, Any]:
         "from": None if question.is_open else question.first.isoformat(),
         "to": question.last.isoformat(),
         "store": question.store.code if question.store else None,
+        "segment": question.segment_id,
         "currency": question.chain.currency,
         "made_at": question.now.isoformat(timespec="seconds"),
         "bom": question.bom,

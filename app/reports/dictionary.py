@@ -16,7 +16,8 @@ Written by `make docs` from the code that writes the files; a test compares the 
 | terminal | `flask --app wsgi reports export NAME --from DAY --to DAY --out FILE`; also writes `FILE.control.json` |
 
 * `from` and `to` are business days, both included: the day in the store's time zone, with the chain's cut-off hour.
-  Without `from` a file begins with the chain, without `to` it ends today. `store` is a store's code.
+  Without `from` a file begins with the chain, without `to` it ends today. `store` is a store's code. For head office
+  the file of members also takes a `segment` by its number: whom it means now.
 * UTF-8 with a byte order mark, for Excel; `bom=0` leaves it out. Comma, double quotes where needed, `\\n` at the end of
   a line. An empty cell: nothing is known.
 * Text that a spreadsheet would run as a formula (it begins with `=` `+` `-` `@`, their full-width forms, a tab or a

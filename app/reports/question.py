@@ -9,12 +9,15 @@ from sqlalchemy import func, select
 from app.reports.pack import REPORTS
 from app.reports.report import Report
 from app.reports.spelling import PostgresqlSpelling, Spelling, SqliteSpelling, common_offset
-from cards.models import Card, Program
+from cards.models import Card, Member, Program
 from checkout.models import Checkout
 from core.clock import business_day, day_start
 from core.db import db
 from core.errors import Invalid, NotFound, NotPermitted
 from core.text import Text
+from push.audiences.saved_segments import get_segment, only_segment
+from push.audiences.segments import narrowed
+from push.errors import SegmentNotFound
 from stores.models import Chain, Store
 
 BEGINNING = date(2000, 1, 1)
@@ -59,6 +62,13 @@ class StoreUnknown(NotFound):
     sentence = Text("没有这家门店，或者它不归您管。", "There is no such store, or it is not yours.")
 
 
+class SegmentNotForReport(Invalid):
+    """Its rows are not members."""
+
+    code = "report_without_segments"
+    sentence = Text("只有会员文件可以按人群来取。", "Only the file of members is narrowed to a segment.")
+
+
 @dataclass(frozen=True)
 class Reader:
     """Whoever asks: his chain, his stores (None: all), and whether he may see phones, names and e-mails."""
@@ -84,13 +94,16 @@ class Question:
     zones: frozenset[str]
     now: datetime
     bom: bool = True
+    segment_id: int | None = None
+    members: str = ""  # whom the segment means now, as a SELECT
 
     @property
     def file_name(self) -> str:
         """members_2026-05-01_2026-05-31.csv"""
         period = f"to_{self.last}" if self.is_open else f"{self.first}_{self.last}"
         place = f"_{_file_safe(self.store.code)}" if self.store else ""
-        return f"{self.report.name}{place}_{period}.csv"
+        whom = f"_segment-{self.segment_id}" if self.segment_id else ""
+        return f"{self.report.name}{whom}{place}_{period}.csv"
 
     def spelling(self, *, is_for_spreadsheets: bool = True) -> Spelling:
         zone = "COALESCE(s.timezone, :zone)" if len(self.zones) > 1 else ":zone"
@@ -153,6 +166,8 @@ class Question:
                 rules.append(f"{sql.day_of(report.moment)} BETWEEN :first AND :last")
         if self.store_ids is not None and report.store:
             rules.append(f"{report.store} IN ({', '.join(map(str, sorted(self.store_ids))) or 'NULL'})")
+        if self.members:
+            rules.append(f"{report.member} IN ({self.members})")
         return f"FROM {report.tables}" + (f" WHERE {' AND '.join(rules)}" if rules else "")
 
 
@@ -163,13 +178,14 @@ def ask(
     first: str | None = None,
     last: str | None = None,
     store_code: str | None = None,
+    segment: str | None = None,
     bom: str | None = None,
     now: datetime,
 ) -> Question:
     """A question that can be answered, or the refusal.
 
     Without ``first`` the report begins with the chain, without ``last`` it ends today. Raises ReportUnknown,
-    ReportForHeadOffice, PeriodInvalid, StoreUnknown, SwitchInvalid.
+    ReportForHeadOffice, PeriodInvalid, StoreUnknown, SegmentNotFound, SegmentNotForReport, SwitchInvalid.
     """
     report = REPORTS.get(name)
     if report is None:
@@ -180,6 +196,7 @@ def ask(
         raise SwitchInvalid()
     chain = db.session.get_one(Chain, reader.chain_id)
     store = _store(reader, store_code)
+    segment_id = _segment_id(report, reader, segment)
     end = _day(last) or business_day(now, chain.timezone, chain.cutoff_hour)
     start = _day(first)
     if (start or BEGINNING) > end:
@@ -197,6 +214,8 @@ def ask(
         zones=_zones(report, chain),
         now=now,
         bom=bom != "0",
+        segment_id=segment_id,
+        members=_members_of(chain, segment_id, now) if segment_id else "",
     )
 
 
@@ -219,6 +238,24 @@ def _store(reader: Reader, code: str | None) -> Store | None:
     if store is None or (reader.store_ids is not None and store.id not in reader.store_ids):
         raise StoreUnknown()
     return store
+
+
+def _segment_id(report: Report, reader: Reader, number: str | None) -> int | None:
+    """Segments are head office's."""
+    if not number:
+        return None
+    if report.member is None:
+        raise SegmentNotForReport()
+    if reader.store_ids is not None or not (number.isascii() and number.isdecimal() and len(number) < 19):
+        raise SegmentNotFound()
+    return get_segment(reader.chain_id, int(number)).id
+
+
+def _members_of(chain: Chain, segment_id: int, now: datetime) -> str:
+    """Its members as SQL with the values in it: a part of what the driver is given as text."""
+    query = narrowed(select(Member.id), chain, only_segment(segment_id), now=now)
+    dialect = type(db.engine.dialect)(paramstyle="named")  # in which no sign is doubled
+    return str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
 
 
 def _beginning(report: Report, chain: Chain) -> date:

@@ -45,6 +45,7 @@ def _asked(question: Question) -> dict[str, Any]:
         "from": None if question.is_open else question.first.isoformat(),
         "to": question.last.isoformat(),
         "store": question.store.code if question.store else None,
+        "segment": question.segment_id,
         "personal_data": question.shows_personal,
     }
 

@@ -28,6 +28,7 @@ class Report:
     day: str | None = None
     moment: str | None = None
     parts: Callable[[Spelling], str] | None = None
+    member: str | None = None  # the column by which a segment narrows it
     in_chain_zone: bool = False  # its days are the chain's, whichever store a row belongs to
 
     @property

@@ -68,6 +68,7 @@ def asked(name: str) -> Question:
         first=given.get("from"),
         last=given.get("to"),
         store_code=given.get("store"),
+        segment=given.get("segment"),
         bom=given.get("bom"),
         now=utc_now(),
     )

@@ -15,8 +15,10 @@ from app.reports.dictionary import dictionary
 from app.reports.pack import REPORTS
 from app.reports.question import Reader, ask
 from app.reports.reading import by_day
-from core.audit import AuditEntry
-from core.db import db
+from core.audit import SYSTEM, AuditEntry
+from core.clock import utc_now
+from core.db import db, transaction
+from push.audiences.saved_segments import change_segment, create_segment
 from stores.models import Chain, Role, Store
 from tests.factories import make_chain, make_key, make_staff
 from tests.pages import sign_in
@@ -67,6 +69,57 @@ def test_a_manager_gets_his_stores_without_personal_data(chain, client):
     answer = client.get("/reports/members.csv")
 
     assert [(row["store_code"], row["phone"]) for row in rows_of(answer)] == [("S001", "138****0000"), ("S001", "")]
+
+
+def keep_segment(chain_id, rules):
+    with transaction():
+        return create_segment(chain_id, "五月", rules, by=SYSTEM, now=utc_now()).id
+
+
+def test_head_office_gets_the_members_of_a_segment(chain, client):
+    everybody = rows_of(client.get("/reports/members.csv", headers=bearer(make_key(chain))))
+    some = {"any": [{"field": "address", "op": "has", "value": "phone"}]}
+    segment = keep_segment(chain.id, some)
+    staff = make_staff(chain)
+    sign_in(client, staff)
+
+    answer = client.get(f"/reports/members.csv?segment={segment}")
+    control = client.get(f"/reports/members.control.json?segment={segment}").json
+
+    phones = [row["phone"] for row in rows_of(answer)]
+    assert phones == [row["phone"] for row in everybody if row["phone"]]
+    assert 0 < len(phones) < len(everybody)
+    assert f"members_segment-{segment}_to_" in answer.headers["Content-Disposition"]
+    assert (control["rows"], control["segment"]) == (len(phones), segment)
+    assert control["sha256"] == hashlib.sha256(answer.data).hexdigest()
+    noted = db.session.scalars(select(AuditEntry).filter_by(actor=f"staff:{staff.id}", object_kind="report")).all()
+    assert {entry.after["segment"] for entry in noted} == {segment}
+
+
+def test_a_segment_is_narrowed_further_and_follows_its_rules(chain, client):
+    key = bearer(make_key(chain))
+    segment = keep_segment(chain.id, {"all": []})
+    path = f"/reports/members.csv?segment={segment}&from=2026-05-19&to=2026-05-20"
+    assert len(rows_of(client.get(path, headers=key))) == 3
+
+    with transaction():
+        nobody = {"all": [{"field": "points", "op": "at_least", "value": 10**9}]}
+        change_segment(chain.id, segment, "五月", nobody, by=SYSTEM, now=utc_now())
+
+    assert rows_of(client.get(path, headers=key)) == []
+
+
+def test_segments_are_for_head_office_and_for_members(chain, client):
+    stranger = db.session.scalars(select(Chain).filter_by(slug="other")).one()
+    own, theirs = (keep_segment(each, {"all": []}) for each in (chain.id, stranger.id))
+    key = bearer(make_key(chain))
+    manager = bearer(make_key(chain, Role.STORE_MANAGER, db.session.get_one(Store, 1)))
+
+    asked = [(key, "members", theirs), (key, "members", "²"), (key, "members", 10**30), (manager, "members", own)]
+    answers = [client.get(f"/reports/{name}.csv?segment={which}", headers=who) for who, name, which in asked]
+    assert {(answer.status_code, answer.json["code"]) for answer in answers} == {(404, "segment_not_found")}
+    refused = client.get(f"/reports/cards.csv?segment={own}", headers=key)
+    assert (refused.status_code, refused.json["code"]) == (422, "report_without_segments")
 
 
 @pytest.mark.parametrize(

@@ -228,15 +228,22 @@ def test_all_of_its_members_are_seen_in_the_list_of_members(desk, client, chain)
     make_member(code, name="甲乙", birthday="05-20")
     make_member(code, name="丙丁")
     kept = keep(chain, "May", {"all": [{"field": "birthday", "op": "in_month", "value": [5]}]})
-    assert f'href="/dashboard/members?segment={kept.id}"' in desk.get(f"{SEGMENTS}/{kept.id}").text
+    of_segment = desk.get(f"{SEGMENTS}/{kept.id}")
+    assert f'href="/dashboard/members?segment={kept.id}"' in of_segment.text
+    assert "See the 1 member" in text(of_segment)
 
     page = desk.get(f"/dashboard/members?segment={kept.id}").text
     assert ("甲乙" in page, "丙丁" in page) == (True, False)
     assert "Of the segment “May”: 1 member" in page
     assert f'name="segment" value="{kept.id}"' in page
     assert desk.get("/dashboard/members?segment=999999").status_code == 404
+    for each in (of_segment.text, page):
+        (csv,) = re.findall(r'href="([^"]*members\.csv[^"]*)"', each)
+        assert csv == f"/reports/members.csv?segment={kept.id}"
+        assert ("甲乙" in desk.get(csv).text, "丙丁" in desk.get(csv).text) == (True, False)
     sign_in(client, make_staff(chain, Role.STORE_MANAGER, (store,)))
-    assert "2 members" in client.get(f"/dashboard/members?segment={kept.id}").text  # segments are head office's
+    branch = client.get(f"/dashboard/members?segment={kept.id}").text  # segments are head office's
+    assert ("2 members" in branch, "members.csv?segment" in branch) == (True, False)
 
 
 def test_a_push_is_written_to_a_segment(desk, chain):

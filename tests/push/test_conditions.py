@@ -7,13 +7,17 @@ from typing import Any
 
 import pytest
 
+from app.reports.question import Reader, ask
+from app.reports.streaming import export
 from cards.models import Card, CardState, Member, Program, Tier
 from checkout.models import Checkout, CheckoutState
+from core.audit import SYSTEM
 from core.db import db, transaction
 from coupons.models import CouponState
 from push.audiences import consents
 from push.audiences.conditions import CONDITIONS
 from push.audiences.models import Segment
+from push.audiences.saved_segments import create_segment
 from push.audiences.segments import check_audience, count_reach, sample_members
 from push.channels.models import WebPushSubscription, WechatUser
 from push.errors import AudienceInvalid
@@ -36,6 +40,7 @@ from tests.push.pushing import make_campaign, make_member, send_all, start
 
 pytestmark = pytest.mark.usefixtures("app")
 numbers = count(1)
+KINDS = (Program, Tier)
 
 
 def one(field: str, op: str, value: Any) -> dict[str, Any]:
@@ -340,11 +345,13 @@ def test_any_tree_is_its_sets_put_together(chain, code):
         assert meant(chain, rules) == slowly(chain, rules, everybody), rules
 
 
-def test_every_condition_says_itself_in_both_languages(chain, code):
+def sample_values(chain, code) -> dict[tuple[str, str], Any]:
+    """A value for every condition there is."""
     offer, campaign = make_offer(chain), make_campaign(chain, "inbox")
+    program, tier = (db.session.scalars(db.select(model.id).filter_by(chain_id=chain.id)).first() for model in KINDS)
     samples = {
-        "store": [code.store_id], "tier": [_tier(chain)],
-        "coupon": [offer.id], "campaign": [campaign.id], "program": [_program(chain)],
+        "store": [code.store_id], "tier": [tier], "coupon": [offer.id], "campaign": [campaign.id],
+        "program": [program],
     }  # fmt: skip
     special: dict[tuple[str, str], Any] = {
         ("store", "within_km"): {"store": code.store_id, "km": 3},
@@ -364,21 +371,34 @@ def test_every_condition_says_itself_in_both_languages(chain, code):
         ("spend", "at_most"): {"cents": 0, "days": None},
         ("average", "at_least"): {"cents": 5000, "days": None},
     }
-    for (field, op), condition in CONDITIONS.items():
-        by_number = op.endswith(("_days", "least", "most", "is"))
-        value = special.get((field, op), 3 if by_number else samples.get(field))
+    by_number = ("_days", "least", "most", "is")
+    return {
+        (field, op): special.get((field, op), 3 if op.endswith(by_number) else samples.get(field))
+        for field, op in CONDITIONS
+    }
+
+
+def test_every_condition_says_itself_in_both_languages(chain, code):
+    for (field, op), value in sample_values(chain, code).items():
+        condition = CONDITIONS[field, op]
         said = condition.words(condition.check(chain.id, value), chain)
         assert said.zh, (field, op)
         assert said.en, (field, op)
         assert "{" not in said.zh + said.en, (field, op)
 
 
-def _program(chain):
-    return db.session.scalars(db.select(Program.id).filter_by(chain_id=chain.id)).first()
+def test_every_condition_narrows_a_file_as_it_narrows_a_push(chain, code):
+    """The file's driver takes it as text: the values stand in it, and nothing in it looks like a parameter."""
+    make_crowd(chain, code, Random(3))
+    for (field, op), value in sample_values(chain, code).items():
+        rules = {"all": [one(field, op, value)]}
+        with transaction():
+            segment = create_segment(chain.id, f"{field} {op}", rules, by=SYSTEM, now=NOON)
+        asked = ask("members", Reader(chain.id), segment=str(segment.id), bom="0", now=NOON)
+        with export(asked) as answer:
+            lines = b"".join(answer.lines()).decode().splitlines()
 
-
-def _tier(chain):
-    return db.session.scalars(db.select(Tier.id).filter_by(chain_id=chain.id)).first()
+        assert {int(line.split(",")[0]) for line in lines[1:]} == meant(chain, rules), (field, op)
 
 
 def test_a_tree_reads_with_brackets(chain):

@@ -38,6 +38,7 @@ MEMBERS = Report(
     chain="m",
     store="m.store_id",
     moment="m.joined_at",
+    member="m.id",
     order="m.joined_at, m.id",
 )
 
