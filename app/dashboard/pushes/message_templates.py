@@ -12,7 +12,7 @@ from app.dashboard.pushes.campaign_form import CampaignForm
 from app.dashboard.pushes.editor_actions import act, mail_asked
 from app.dashboard.pushes.message_form import blocks_of, texts_of, use_template
 from app.dashboard.pushes.message_preview import looks_of
-from app.dashboard.refusing import refused
+from app.dashboard.refusing import refused, short
 from app.flashing import flash_with_undo
 from app.languages import language
 from app.security import row_number
@@ -102,7 +102,7 @@ def create() -> Response | tuple[str, int]:
         with transaction():
             saved.create_template(form.chain.id, form["name"], _texts(form), by=author(), now=utc_now())
     except DomainError as refusal:
-        return _editor(form, **refused(refusal, form.field_of(refusal.part))), 422
+        return _editor(form, **_wrong(form, refusal)), 422
     return _kept()
 
 
@@ -125,7 +125,7 @@ def rewrite(message_template_id: int) -> Response | tuple[str, int]:
         with transaction():
             saved.edit_template(form.chain.id, template.id, form["name"], _texts(form), by=author(), now=utc_now())
     except DomainError as refusal:
-        return _editor(form, template, **refused(refusal, form.field_of(refusal.part))), 422
+        return _editor(form, template, **_wrong(form, refusal)), 422
     return _kept()
 
 
@@ -157,6 +157,11 @@ def preview() -> str:
     form = _form()
     said = act(form) if form["open"] else {}
     return render_template("dashboard/campaigns/_look_panel.html", **_looks(form), **said)
+
+
+def _wrong(form: CampaignForm, refusal: DomainError) -> dict[str, Any]:
+    """The refusal at its field; it speaks of a campaign otherwise, which this is none."""
+    return refused(refusal, form.field_of(refusal.part)) | {"problem": short(refusal)}
 
 
 def _editor(form: CampaignForm, template: MessageTemplate | None = None, **said: Any) -> str:

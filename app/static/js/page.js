@@ -68,3 +68,6 @@ if (document.querySelector("[data-web-push], [data-web-push-line]")) import("./w
 
 // A row of tabs that is wider than the phone begins at the one that is open.
 document.querySelector(".tabs [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+
+// What was refused has the cursor already (autofocus); once the whole page stands, it is also in the middle of it.
+document.querySelector("[aria-invalid][autofocus]")?.scrollIntoView({ block: "center", behavior: "instant" });
