@@ -38,7 +38,7 @@ from push.partners.calling import is_anybody_waiting
 from push.partners.endpoints import forget_batch
 from push.runs import finish_batch, start_due_batch, start_entered_batch
 from push.sweeping import sweep_batch
-from push.timing.occasions import enter_batch
+from push.timing.entering import enter_batch
 from push.watching import pause_failing_batch
 from sharing.forgetting import forget_traces_batch
 from sharing.rewarding import earn_batch, give_due_batch

@@ -128,6 +128,13 @@ class Member(Model):
         Index(None, "chain_id", "store_id", "id"),
         Index(None, "chain_id", "joined_at"),
         Index(None, "chain_id", "phone"),
+        Index(
+            "ix_members_birthday",
+            "chain_id",
+            "birthday",
+            sqlite_where=text("birthday IS NOT NULL"),
+            postgresql_where=text("birthday IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Callable, Iterable
 
+from core.db import db
+
 logger = logging.getLogger(__name__)
 
 
@@ -19,4 +21,5 @@ def _one(do: Callable[[int], int], campaign_id: int) -> int:
         return do(campaign_id)
     except Exception:
         logger.exception("campaign %s failed; the others go on", campaign_id)
+        db.session.rollback()  # also what was only read
         return 0

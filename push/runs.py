@@ -13,7 +13,7 @@ from push.apart import each_apart
 from push.audiences.freezing import freeze
 from push.models import Campaign, CampaignState, Delivery, DeliveryState, Run, RunState
 from push.moving import in_hand
-from push.timing import occasions, scheduling
+from push.timing import entering, scheduling
 from push.timing.zones import zones_of
 from push.wording import links
 from stores.models import Chain
@@ -81,7 +81,7 @@ def start_run(campaign_id: int, *, now: datetime) -> Run | None:
         _note("campaign missed", campaign, now, **what)
         return None
     if campaign.schedule["kind"] == "event":
-        occasions.begin(campaign, now=now)
+        entering.begin(campaign, now=now)
         _note("campaign started", campaign, now, event=campaign.schedule["event"])
         return None
     return _begin(campaign, chain, due_at, now=now)
@@ -92,7 +92,7 @@ def start_entered_batch(*, now: datetime) -> int:
 
     Return how many there are. Who was entered while this moment's run began has to wait for another moment.
     """
-    due = occasions.campaigns_with_due(now=now)
+    due = entering.campaigns_with_due(now=now)
     return each_apart(lambda campaign_id: _start_entered(campaign_id, now=now), due)
 
 
@@ -150,7 +150,7 @@ def _begin(
     run = db.session.get_one(Run, run_id)
     links.write_down(run)
     if is_entered:
-        occasions.take_along(campaign, run_id, now=now)
+        entering.take_along(campaign, run_id, now=now)
     audience = freeze(run, campaign, now=now, times=times, is_entered=is_entered)
     what = {"run_id": run_id, "audience": audience}
     events.record("campaign.started", chain_id=campaign.chain_id, at=now, campaign_id=campaign.id, **what)

@@ -190,6 +190,7 @@ BREAKERS = {
     "ck_members_birthday_length": {"birthday": "5-31"},
     "ck_segments_has_name": {"name": ""},
     "ck_campaign_entries_has_occasion": {"occasion": ""},
+    "ck_campaign_looks_days_not_negative": {"days": -1},
     "ck_message_templates_has_name": {"name": ""},
     "ck_vendor_templates_has_code": {"code": ""},
     "ck_clicks_count_positive": {"count": 0},

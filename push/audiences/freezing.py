@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, literal, null, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, literal, null, or_, select, update
 
 from cards.models import Card, Member
 from core.db import UtcDateTime, db, insert
@@ -50,7 +50,7 @@ def freeze(
     """Write a delivery for everybody meant; return how many there are. Needs an open transaction.
 
     Done twice, it adds nothing. ``times`` says when the run reaches each time zone, where it goes by the members' own;
-    ``is_entered`` means only those whose entries the run took along (push/timing/occasions.py).
+    ``is_entered`` means only those whose entries the run took along (push/timing/entering.py).
     """
     chain = db.session.get_one(Chain, run.chain_id)
     channels = [PushChannel(name) for name in campaign.channels]
@@ -97,7 +97,8 @@ def _freezing(
         now=now,
     )
     if is_entered:
-        who = who.where(exists().where(CampaignEntry.run_id == run.id, CampaignEntry.member_id == Member.id))
+        of_run = CampaignEntry.chain_id == run.chain_id, CampaignEntry.run_id == run.id
+        who = who.where(Member.id.in_(select(CampaignEntry.member_id).where(*of_run)))
     meant = who.subquery("meant")
     rows = select(
         literal(run.chain_id),

@@ -62,7 +62,17 @@ class CampaignEntry(Model):
     """
 
     __tablename__ = "campaign_entries"
-    __table_args__ = (CheckConstraint("length(occasion) > 0", name="has_occasion"), Index(None, "chain_id", "run_id"))
+    __table_args__ = (
+        CheckConstraint("length(occasion) > 0", name="has_occasion"),
+        Index(None, "chain_id", "run_id", "member_id"),
+        Index(
+            "ix_campaign_entries_due",
+            "due_at",
+            "campaign_id",
+            sqlite_where=text("run_id IS NULL"),
+            postgresql_where=text("run_id IS NULL"),
+        ),
+    )
 
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), primary_key=True, autoincrement=False)
     member_id: Mapped[int] = mapped_column(ForeignKey("members.id"), primary_key=True, autoincrement=False)
@@ -71,3 +81,16 @@ class CampaignEntry(Model):
     due_at: Mapped[datetime]  # when the message is to go
     run_id: Mapped[int | None] = mapped_column(ForeignKey("campaign_runs.id"))  # the run that took it along
     at: Mapped[datetime]
+
+
+class CampaignLook(Model):
+    """How far the clock has looked for what a campaign waits for, in a time zone; nothing else is kept of it."""
+
+    __tablename__ = "campaign_looks"
+    __table_args__ = (CheckConstraint("days >= 0", name="days_not_negative"), Index(None, "chain_id", "campaign_id"))
+
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), primary_key=True, autoincrement=False)
+    zone: Mapped[str] = mapped_column(String(60), primary_key=True)
+    chain_id: Mapped[int] = mapped_column(ForeignKey("chains.id"))
+    days: Mapped[int]  # those the campaign waited for then: with others all is looked at anew
+    looked_at: Mapped[datetime]

@@ -1,180 +1,114 @@
-"""Campaigns that wait for something to happen to a member: he joined, has his birthday, lets a coupon expire, …
+"""What may happen to a member: he joins, has his birthday, lets a coupon expire, stays away, rises to a tier.
 
-The clock writes an entry for each member and occasion, once for ever (``campaign_entries``); what is due goes out in a
-run of its own. Only what happens after the campaign began counts. A day and an hour are those of the chain, or of the
-store where the member joined.
+Each says how the occasion is called, so that it comes once, and whom it concerns now. Only what happens after the
+campaign began counts. A day and an hour are those of the chain, or of the store where the member joined.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, ColumnElement, String, cast, func, literal, null, select, update
+from sqlalchemy import ColumnElement, String, cast, func, literal, select
 
 from cards.models import Card, Member, Tier
-from core.db import UtcDateTime, db, insert, transaction
+from core.db import db
 from coupons.models import Coupon, CouponState
-from push.apart import each_apart
 from push.audiences.conditions.who import LAST_SEEN
-from push.audiences.models import CampaignEntry
-from push.audiences.segments import narrowed
-from push.models import Campaign, CampaignState
-from push.timing.zones import zones_of
-from stores.models import Chain, Store
 
-NEVER = datetime(9999, 1, 1, tzinfo=UTC)  # the due time of what had happened before the campaign began
-COLUMNS = ("campaign_id", "member_id", "occasion", "chain_id", "due_at", "run_id", "at")
+# Whom these concern is looked for among all members or coupons: once a day, or after a while.
+ONCE_A_DAY = ("coupon_expiring", "lapsed")
+NOT_BEFORE = {"tier_reached": timedelta(minutes=5)}
+LATE = timedelta(days=1)  # so long after his time a member may still come to belong to the audience
 
 
-def enter_batch(*, now: datetime) -> int:
-    """Let members into the event campaigns that run, each campaign in a transaction of its own; return how many."""
-    return each_apart(lambda campaign_id: _enter_batch(campaign_id, now=now), _running(now))
+class Found(NamedTuple):
+    """An occasion as it is written down, and whom it concerns: conditions for ``members`` and ``cards``."""
+
+    occasion: ColumnElement[Any]
+    conditions: Sequence[ColumnElement[bool]]
 
 
-def _enter_batch(campaign_id: int, *, now: datetime) -> int:
-    with transaction():
-        campaign = db.session.get_one(Campaign, campaign_id, populate_existing=True)
-        if campaign.state != CampaignState.RUNNING:
-            return 0
-        chain = db.session.get_one(Chain, campaign.chain_id)
-        by_member = campaign.schedule.get("zone") == "member"
-        zones = zones_of(chain) if by_member else [chain.timezone]
-        return sum(_enter(campaign, chain, zone, by_member=by_member, now=now) for zone in zones)
+class Look(NamedTuple):
+    """The clock looks at a campaign: from where, at what time, and how far it had come the last time."""
+
+    chain_id: int
+    days: int
+    zone: str
+    begun: datetime  # when the campaign was
+    last: datetime | None
+    now: datetime
+
+    @property
+    def today(self) -> date:
+        return self.local_date(self.now)
+
+    def local_date(self, moment: datetime) -> date:
+        return moment.astimezone(ZoneInfo(self.zone)).date()
 
 
-def _running(now: datetime) -> Sequence[int]:
-    return db.session.scalars(
-        select(Campaign.id)
-        .where(
-            Campaign.state == CampaignState.RUNNING,
-            Campaign.schedule["kind"].as_string() == "event",
-            Campaign.send_at <= now,
-        )
-        .order_by(Campaign.id)
-    ).all()
+def find(event: str, look: Look) -> Iterator[Found]:
+    """What has happened since the last look, and what may have happened that was seen before."""
+    yield from _EVENTS[event](look)
 
 
-def begin(campaign: Campaign, *, now: datetime) -> None:
-    """Note what has happened already, where that cannot be told later. Needs an open transaction."""
-    if campaign.schedule["event"] == "tier_reached":
-        chain = db.session.get_one(Chain, campaign.chain_id)
-        occasion = _numbered("tier:", Card.tier_id)
-        _write(campaign, chain, occasion, [], due_at=NEVER, now=now, everybody=True)
+def _joined(look: Look) -> Iterator[Found]:
+    days = timedelta(days=look.days)
+    since = look.begun if look.last is None else max(look.begun, look.last - days - LATE)
+    yield Found(literal("joined"), [Member.joined_at >= since, Member.joined_at <= look.now - days])
 
 
-def take_along(campaign: Campaign, run_id: int, *, now: datetime) -> int:
-    """Give the entries that are due to a run; return how many. Needs an open transaction."""
-    taken = db.session.scalars(
-        update(CampaignEntry)
-        .where(CampaignEntry.campaign_id == campaign.id, CampaignEntry.run_id.is_(None), CampaignEntry.due_at <= now)
-        .values(run_id=run_id)
-        .returning(CampaignEntry.member_id)
-        .execution_options(synchronize_session=False)
-    ).all()
-    return len(taken)
+def _birthday(look: Look) -> Iterator[Found]:
+    """The days that are due, those of a time without a clock too unless the birthday itself is over.
+
+    Who was born on 29 February has his day on 1 March in other years.
+    """
+    due = look.local_date(max(look.begun, look.last or look.begun))
+    while due <= look.today:
+        day = due + timedelta(days=look.days)
+        if day >= look.today:
+            born = [f"{day:%m-%d}"]
+            if (day.month, day.day) == (3, 1) and (day - timedelta(days=1)).day == 28:
+                born.append("02-29")
+            is_his = [Member.birthday.is_not(None), Member.birthday.in_(born)]
+            yield Found(literal(f"birthday:{day.year}"), is_his)
+        due += timedelta(days=1)
 
 
-def campaigns_with_due(*, now: datetime) -> Sequence[int]:
-    """Event campaigns that run and have somebody to tell."""
-    due = select(CampaignEntry.campaign_id).where(CampaignEntry.run_id.is_(None), CampaignEntry.due_at <= now)
-    return db.session.scalars(
-        select(Campaign.id)
-        .where(Campaign.id.in_(due.distinct()), Campaign.state == CampaignState.RUNNING)
-        .order_by(Campaign.id)
-    ).all()
-
-
-def _enter(campaign: Campaign, chain: Chain, zone: str, *, by_member: bool, now: datetime) -> int:
-    """Enter those to whom it happens today by the clock of a zone, once its hour has come."""
-    schedule, local = campaign.schedule, now.astimezone(ZoneInfo(zone))
-    if "time" in schedule and local.time() < time.fromisoformat(schedule["time"]):
-        return 0
-    begun = campaign.send_at or now
-    occasion, conditions = _EVENTS[schedule["event"]](schedule["days"], local.date(), zone, begun, now)
-    if by_member:
-        home = select(Store.timezone).where(Store.id == Member.store_id).correlate(Member).scalar_subquery()
-        conditions = [*conditions, func.coalesce(home, chain.timezone) == zone]
-    later = timedelta(days=schedule["days"]) if schedule["event"] == "tier_reached" else timedelta()
-    return _write(campaign, chain, occasion, conditions, due_at=now + later, now=now)
-
-
-def _write(
-    campaign: Campaign,
-    chain: Chain,
-    occasion: ColumnElement[Any],
-    conditions: Sequence[ColumnElement[bool]],
-    *,
-    due_at: datetime,
-    now: datetime,
-    everybody: bool = False,
-) -> int:
-    who = narrowed(
-        select(
-            literal(campaign.id),
-            Member.id,
-            occasion,
-            literal(chain.id),
-            literal(due_at, UtcDateTime()),
-            cast(null(), BigInteger),
-            literal(now, UtcDateTime()),
-        ),
-        chain,
-        {} if everybody else campaign.audience,
-        now=now,
-    ).where(*conditions)
-    entered = db.session.execute(
-        insert(CampaignEntry)
-        .from_select(COLUMNS, who, include_defaults=False)
-        .on_conflict_do_nothing(index_elements=["campaign_id", "member_id", "occasion"])
-    )
-    return max(int(entered.rowcount), 0)  # type: ignore[attr-defined]
-
-
-Found = tuple[ColumnElement[Any], list[ColumnElement[bool]]]
-
-
-def _joined(days: int, _today: date, _zone: str, begun: datetime, now: datetime) -> Found:
-    return literal("joined"), [Member.joined_at >= begun, Member.joined_at <= now - timedelta(days=days)]
-
-
-def _birthday(days: int, today: date, _zone: str, _begun: datetime, _now: datetime) -> Found:
-    """Who was born on 29 February has his day on 1 March in other years."""
-    day = today + timedelta(days=days)
-    days_meant = [f"{day:%m-%d}"]
-    if (day.month, day.day) == (3, 1) and (day - timedelta(days=1)).day == 28:
-        days_meant.append("02-29")
-    return literal(f"birthday:{day.year}"), [Member.birthday.in_(days_meant)]
-
-
-def _coupon_expiring(days: int, today: date, zone: str, _begun: datetime, now: datetime) -> Found:
+def _coupon_expiring(look: Look) -> Iterator[Found]:
     """A coupon whose last day is at most so many days away; those it is too late for are left alone."""
-    last = datetime.combine(today + timedelta(days=days + 1), time(), ZoneInfo(zone)).astimezone(UTC)
-    first_coupon = (
-        select(func.min(Coupon.id))
+    last = datetime.combine(look.today + timedelta(days=look.days + 1), time(), ZoneInfo(look.zone)).astimezone(UTC)
+    first = (
+        select(Coupon.member_id, func.min(Coupon.id).label("coupon_id"))
         .where(
-            Coupon.member_id == Member.id,
-            Coupon.chain_id == Member.chain_id,
+            Coupon.chain_id == look.chain_id,
             Coupon.state == CouponState.CLAIMED,
-            Coupon.valid_until > now,
+            Coupon.valid_until > look.now,
             Coupon.valid_until <= last,
         )
-        .correlate(Member)
-        .scalar_subquery()
+        .group_by(Coupon.member_id)
+        .subquery("first")
     )
-    return _numbered("coupon:", first_coupon), [first_coupon.is_not(None)]
+    yield Found(_numbered("coupon:", first.c.coupon_id), [first.c.member_id == Member.id])
 
 
-def _lapsed(days: int, _today: date, _zone: str, begun: datetime, now: datetime) -> Found:
+def _lapsed(look: Look) -> Iterator[Found]:
     """Only who crosses the line after the campaign began; a new visit begins anew."""
-    away = timedelta(days=days)
-    day = func.strftime("%Y-%m-%d", LAST_SEEN) if _is_sqlite() else func.to_char(LAST_SEEN, "YYYY-MM-DD")
-    return literal("lapsed:") + cast(day, String), [LAST_SEEN < now - away, LAST_SEEN >= begun - away]
+    away = timedelta(days=look.days)
+    is_sqlite = db.engine.dialect.name == "sqlite"
+    day = func.strftime("%Y-%m-%d", LAST_SEEN) if is_sqlite else func.to_char(LAST_SEEN, "YYYY-MM-DD")
+    is_away = [LAST_SEEN < look.now - away, LAST_SEEN >= look.begun - away]
+    yield Found(literal("lapsed:") + cast(day, String), is_away)
 
 
-def _tier_reached(_days: int, _today: date, _zone: str, _begun: datetime, _now: datetime) -> Found:
+def _tier_reached(_look: Look) -> Iterator[Found]:
     risen = select(Tier.id).where(Tier.rank > 0)
-    return _numbered("tier:", Card.tier_id), [Card.tier_id.in_(risen)]
+    yield Found(tier_occasion(), [Card.tier_id.in_(risen)])
+
+
+def tier_occasion() -> ColumnElement[Any]:
+    """The tier that a card has."""
+    return _numbered("tier:", Card.tier_id)
 
 
 _EVENTS = {
@@ -188,7 +122,3 @@ _EVENTS = {
 
 def _numbered(word: str, number: Any) -> ColumnElement[Any]:
     return literal(word) + cast(number, String)
-
-
-def _is_sqlite() -> bool:
-    return db.engine.dialect.name == "sqlite"

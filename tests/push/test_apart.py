@@ -15,7 +15,7 @@ from push.moving import move, move_runs
 from push.partners import calling
 from push.partners.calling import Answer, Due
 from push.partners.models import WebhookEndpoint
-from push.timing import occasions
+from push.timing import entering
 from push.timing.policies import Oversight, set_oversight
 from push.timing.scheduling import GRACE
 from tests.factories import NOON, make_chain, make_store, make_store_code
@@ -98,7 +98,7 @@ def test_a_campaign_that_cannot_be_started_holds_up_no_other_and_is_missed_in_th
     assert state_of(broken) == "missed"
 
 
-@pytest.mark.parametrize("module", [occasions, freezing])
+@pytest.mark.parametrize("module", [entering, freezing])
 def test_an_event_campaign_that_breaks_holds_up_no_other(chain, code, breaks, module):
     broken, other = for_many_points(chain), make_campaign(chain, "inbox")
     for campaign in (broken, other):
@@ -107,7 +107,7 @@ def test_an_event_campaign_that_breaks_holds_up_no_other(chain, code, breaks, mo
     make_member(code, now=NOON)
     breaks(broken, module)
 
-    occasions.enter_batch(now=NOON)
+    entering.enter_batch(now=NOON)
 
     assert runs.start_entered_batch(now=NOON) == 1
     assert (len(deliveries(broken)), len(deliveries(other))) == (0, 1)
@@ -133,7 +133,7 @@ def test_what_is_stopped_while_its_next_run_begins_sends_nothing_of_it(chain, co
     schedule(campaign, {"kind": "event", "event": "joined", "days": 0}, now=NOON - 10 * MINUTE)
     runs.start_due_batch(now=NOON)
     make_member(code, now=NOON)
-    occasions.enter_batch(now=NOON)
+    entering.enter_batch(now=NOON)
     freeze, stopping = runs.freeze, []
 
     def stop():

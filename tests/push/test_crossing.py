@@ -21,7 +21,7 @@ from push.delivering.models import ChannelState
 from push.models import Campaign, ChannelMode, Delivery, PushChannel, Run
 from push.rewording import Wording, reword_campaign
 from push.sweeping import sweep_batch
-from push.timing.occasions import enter_batch
+from push.timing.entering import enter_batch
 from push.timing.policies import Policy, set_policy
 from push.watching import retry_failed
 from push.wording.vendor_templates import NewTemplate, create_template

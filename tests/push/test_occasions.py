@@ -3,13 +3,16 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from cards.models import Card, Member, Tier
 from core.audit import SYSTEM
 from core.db import db, transaction
 from push import campaigns, runs
+from push.audiences.models import CampaignEntry
 from push.models import Campaign
-from push.timing.occasions import enter_batch
+from push.timing import entering
+from push.timing.entering import enter_batch
 from tests.factories import make_chain, make_coupon, make_offer, make_store, make_store_code
 from tests.push.pushing import deliveries, make_campaign, make_member, send_all, state_of
 from tests.push.pushing import schedule as schedule_campaign
@@ -89,6 +92,28 @@ def test_a_birthday_comes_once_a_year_at_its_hour(chain, code):
     assert told(campaign) == [member.member_id] * 2
 
 
+def test_a_birthday_still_to_come_is_told_late_when_the_clock_was_away_and_one_that_is_over_is_not(chain, code):
+    member = make_member(code, birthday="05-23")
+    make_member(code, birthday="05-21")
+    ahead, on_the_day = waiting(chain, "birthday", 2), waiting(chain, "birthday")
+    tick(MORNING + timedelta(minutes=1))
+    tick(MORNING + 2 * DAY)  # 21 May went by without a clock
+
+    assert told(ahead) == [member.member_id]
+    assert told(on_the_day) == []
+
+
+def test_at_new_year_a_birthday_belongs_to_its_own_year(chain, code):
+    member = make_member(code, birthday="01-02")
+    campaign = waiting(chain, "birthday", 3, begun=datetime(2026, 12, 29, 2, tzinfo=UTC))
+    for day in (29, 30, 31):
+        tick(datetime(2026, 12, day, 3, tzinfo=UTC))
+    tick(datetime(2027, 1, 2, 3, tzinfo=UTC))
+
+    assert told(campaign) == [member.member_id]
+    assert db.session.scalars(select(CampaignEntry.occasion)).all() == ["birthday:2027"]
+
+
 def test_a_leap_day_is_kept_on_the_first_of_march(chain, code):
     member = make_member(code, birthday="02-29")
     campaign = waiting(chain, "birthday")
@@ -137,7 +162,7 @@ def test_a_tier_reached_before_it_began_is_no_news(chain, code):
     tick(MORNING + timedelta(minutes=1))
     with transaction():
         db.session.get_one(Card, new.id).tier_id = gold.id
-    for minute in (2, 3):
+    for minute in (2, 6, 12):  # it is looked for every five minutes
         tick(MORNING + timedelta(minutes=minute))
 
     assert told(campaign) == [new.member_id]
@@ -151,6 +176,60 @@ def test_the_audience_still_decides(chain, code):
     tick(MORNING + timedelta(minutes=2))
 
     assert told(campaign) == [meant.member_id]
+
+
+def test_who_comes_to_belong_to_the_audience_long_after_his_day_is_not_welcomed_any_more(chain, code):
+    campaign = waiting(chain, "joined", audience={"all": [{"field": "points", "op": "at_least", "value": 100}]})
+    soon, late = (make_member(code, now=MORNING + timedelta(minutes=1)) for _ in range(2))
+    tick(MORNING + timedelta(minutes=2))
+    for card, day in ((soon, DAY / 2), (None, DAY), (None, 2 * DAY), (late, 3 * DAY)):
+        if card is not None:
+            with transaction():
+                db.session.get_one(Card, card.id).points = 100
+        tick(MORNING + day)
+
+    assert told(campaign) == [soon.member_id]
+
+
+def test_with_other_days_it_looks_at_all_since_it_began(chain, code):
+    campaign = waiting(chain, "joined", 5)
+    member = make_member(code, now=MORNING + timedelta(minutes=1))
+    for day in range(4):
+        tick(MORNING + day * DAY)
+    with transaction():
+        campaigns.pause_campaign(chain.id, campaign.id, by=SYSTEM, now=MORNING + 3 * DAY)
+        db.session.get_one(Campaign, campaign.id).schedule = {**campaign.schedule, "days": 1}
+    with transaction():
+        campaigns.resume_campaign(chain.id, campaign.id, by=SYSTEM, now=MORNING + 3 * DAY)
+    tick(MORNING + 4 * DAY)
+
+    assert told(campaign) == [member.member_id]
+
+
+def test_many_at_once_are_let_in_lot_by_lot(chain, code, monkeypatch):
+    monkeypatch.setattr(entering, "LOT", 2)
+    campaign = waiting(chain, "joined")
+    new = [make_member(code, now=MORNING + timedelta(minutes=1)).member_id for _ in range(5)]
+    tick(MORNING + timedelta(minutes=2))
+
+    assert told(campaign) == sorted(new)
+
+
+def test_a_look_that_finds_nothing_new_writes_nothing(chain, code, count_queries):
+    holder = make_member(code, birthday="05-20")
+    make_coupon(holder, make_offer(chain, valid_days=5), now=MORNING)
+    for event, days in (("joined", 0), ("birthday", 0), ("coupon_expiring", 5), ("lapsed", 30), ("tier_reached", 0)):
+        waiting(chain, event, days)
+    enter_batch(now=MORNING + timedelta(minutes=1))
+    db.session.commit()
+    count_queries.clear()
+
+    assert enter_batch(now=MORNING + timedelta(minutes=2)) == 0
+
+    assert [sql for sql in count_queries if not sql.startswith(("SELECT", "BEGIN"))] == []
+    assert "BEGIN IMMEDIATE" not in count_queries  # whoever writes does not wait for it
+    of_all_members = [sql for sql in count_queries if "coalesce(members.last_visit_at" in sql or "coupons" in sql]
+    assert of_all_members == []  # these were looked for today
 
 
 def test_by_the_members_clocks_the_hour_is_that_of_his_store(chain, code):

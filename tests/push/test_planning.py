@@ -8,7 +8,7 @@ from core.audit import SYSTEM
 from core.db import db, transaction
 from push import campaigns, errors, runs
 from push.models import Campaign, Delivery, DeliveryState
-from push.timing import occasions, planning
+from push.timing import entering, planning
 from push.timing.policies import Policy
 from tests.factories import NOON, make_chain, make_store, make_store_code
 from tests.push.pushing import make_campaign, make_member, schedule, send_all, start
@@ -110,7 +110,7 @@ def test_runs_of_an_event_campaign_are_one_entry_a_day(chain):
     for n in range(3):
         at = NOON + n * HOUR
         make_member(code, now=at)
-        occasions.enter_batch(now=at)
+        entering.enter_batch(now=at)
         runs.start_entered_batch(now=at)
 
     found = calendar(chain, now=NOON + 4 * HOUR)

@@ -7,7 +7,7 @@ import pytest
 from cards.models import Card, Member
 from core.db import db
 from push import inbox, runs
-from push.timing.occasions import enter_batch
+from push.timing.entering import enter_batch
 from tests.factories import make_chain, make_coupon, make_offer, make_store, make_store_code
 from tests.push.pushing import make_campaign, make_member, schedule, send_all
 
