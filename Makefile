@@ -28,7 +28,8 @@ run: install ## migrate and serve what the settings name: web, clock and worker
 
 test: install-dev ## every test, on SQLite and on PostgreSQL (ARGS=… for pytest, WORKERS=…)
 	@$(BIN)/python tools/system.py chromium font
-	$(BIN)/pytest -n $(WORKERS) $(ARGS)
+	@# Byte code is kept: each test process reads every test, and servers that tests start read the program.
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(WORKERS) $(ARGS)
 
 check: install-dev ## linters and type checks
 	$(BIN)/ruff check .

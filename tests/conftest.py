@@ -1,9 +1,11 @@
 """One application per database; every test runs on both, on tables that are empty."""
 
 import asyncio
+import gc
 import os
 import socket
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from argon2 import PasswordHasher
 from flask import Flask, g
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
+from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import event
 
 from app import models
@@ -22,6 +25,8 @@ from tests import postgres_server
 
 SERVER = "KAQUAN_TEST_POSTGRES"  # where the address of this process's PostgreSQL stands
 DATABASES = ["sqlite", "postgresql"]
+
+gc.disable()  # while thousands of tests are collected, which all stay: see pytest_collection_finish
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -36,6 +41,33 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     server = postgres_server.start()
     os.environ[SERVER] = server.url if server else ""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests come first in each process's share, the longest before: else the others wait for one at the end."""
+    slow = sorted((item for item in items if item.get_closest_marker("slow")), key=_seconds_given, reverse=True)
+    quick = [item for item in items if not item.get_closest_marker("slow")]
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ordered: list[pytest.Item] = []
+    for number in range(processes):
+        share = (len(items) - len(ordered)) // (processes - number)  # as xdist deals them
+        own = slow[number::processes]
+        more = max(share - len(own), 0)
+        ordered += own + quick[:more]
+        del quick[:more]
+    items[:] = ordered + quick
+
+
+def _seconds_given(item: pytest.Item) -> float:
+    timeout = item.get_closest_marker("timeout")
+    return float(timeout.args[0]) if timeout else 0.0
+
+
+def pytest_collection_finish() -> None:
+    """The garbage collector need not search again and again what lives as long as this process."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure() -> None:
@@ -55,6 +87,15 @@ def applications() -> Iterator[dict[str, Flask]]:
     for application in made.values():
         with application.app_context():
             db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> FileSystemBytecodeCache:
+    """Each template is compiled once in a test run, not once by each application of each process."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder if worker_id == "master" else folder.parent) / "templates"
+    folder.mkdir(exist_ok=True)
+    return FileSystemBytecodeCache(str(folder))
 
 
 def make_application(database: str, folder: Path, worker_id: str) -> Flask:
@@ -87,6 +128,7 @@ RESTART = """
 def app(
     database: str,
     applications: dict[str, Flask],
+    compiled_templates: FileSystemBytecodeCache,
     tmp_path_factory: pytest.TempPathFactory,
     worker_id: str,
 ) -> Iterator[Flask]:
@@ -94,6 +136,7 @@ def app(
     if database not in applications:
         folder = tmp_path_factory.mktemp(database)
         applications[database] = make_application(database, folder, worker_id)
+        applications[database].jinja_env.bytecode_cache = compiled_templates
     application = applications[database]
     with application.app_context():
         empty_tables()
@@ -102,16 +145,26 @@ def app(
         db.session.remove()
 
 
+@cache
+def tables() -> list[str]:
+    """Every table, those that refer to others before them."""
+    return [table.name for table in reversed(models.metadata.sorted_tables)]
+
+
+@cache
+def full_tables() -> str:
+    """The statement that names the tables with rows."""
+    return " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {name})" for name in tables())
+
+
 def empty_tables() -> None:
     """Empty what has rows and count from 1 again. TRUNCATE would take all tables each time, and most are empty."""
-    names = [table.name for table in reversed(models.metadata.sorted_tables)]
     with db.engine.begin() as connection:
         is_postgresql = connection.dialect.name == "postgresql"
         if is_postgresql:
             connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # no foreign keys meanwhile
-        rows_of = (f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {name})" for name in names)
-        full = set(connection.exec_driver_sql(" UNION ALL ".join(rows_of)).scalars())
-        for name in names:
+        full = set(connection.exec_driver_sql(full_tables()).scalars())
+        for name in tables():
             if name in full:
                 connection.exec_driver_sql(f"DELETE FROM {name}")
         if is_postgresql:

@@ -27,15 +27,11 @@ def _token_of_session(client: FlaskClient) -> str:
     from flask import g, session
     from flask_wtf.csrf import generate_csrf
 
-    with client.session_transaction() as kept:
-        raw = dict(kept)
-    with client.application.test_request_context():
-        session.update(raw)
+    with client.session_transaction() as kept, client.application.test_request_context():
+        session.update(kept)
         g.pop("csrf_token", None)
         token = generate_csrf()
-        raw_token = session["csrf_token"]
-    with client.session_transaction() as kept:
-        kept["csrf_token"] = raw_token
+        kept.setdefault("csrf_token", session["csrf_token"])
     return token
 
 
