@@ -231,6 +231,27 @@ class TemplateNameTaken(Conflict):
     sentence = Text("已经有同名的模板，请换个名字。", "A template has this name already. Choose another one.")
 
 
+class MessageLinkUnknown(NotFound):
+    """No message has this link, or not any more."""
+
+    code = "message_link_unknown"
+    sentence = Text(
+        "这个链接不完整，或者已经失效。品牌发给您的消息和券都在卡包里。",
+        "The link is cut off, or in use no more. The messages and coupons you were sent are in your wallet.",
+    )
+
+
+class WayOutUnknown(NotFound):
+    """Not a link by which a member stops messages."""
+
+    code = "way_out_unknown"
+    sentence = Text(
+        "退订链接不完整，没有停掉任何消息。请从消息里再点一次，或在卡包的设置里选择接收哪些消息。",
+        "The link is cut off, so nothing was stopped. Open it from the message once more,"
+        " or choose in your wallet's settings what may reach you.",
+    )
+
+
 class ReaderUnknown(NotFound):
     """No such member to look at the message with."""
 

@@ -13,9 +13,9 @@ from app.security import count_public_call, note_wrong_code, slow_down_guessing
 from app.wallet.showing import name_of
 from core.clock import utc_now
 from core.hot import one_action
+from push.errors import MessageLinkUnknown
 from push.wording.clicking import Target, count_click, find_target
 from push.wording.links import ShortLinks, Way
-from sharing.joining import CodeUnknown
 from sharing.previews import is_preview
 from stores.queries import get_chain
 
@@ -52,12 +52,12 @@ def followed(token: str) -> tuple[str, int]:
 
 
 def _found(token: str) -> tuple[Way, Target]:
-    """What the link means and where it leads. Raises CodeUnknown, the same for all that is not ours."""
+    """What the link means and where it leads. Raises MessageLinkUnknown, the same for all that is not ours."""
     slow_down_guessing()
     settings = current_app.extensions["settings"]
     way = ShortLinks(settings.public_url, settings.secret_key).read(token)
     target = find_target(way) if way else None
     if way is None or target is None:
         note_wrong_code()
-        raise CodeUnknown()
+        raise MessageLinkUnknown()
     return way, target

@@ -14,8 +14,8 @@ from core.clock import utc_now
 from core.db import transaction
 from push.audiences import consents
 from push.audiences.unsubscribing import Way, read_token
+from push.errors import WayOutUnknown
 from push.models import ConsentPurpose, Purpose, PushChannel
-from sharing.joining import CodeUnknown
 from stores.models import Chain
 
 bp = Blueprint("wallet_unsubscribing", __name__, url_prefix="/u", template_folder="templates")
@@ -60,7 +60,7 @@ def _way_of(token: str) -> tuple[Way, Chain]:
     chain = chain_of_member(way.member_id) if way and way.channel in set(PushChannel) else None
     if way is None or chain is None:
         note_wrong_code()
-        raise CodeUnknown()
+        raise WayOutUnknown()
     return way, chain
 
 

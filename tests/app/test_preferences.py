@@ -272,6 +272,14 @@ def test_links_of_before_mean_promotion(app, client, card):
         assert client.get(f"/u/{token}").status_code == 404
 
 
+def test_a_way_out_that_was_cut_off_says_that_nothing_was_stopped(client):
+    answers = [client.get("/u/AAAA"), client.post("/u/AAAA")]
+
+    assert {answer.status_code for answer in answers} == {404}
+    assert all("没有停掉任何消息" in answer.text for answer in answers)
+    assert "nothing was stopped" in client.get("/u/AAAA?lang=en").text
+
+
 # --- notifications of a browser -------------------------------------------------------------------------------------
 
 

@@ -98,7 +98,8 @@ def test_a_link_that_is_not_ours_gets_the_neutral_answer(client, app, mailed):
     answers += [client.post(f"/l/{token}", headers=PHONE) for token in unknown]
 
     assert {answer.status_code for answer in answers} == {404}
-    assert {re.search(r"code_unknown", answer.text) is not None for answer in answers} == {True}
+    assert {"message_link_unknown" in answer.text for answer in answers} == {True}
+    assert "在卡包里" in answers[0].text
     assert clicks() == []
 
 
