@@ -481,9 +481,13 @@ def stranger(walk: Walk) -> None:
     walk.visit(walk.site.way_out)
     walk.press("form.action button")
     walk.shoot("wallet_unsubscribing.stopped")
+    walk.press("form[action$='/undo'] button")
+    walk.shoot("wallet_unsubscribing.undone")
     walk.expects_refusals = True
     walk.visit(walk.site.revoked, "scanning.look.revoked")
     walk.visit("/s/AAAAAAAAAAAAA", "scanning.friend.unknown")
+    walk.visit("/l/AAAAAAAAAAAAA", "wallet_short_links.follow.unknown")
+    walk.visit("/u/AAAAAAAAAAAAA", "wallet_unsubscribing.ask.unknown")
     walk.visit("/wallet/cards/999999", "wallet.card.not-held")
     walk.page.goto(f"{walk.site.url}/login")
     walk.page.fill("input[name=login]", "nobody")

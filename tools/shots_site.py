@@ -30,7 +30,10 @@ from core.hot import this_transaction
 from core.tokens import hashed
 from coupons.gift_models import CouponGift
 from coupons.models import Coupon, CouponState, Offer, OfferState
+from push.audiences.consents import grant
 from push.audiences.unsubscribing import Links
+from push.channels.models import SuppressionReason
+from push.channels.suppressing import suppress
 from push.models import Delivery, DeliveryState, PushChannel
 from sharing import linking
 from sharing.models import Occasion, ShareChannel, ShareLink
@@ -43,6 +46,16 @@ PASSWORD = "snowpeak-demo"
 START_SECONDS = 60
 OPENED = ("hq@maple.example", "maple", "枫糖铺子", "Maple Pantry")
 BARE = ("hq@quiet.example", "quiet", "静山茶舍", "Quiet Hill Tea")
+CLOSED = (
+    (PushChannel.EMAIL, "lin.xiaoyu@mail-that-is-gone.example", SuppressionReason.BOUNCED),
+    (
+        PushChannel.EMAIL,
+        "a.member.with.a.very.long.address.indeed@customers.some-provider.example",
+        SuppressionReason.COMPLAINED,
+    ),
+    (PushChannel.GATEWAY, "+8613800000000", SuppressionReason.REFUSED),
+    (PushChannel.WECHAT_SUBSCRIPTION, "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", SuppressionReason.REFUSED),
+)
 MOST_PHONES = 100_000  # of the demo
 
 
@@ -109,6 +122,8 @@ def _prepared(url: str, app: Flask) -> Site:
         member, frozen = _members_with_messages()
         freezing.freeze(frozen.chain_id, _card_of(frozen).id, by=SYSTEM, now=now)
         _set_pins(member.chain_id, now=now)
+        grant(member.id, PushChannel.EMAIL, "demo", now)
+        _close_addresses(member.chain_id, now=now)
         demo_code = _first(select(StoreCode).filter_by(chain_id=member.chain_id))
         first_code = _first(select(StoreCode).filter_by(chain_id=opened.id, revoked_at=None))
         link = _first(select(ShareLink).filter_by(chain_id=member.chain_id))
@@ -178,6 +193,13 @@ def _set_pins(chain_id: int, *, now: datetime) -> None:
     """Every manager has a PIN, so that clerks are asked for one."""
     for person in db.session.scalars(select(Staff).filter_by(chain_id=chain_id, role=Role.STORE_MANAGER)):
         pins.set_pin(chain_id, person.id, "482913", by=SYSTEM, now=now)
+
+
+def _close_addresses(chain_id: int, *, now: datetime) -> None:
+    """Some of each kind that messages do not reach any more."""
+    members = db.session.scalars(select(Member).where(Member.chain_id == chain_id).order_by(Member.id).limit(4)).all()
+    for member, (channel, address, reason) in zip(members, CLOSED, strict=True):
+        suppress(chain_id, member.id, channel, address, reason=reason, now=now)
 
 
 def _card_of(member: Member) -> Card:
