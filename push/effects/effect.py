@@ -229,8 +229,8 @@ def _drawn(campaign: Campaign, run_id: int | None) -> Any:
     is_looked_at = of_this if campaign.holdout_bp else true()
     is_held = case((func.coalesce(Delivery.reason, "") != SkipReason.HOLDOUT, 0), (is_looked_at, 1), else_=NEITHER)
     rules: list[ColumnElement[bool]] = [
-        Delivery.chain_id == campaign.chain_id,
-        Delivery.campaign_id == campaign.id,
+        Run.chain_id == campaign.chain_id,
+        Run.campaign_id == campaign.id,
         or_(Delivery.reason.is_(None), Delivery.reason.not_in(UNREACHED), Delivery.first_tried_at.is_not(None)),
         *_lots(campaign),
     ]

@@ -3,9 +3,9 @@
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import aliased
 
-from cards.models import Card, CardState, Member, Program, Tier
+from cards.models import Card, CardState, Program, Tier
 from core.text import Text
-from push.audiences.conditions.kinds import Condition, Frame, ids_of, listed, names_of, some_of, whole
+from push.audiences.conditions.kinds import Condition, Frame, ids_of, is_among, listed, names_of, some_of, whole
 from stores.models import Chain
 
 HELD = (CardState.ACTIVE, CardState.FROZEN, CardState.CLOSED)  # merged and erased cards are nobody's
@@ -22,7 +22,7 @@ STATES = {
 def _holds_card_of(value: list[int], frame: Frame) -> ColumnElement[bool]:
     """Any of a member's cards counts, not his main one alone."""
     card = aliased(Card)
-    return Member.id.in_(
+    return is_among(
         select(card.member_id).where(
             card.chain_id == frame.chain.id, card.program_id.in_(value), card.state == CardState.ACTIVE
         )

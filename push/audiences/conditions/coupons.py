@@ -5,17 +5,16 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
 
-from cards.models import Member
 from core.text import Text
 from coupons.models import Coupon, CouponState, Offer
-from push.audiences.conditions.kinds import COUNT, DAYS, Condition, Frame, days_said, ids_of, names_of
+from push.audiences.conditions.kinds import COUNT, DAYS, Condition, Frame, days_said, ids_of, is_among, names_of
 from stores.models import Chain
 
 OFFERS = ids_of(Offer, Text("选了不存在的券活动。", "it names an offer that is not there."))
 
 
 def _having(frame: Frame, *which: ColumnElement[bool]) -> ColumnElement[bool]:
-    return Member.id.in_(select(Coupon.member_id).where(Coupon.chain_id == frame.chain.id, *which))
+    return is_among(select(Coupon.member_id).where(Coupon.chain_id == frame.chain.id, *which))
 
 
 def _usable(frame: Frame) -> tuple[ColumnElement[bool], ...]:
@@ -24,7 +23,7 @@ def _usable(frame: Frame) -> tuple[ColumnElement[bool], ...]:
 
 def _holds_many(value: int, frame: Frame) -> ColumnElement[bool]:
     holders = select(Coupon.member_id).where(Coupon.chain_id == frame.chain.id, *_usable(frame))
-    return Member.id.in_(holders.group_by(Coupon.member_id).having(func.count() >= value))
+    return is_among(holders.group_by(Coupon.member_id).having(func.count() >= value))
 
 
 def _of_offers(zh: str, en: str) -> Any:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
+from cards.models import Member
 from core.clock import day_start
 from core.db import db
 from core.text import Text
@@ -41,6 +42,16 @@ class Condition(NamedTuple):
     check: Check
     sql: Callable[[Any, Frame], ColumnElement[bool]]
     words: Callable[[Any, Chain], Text]
+
+
+def is_among(members: Select[Any]) -> ColumnElement[bool]:
+    """Whether the member is one of those that a query finds.
+
+    SQLite would go through all of them once for each card, by an index that spares it nothing: it is not given one.
+    """
+    is_sqlite = db.engine.dialect.name == "sqlite"
+    member: ColumnElement[int] = Member.id + 0 if is_sqlite else Member.id.expression
+    return member.in_(members)
 
 
 def refused(zh: str, en: str) -> AudienceInvalid:

@@ -4,12 +4,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, select
 
-from cards.models import Member
 from core.text import Text
 from coupons.models import Coupon, CouponState
-from push.audiences.conditions.kinds import Condition, Frame, ids_of, names_of, one_of, parts
+from push.audiences.conditions.kinds import Condition, Frame, ids_of, is_among, names_of, one_of, parts
 from push.audiences.reachability import is_agreed
-from push.models import Campaign, Delivery, DeliveryState, Purpose, PushChannel
+from push.models import Campaign, Delivery, DeliveryState, Purpose, PushChannel, Run
 from push.wording.models import Click
 from stores.models import Chain
 
@@ -28,11 +27,8 @@ CHANNELS = {
 
 
 def _in_campaign(value: list[int], frame: Frame, *which: ColumnElement[bool]) -> ColumnElement[bool]:
-    return Member.id.in_(
-        select(Delivery.member_id).where(
-            Delivery.chain_id == frame.chain.id, Delivery.campaign_id.in_(value), Delivery.state.in_(WENT), *which
-        )
-    )
+    runs = select(Run.id).where(Run.chain_id == frame.chain.id, Run.campaign_id.in_(value))
+    return is_among(select(Delivery.member_id).where(Delivery.run_id.in_(runs), Delivery.state.in_(WENT), *which))
 
 
 def _redeemed(value: list[int], frame: Frame) -> ColumnElement[bool]:

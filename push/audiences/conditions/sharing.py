@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, exists, func, select
 
 from cards.models import Member
 from core.text import Text
-from push.audiences.conditions.kinds import COUNT, LATELY, Condition, Frame, lately, parts, whole
+from push.audiences.conditions.kinds import COUNT, LATELY, Condition, Frame, is_among, lately, parts, whole
 from sharing.models import Referral
 
 GENERATION = whole(0, 250, Text("代数是 0 到 250。", "generations go from 0 to 250."))
@@ -18,7 +18,7 @@ def _brought(value: dict[str, Any], frame: Frame) -> ColumnElement[bool]:
         query = query.where(Referral.created_at >= frame.days_ago(value["days"]))
     if value["count"] > 1:
         query = query.group_by(Referral.referrer_id).having(func.count() >= value["count"])
-    return Member.id.in_(query)
+    return is_among(query)
 
 
 def _brought_words(value: dict[str, Any], _chain: object) -> Text:
