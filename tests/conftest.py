@@ -110,18 +110,15 @@ def make_application(database: str, folder: Path, worker_id: str) -> Flask:
     app.test_client_class = Visitor
     with app.app_context():
         upgrade()
+        if database == "postgresql":
+            with db.engine.begin() as connection:
+                connection.exec_driver_sql(emptying_function())
     return app
 
 
 @pytest.fixture(params=DATABASES)
 def database(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-RESTART = """
-    SELECT count(setval(format('%%I.%%I', schemaname, sequencename)::regclass, 1, false))
-    FROM pg_sequences WHERE last_value IS NOT NULL
-"""
 
 
 @pytest.fixture
@@ -151,24 +148,34 @@ def tables() -> list[str]:
     return [table.name for table in reversed(models.metadata.sorted_tables)]
 
 
-@cache
-def full_tables() -> str:
-    """The statement that names the tables with rows."""
-    return " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {name})" for name in tables())
+def emptying_function() -> str:
+    """A function of PostgreSQL, for it plans what a function does but once: so many statements are not kept otherwise.
+
+    It deletes what is there and has ids count from 1 again. TRUNCATE would take longer, for most tables are empty.
+    """
+    deletes = "\n".join(f"IF EXISTS (SELECT FROM {name}) THEN DELETE FROM {name}; END IF;" for name in tables())
+    return f"""
+        CREATE FUNCTION empty_tables() RETURNS void LANGUAGE plpgsql
+        SET session_replication_role = replica  -- no foreign keys meanwhile
+        AS $$ BEGIN
+            {deletes}
+            PERFORM setval(format('%%I.%%I', schemaname, sequencename)::regclass, 1, false)
+            FROM pg_sequences WHERE last_value IS NOT NULL;
+        END $$
+    """
 
 
 def empty_tables() -> None:
-    """Empty what has rows and count from 1 again. TRUNCATE would take all tables each time, and most are empty."""
+    """Empty what has rows, and count from 1 again."""
     with db.engine.begin() as connection:
-        is_postgresql = connection.dialect.name == "postgresql"
-        if is_postgresql:
-            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # no foreign keys meanwhile
-        full = set(connection.exec_driver_sql(full_tables()).scalars())
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT empty_tables()")
+            return
+        rows_of = (f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {name})" for name in tables())
+        full = set(connection.exec_driver_sql(" UNION ALL ".join(rows_of)).scalars())
         for name in tables():
             if name in full:
                 connection.exec_driver_sql(f"DELETE FROM {name}")
-        if is_postgresql:
-            connection.exec_driver_sql(RESTART)
 
 
 class Visitor(FlaskClient):
