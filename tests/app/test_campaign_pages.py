@@ -2,14 +2,17 @@
 
 import re
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from core.audit import SYSTEM
 from core.clock import utc_now
 from core.db import db, transaction
 from push import campaigns, runs
 from push.delivering.models import ChannelState
 from push.models import Campaign
+from push.timing.policies import Policy, set_policy
 from stores.models import Role
 from tests.factories import make_chain, make_offer, make_staff, make_store, make_store_code
 from tests.pages import post, sign_in
@@ -233,6 +236,20 @@ def test_the_progress_page_adds_up(hq, chain):
     audience, arrived, skipped, failed, waiting = tiles
     assert audience == arrived + skipped + failed + waiting == 8
     assert "没有同意接收" in page
+
+
+def test_what_goes_once_has_no_next_time_after_it_went(hq, chain):
+    make_member(make_store_code(make_store(chain)))
+    hour = utc_now().astimezone(ZoneInfo(chain.timezone)).hour
+    with transaction():  # all but the inbox waits: the page of a draft says until when
+        set_policy(chain.id, Policy((hour - 1) % 24, (hour + 2) % 24), by=SYSTEM, now=utc_now())
+    campaign = make_campaign(chain)
+    path = f"/dashboard/campaigns/{campaign.id}"
+
+    assert "接下来的时间" in hq.get(path).text
+    start_now(campaign)
+
+    assert "接下来的时间" not in hq.get(path).text
 
 
 def test_a_provider_in_trouble_is_named_with_when_it_is_tried_again(hq, chain):

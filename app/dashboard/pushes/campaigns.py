@@ -122,14 +122,13 @@ def show(campaign_id: int) -> str:
     """Where it stands: every message is counted in exactly one place."""
     chain, campaign = _chain(), _campaign(campaign_id)
     found, run = newest_runs(chain, campaign)
-    is_planned = campaign.state in (CampaignState.DRAFT, *LIVE, CampaignState.PAUSED, CampaignState.MISSED)
     return render_template(
         "dashboard/campaigns/show.html",
         nav="pushes",
         offer=get_offer(chain.id, campaign.offer_id) if campaign.offer_id else None,
         audience=sentences.audience_sentence(chain, campaign.audience),
         schedule=sentences.schedule_sentence(campaign.schedule, chain.timezone),
-        times=shown_times(campaign.schedule, chain, now=utc_now()) if is_planned else None,
+        times=shown_times(campaign.schedule, chain, now=utc_now()) if _has_times(campaign, run) else None,
         stale=stale_sentence(campaign),
         missed_at=planned(campaign.send_at, chain) if campaign.send_at else "",
         seconds_left=seconds_left(campaign),
@@ -143,6 +142,14 @@ def show(campaign_id: int) -> str:
         **progress_parts(chain, campaign, run),
         **_consequences(campaign),
     )
+
+
+def _has_times(campaign: Campaign, run: Run | None) -> bool:
+    """Whether it has times to come: what goes once has none any more after it went."""
+    if campaign.schedule["kind"] == "now":
+        return campaign.state == CampaignState.DRAFT
+    is_over = campaign.schedule["kind"] == "at" and run is not None
+    return not is_over and campaign.state in (CampaignState.DRAFT, *LIVE, CampaignState.PAUSED, CampaignState.MISSED)
 
 
 def _variants(campaign: Campaign) -> str:
