@@ -9,6 +9,7 @@ from core.db import db, insert, transaction
 from push import campaigns, errors, runs
 from push.audiences import consents
 from push.channels import PermanentError, RetryError
+from push.delivering.sending import deliver_inbox_batch
 from push.models import Campaign, ChannelMode, PushPolicy, Run
 from push.watching import pause_failing_batch, retry_failed
 from tests.factories import NOON, make_chain, make_offer, make_store, make_store_code
@@ -106,14 +107,14 @@ def test_who_says_no_while_it_waits_is_asked_over_the_next_channel(chain, code):
     assert rows(campaign) == [("email", "skipped"), ("gateway", "sent")]
 
 
-def failing(chain, code, members, *, share_bp=5000, after=4):
+def failing(chain, code, members, *channels, share_bp=5000, after=4):
     with transaction():
         db.session.execute(
             insert(PushPolicy).values(chain_id=chain.id, error_pause_bp=share_bp, error_pause_after=after)
         )
     for each in range(members):
         make_member(code, email=f"m{each}@example.com")
-    campaign = make_campaign(chain, "email")
+    campaign = make_campaign(chain, *(channels or ("email",)))
     start(campaign)
     return campaign
 
@@ -127,6 +128,17 @@ def test_a_run_is_paused_when_too_much_of_enough_went_wrong(chain, code, members
     assert pause_failing_batch(now=NOON) == 0
     assert newest_run(campaign).pause_reason == ("errors" if paused else None)
     assert state_of(campaign) == ("paused" if paused else "running")
+
+
+def test_what_lies_in_wallets_does_not_hide_that_a_channel_takes_nothing(chain, code):
+    for _ in range(6):
+        make_member(code)
+    campaign = failing(chain, code, 4, "inbox", "email")
+    deliver_inbox_batch(now=NOON)
+    send("email", Broken(PermanentError("refused")))
+
+    assert pause_failing_batch(now=NOON) == 1
+    assert state_of(campaign) == "paused"
 
 
 def test_a_run_that_goes_well_is_left_alone(chain, code):
