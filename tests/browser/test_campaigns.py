@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 
+import pytest
 from playwright.sync_api import expect
 
 from core.clock import utc_now
@@ -120,3 +121,31 @@ def test_words_are_kept_as_a_template_and_begin_the_next_push(site, desktop):
     desktop.get_by_role("button", name="撤销").click()
 
     expect(desktop.locator("#templates")).to_contain_text("生日快乐")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_what_is_wrong_stands_at_its_field_with_the_cursor_in_it(site, browser, scripts):
+    chain = make_chain()
+    make_store(chain)
+    context = browser.new_context(
+        java_script_enabled=scripts, viewport={"width": 390, "height": 844}, locale="zh-CN", reduced_motion="reduce"
+    )
+    page = context.new_page()
+    site.sign_in(page, make_staff(chain))
+    page.goto(f"{site.url}/dashboard/campaigns/new")
+    page.fill("[name=name]", "周末")
+    page.fill("[name=title]", "周末第二份半价")
+    page.fill("[name=body]", "出示会员码即可，{nmae}。")
+
+    page.get_by_role("button", name="存为草稿").click()
+
+    body = page.locator("#f-body")
+    expect(body).to_be_focused()
+    expect(body).to_be_in_viewport()
+    expect(body).to_have_value("出示会员码即可，{nmae}。")
+    expect(body).to_have_accessible_description(re.compile("不认识变量 {nmae}"))
+    expect(page.locator("[name=title]")).to_have_value("周末第二份半价")
+    page.keyboard.press("Tab")
+    page.get_by_role("link", name=re.compile("推送活动还差一点")).click()
+    expect(body).to_be_focused()
+    context.close()
