@@ -124,10 +124,10 @@ async def _reference(answer: aiohttp.ClientResponse) -> str | None:
     except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError):
         return None
     reference = said.get("ref") if isinstance(said, dict) else None
-    return reference if isinstance(reference, str) and _is_name(reference) else None
+    return reference if isinstance(reference, str) and is_reference(reference) else None
 
 
-def _is_name(reference: str) -> bool:
+def is_reference(reference: str) -> bool:
     """PostgreSQL keeps no zero byte, and one odd reference must not keep a whole batch from being noted."""
     return 0 < len(reference) <= LONGEST_REFERENCE and reference.isprintable()
 

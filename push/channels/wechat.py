@@ -23,6 +23,7 @@ from push.channels import (
     RetryError,
     UnansweredError,
 )
+from push.channels.gateway import is_reference
 from push.models import PushChannel
 
 WECHAT_URL = "https://api.weixin.qq.com"
@@ -99,8 +100,8 @@ class WechatChannel:
         if answer.get("errcode", 0) in TOKEN_IS_BAD:
             answer = await self._hand_over(body, await self._another_token(token))
         _check(answer)
-        reference = answer.get("msgid")
-        return Handed(ref=None if reference is None else str(reference))
+        reference = str(answer.get("msgid", ""))
+        return Handed(ref=reference if is_reference(reference) else None)
 
     async def close(self) -> None:
         session, self._session = self._session, None

@@ -143,6 +143,11 @@ def pieces(text: str) -> Iterator[tuple[str, bool]]:
         yield text[done:], False
 
 
+def without_addresses(text: str) -> str:
+    """What a member wrote of himself, as it may stand in a message: it may go to an address that is not his."""
+    return " ".join("".join("" if is_address else part for part, is_address in pieces(text)).split())
+
+
 def ids_of_campaigns(campaign_ids: Iterable[int]) -> dict[tuple[int, str], int]:
     """The addresses of campaigns that are written down, with their numbers."""
     return _ids_of(set(campaign_ids))

@@ -15,7 +15,7 @@ from push.delivering.deciding import Facts
 from push.delivering.needs import Needed
 from push.models import Delivery, PushChannel
 from push.wording import texts
-from push.wording.links import prepare_batch, shortened
+from push.wording.links import prepare_batch, shortened, without_addresses
 from push.wording.reminding import reminded_of, speaks_of_one
 
 
@@ -71,7 +71,7 @@ class Writer:
     def _values(self, row: Facts, chain: str, coupon: str, wallet: str) -> dict[str, str]:
         reminded = self._reminded.get((row.run_id, row.member_id))
         return {
-            "name": row.member,
+            "name": without_addresses(row.member),
             "chain": chain,
             "store": row.store or chain,
             "tier": _chosen(row, row.tier, row.tier_en),

@@ -120,6 +120,17 @@ def rows_of(*sent):
     return [SimpleNamespace(**{field: getattr(each, field) for field in fields}, **words) for each in sent]
 
 
+def test_no_member_puts_an_address_of_his_own_into_a_message(app):
+    code = make_store_code(make_store(chain := make_chain()))
+    make_member(code, email="a@example.com", name="小雪 https://evil.example/x 奖品", language="zh")
+    start(make_campaign(chain, "email", title="{name}您好", body="{name}，见 https://snowpeak.example/menu"))
+
+    (message,) = send_all()["email"].sent
+
+    assert message.title == "小雪 奖品您好"
+    assert "evil" not in message.body
+
+
 def test_an_address_is_written_down_once_for_its_campaign(sent):
     rows = rows_of(*sent)
     for _ in range(2):

@@ -198,6 +198,13 @@ def test_the_code_decides_what_becomes_of_the_message(server, channels, code, er
     assert getattr(refusal.value, "address_is_dead", None) is is_dead
 
 
+@pytest.mark.parametrize(("given", "kept"), [(7, "7"), ("m-7", "m-7"), ("9" * 101, None), ("a\0b", None), ([], "[]")])
+def test_a_name_for_the_message_that_no_row_can_hold_is_left_out(server, channels, given, kept):
+    server.answer = lambda path, _body: {} if path.endswith("stable_token") else {"errcode": 0, "msgid": given}
+
+    assert run_here(channels[TEMPLATE].send(MESSAGE)).ref == kept
+
+
 def test_a_used_up_quota_waits_an_hour(server, channels):
     server.answer = lambda path, _body: {} if path.endswith("stable_token") else {"errcode": 45009}
 
