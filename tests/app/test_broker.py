@@ -17,6 +17,7 @@ from typing import ClassVar
 
 import pytest
 from pika.exceptions import StreamLostError
+from sqlalchemy import func, select
 
 from app import worker as worker_module
 from app.broker import Teller, connect, queue_name
@@ -24,12 +25,13 @@ from app.clock import Clock
 from app.worker import Worker
 from core.audit import SYSTEM
 from core.clock import utc_now
-from core.db import transaction
+from core.db import db, transaction
 from push.delivering.waiting import count_shares
+from push.models import Delivery
 from push.timing.policies import Policy, set_policy
 from tests.factories import NOON, make_chain, make_store, make_store_code
 from tests.push.brokers import redis_server
-from tests.push.pushing import deliveries, make_campaign, make_member, schedule, start
+from tests.push.pushing import make_campaign, make_member, schedule, start
 from tests.push.servers import SECRET, free_port, gateway, mail_server
 
 ROOT = Path(__file__).parent.parent.parent
@@ -80,7 +82,11 @@ def working(app, **more):
 
 
 def states(channel=None):
-    return Counter(row.state for row in deliveries() if channel in (None, row.channel))
+    db.session.rollback()
+    counted = select(Delivery.state, func.count()).group_by(Delivery.state)
+    if channel:
+        counted = counted.where(Delivery.channel == channel)
+    return Counter({str(state): number for state, number in db.session.execute(counted)})
 
 
 def wait_for(condition, seconds=30):

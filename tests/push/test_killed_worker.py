@@ -10,14 +10,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
 from core.audit import SYSTEM
 from core.clock import utc_now
 from core.db import db, transaction
 from push import runs
+from push.models import Delivery
 from push.timing.policies import Policy, set_policy
 from tests.factories import make_chain, make_store, make_store_code
-from tests.push.pushing import deliveries, make_campaign, make_member, newest_run, schedule
+from tests.push.pushing import make_campaign, make_member, newest_run, schedule
 from tests.push.servers import SECRET, gateway, mail_server
 
 ROOT = Path(__file__).parent.parent.parent
@@ -51,7 +53,9 @@ def wait_for(condition, worker, *, seconds=60):
 
 
 def states():
-    return Counter(row.state for row in deliveries())
+    db.session.rollback()
+    counted = db.session.execute(select(Delivery.state, func.count()).group_by(Delivery.state))
+    return Counter({str(state): number for state, number in counted})
 
 
 def unfinished():
