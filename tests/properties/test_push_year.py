@@ -178,11 +178,16 @@ class Life:
         """As the clock and a worker of each channel do."""
         runs.start_due_batch(now=self.now)
         sweep_batch(now=self.now)
-        while not is_nap and deliver_inbox_batch(now=self.now) + sum(
-            send(name, MemoryChannel(), now=self.now) for name in AWAY
-        ):
-            pass
+        is_more = not is_nap
+        while is_more:
+            done = deliver_inbox_batch(now=self.now) + sum(send(name, MemoryChannel(), now=self.now) for name in AWAY)
+            is_more = done > 0 and self.is_anything_due()
         runs.finish_batch(now=self.now)
+
+    def is_anything_due(self) -> bool:
+        db.session.commit()
+        due = select(Delivery.id).where(Delivery.state == "pending", Delivery.due_at <= self.now)
+        return db.session.scalar(due.limit(1)) is not None
 
     def next_wake(self) -> datetime:
         """When the database says that something is due, or a nap ends. What it says too early does nothing."""
