@@ -140,6 +140,7 @@ class Run(Model):
         CheckConstraint("audience_count >= 0", name="audience_not_negative"),
         CheckConstraint("(state = 'finished') = (finished_at IS NOT NULL)", name="finished_has_time"),
         Index(None, "chain_id", "id"),
+        Index(None, "state"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
