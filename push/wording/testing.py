@@ -20,6 +20,7 @@ from push.audiences.unsubscribing import Links
 from push.channels import Channel, ChannelError, Filled, Message
 from push.errors import TrialAddressMissing, TrialNotSent
 from push.models import PushChannel
+from push.progress import explain
 from push.wording.models import TrialAddress
 from push.wording.texts import Words
 from stores.models import Chain
@@ -110,9 +111,15 @@ def send_trial(channel: Channel, message: Message) -> None:
     try:
         asyncio.run(_hand_over(channel, message))
     except ChannelError as problem:
-        raise TrialNotSent(problem=str(problem)) from None
+        raise _not_sent(str(problem)) from None
     except TimeoutError:
-        raise TrialNotSent(problem="timeout") from None
+        raise _not_sent("timeout") from None
+
+
+def _not_sent(said: str) -> TrialNotSent:
+    """In plain words, and in the provider's own for whoever can do something about it."""
+    words = explain(said)
+    return TrialNotSent(problem=Text(f"{words.zh}（{said}）", f"{words.en} ({said})"))
 
 
 async def _hand_over(channel: Channel, message: Message) -> None:
