@@ -165,7 +165,6 @@ EXPLAINED: Sequence[tuple[str, Text]] = (
     (r"no template|\b(47003|40037)\b", Text("缺少可用的模板", "A template that the provider takes is missing")),
     (r"\b(43004|43101)\b", Text("对方没有关注或没有允许", "The reader does not follow or has not allowed it")),
     (r"not an address|not supported|\b40003\b", Text("地址不能用", "The address cannot be used")),
-    (r"smtp 55[013]\b", Text("对方邮箱不收", "The mailbox does not take it")),
     (r"bounced|no such user|mailbox", Text("对方邮箱退信", "The mailbox sent it back")),
     (r"complain", Text("对方投诉了这封邮件", "The reader complained about it")),
     (r"token|\b(401|403|407|530|535|4000[12]|4001[34])\b", NO_ACCOUNT),

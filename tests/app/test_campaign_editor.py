@@ -494,7 +494,7 @@ def test_an_address_that_is_none_and_a_provider_that_refuses_are_said(hq, settin
         assert "邮箱地址不对" in post(hq, NEW, TYPED | {"do": "trial:email.zh", "trial.email": "me"}).text
         assert "先填上" in post(hq, NEW, TYPED | {"do": "trial:email.zh", "trial.email": ""}).text
         refused = post(hq, NEW, TYPED | {"do": "trial:email.zh", "trial.email": "no@example.com"}).text
-    assert "没有发出去：对方邮箱不收（" in refused
+    assert "没有发出去：对方邮箱拒收（" in refused
     assert "550" in refused
     assert server.mails == []
 
