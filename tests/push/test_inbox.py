@@ -106,9 +106,10 @@ def test_the_inbox_is_asked_for_with_its_links_and_consents(count_queries):
     chain = make_chain()
     card = make_member(make_code(chain))
     send_three(chain)
+    wallet_id = card.wallet_id  # what was committed meanwhile is read anew
     count_queries.clear()
 
-    inbox.inbox_of(card.wallet_id)
+    inbox.inbox_of(wallet_id)
 
     assert len([statement for statement in count_queries if statement.startswith("SELECT")]) == 3
 
