@@ -277,8 +277,8 @@ def test_leaving_closes_the_card_and_the_undo_brings_it_back(client, code):
 
     pages.post(client, f"/wallet/cards/{card.id}/restore")
     assert db.session.get_one(Card, card.id, populate_existing=True).state == CardState.ACTIVE
-    actions = db.session.scalars(select(AuditEntry.action).where(AuditEntry.object_kind == "card")).all()
-    assert list(actions) == ["card closed", "card restored"]
+    of_cards = select(AuditEntry.action).where(AuditEntry.object_kind == "card").order_by(AuditEntry.id)
+    assert list(db.session.scalars(of_cards)) == ["card closed", "card restored"]
 
 
 def test_a_card_closed_too_long_ago_stays_closed(client, code):
