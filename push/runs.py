@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import and_, exists, func, or_, select, update
+from sqlalchemy import and_, case, exists, func, or_, select, update
 
 from core import audit, events
 from core.audit import SYSTEM
@@ -165,44 +165,53 @@ def _note(action: str, campaign: Campaign, now: datetime, **after: object) -> No
 
 def finish_batch(*, now: datetime) -> int:
     """End the runs of which nothing is left, then the campaigns that have no run and no next time."""
+    with transaction():
+        finished = _finish_runs(now)
+    with transaction():
+        _settle_campaigns(now)
+    return finished
+
+
+def _finish_runs(now: datetime) -> int:
     over = and_(
         Run.state == RunState.RUNNING, ~exists().where(Delivery.run_id == Run.id, Delivery.state.in_(UNFINISHED))
     )
-    with transaction():
-        # First in hand, then looked at again: whoever gives a run work meanwhile has it in hand too (``go_on``).
-        ids = db.session.scalars(select(Run.id).where(over).order_by(Run.id).with_for_update(key_share=True)).all()
-        finished = db.session.execute(
-            update(Run)
-            .where(Run.id.in_(ids), over)
-            .values(state=RunState.FINISHED, finished_at=now)
-            .returning(Run.id, Run.campaign_id, Run.chain_id)
-            .execution_options(synchronize_session=False)
-        ).all()
-        for run in finished:
-            events.record(
-                "campaign.finished", chain_id=run.chain_id, at=now, campaign_id=run.campaign_id, run_id=run.id
-            )
-    with transaction():
-        waits = and_(
-            Campaign.schedule["kind"].as_string() == "event",
-            or_(Campaign.send_until.is_(None), Campaign.send_until > now),
-        )
-        going = exists().where(Run.campaign_id == Campaign.id, Run.state.in_((RunState.RUNNING, RunState.PAUSED)))
-        for next_time, state in (
-            (Campaign.next_run_at.is_(None), CampaignState.FINISHED),
-            (Campaign.next_run_at.is_not(None), CampaignState.SCHEDULED),
-        ):
-            over = and_(Campaign.state == CampaignState.RUNNING, next_time, ~going, ~waits)
-            ids = db.session.scalars(
-                select(Campaign.id).where(over).order_by(Campaign.id).with_for_update(key_share=True)
-            ).all()
-            db.session.execute(
-                update(Campaign)
-                .where(Campaign.id.in_(ids), over)
-                .values(state=state)
-                .execution_options(synchronize_session=False)
-            )
+    # First in hand, then looked at again: whoever gives a run work meanwhile has it in hand too (``go_on``).
+    ids = db.session.scalars(select(Run.id).where(over).order_by(Run.id).with_for_update(key_share=True)).all()
+    if not ids:
+        return 0
+    finished = db.session.execute(
+        update(Run)
+        .where(Run.id.in_(ids), over)
+        .values(state=RunState.FINISHED, finished_at=now)
+        .returning(Run.id, Run.campaign_id, Run.chain_id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    for run in finished:
+        events.record("campaign.finished", chain_id=run.chain_id, at=now, campaign_id=run.campaign_id, run_id=run.id)
     return len(finished)
+
+
+def _settle_campaigns(now: datetime) -> None:
+    """Those of which no run goes on: they are through, or wait for their next time."""
+    waits = and_(
+        Campaign.schedule["kind"].as_string() == "event",
+        or_(Campaign.send_until.is_(None), Campaign.send_until > now),
+    )
+    going = exists().where(Run.campaign_id == Campaign.id, Run.state.in_((RunState.RUNNING, RunState.PAUSED)))
+    over = and_(Campaign.state == CampaignState.RUNNING, ~going, ~waits)
+    ids = db.session.scalars(
+        select(Campaign.id).where(over).order_by(Campaign.id).with_for_update(key_share=True)
+    ).all()
+    if not ids:
+        return
+    has_next = Campaign.next_run_at.is_not(None)
+    db.session.execute(
+        update(Campaign)
+        .where(Campaign.id.in_(ids), over)
+        .values(state=case((has_next, CampaignState.SCHEDULED.value), else_=CampaignState.FINISHED.value))
+        .execution_options(synchronize_session=False)
+    )
 
 
 def list_runs(chain_id: int, campaign_id: int, *, after: int | None = None, limit: int = 50) -> Sequence[Run]:
