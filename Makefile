@@ -42,6 +42,8 @@ bench: install-dev ## benchmarks: each a ratio to a limit measured in the same r
 
 proof: install-dev ## storms of parallel requests, web processes killed in them, the books compared (ARGS=--help)
 	@$(BIN)/python -m proof $(ARGS)
+	@# Pushes of whole years, against the model; make test lives a part of one.
+	@$(if $(ARGS),,KAQUAN_YEARS=$(or $(YEARS),1) $(BIN)/pytest -q -n $(WORKERS) tests/properties/test_push_year.py)
 
 assets: install-dev ## fetch the front-end files in app/static/vendor again, by npm, and write assets.lock
 	$(BIN)/python tools/assets.py

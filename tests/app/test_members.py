@@ -244,7 +244,10 @@ def test_a_card_is_frozen_and_let_go(head_office):
     assert frozen == "frozen"
     assert "/dashboard/members/1/cards/1/unfreeze" in answer.text
     assert db.session.scalar(select(Card.state).filter_by(id=1)) == "active"
-    assert [entry.action for entry in db.session.scalars(select(AuditEntry).filter_by(object_kind="card"))] == [
+    assert [
+        entry.action
+        for entry in db.session.scalars(select(AuditEntry).filter_by(object_kind="card").order_by(AuditEntry.id))
+    ] == [
         "card frozen",
         "card unfrozen",
     ]

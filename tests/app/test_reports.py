@@ -92,7 +92,9 @@ def test_head_office_gets_the_members_of_a_segment(chain, client):
     assert f"members_segment-{segment}_to_" in answer.headers["Content-Disposition"]
     assert (control["rows"], control["segment"]) == (len(phones), segment)
     assert control["sha256"] == hashlib.sha256(answer.data).hexdigest()
-    noted = db.session.scalars(select(AuditEntry).filter_by(actor=f"staff:{staff.id}", object_kind="report")).all()
+    noted = db.session.scalars(
+        select(AuditEntry).filter_by(actor=f"staff:{staff.id}", object_kind="report").order_by(AuditEntry.id)
+    ).all()
     assert {entry.after["segment"] for entry in noted} == {segment}
 
 

@@ -359,7 +359,7 @@ def test_the_rules_of_the_till_are_changed_and_written_down(hq, chain):
     assert kept[Role.CLERK] == (120, True, 5000)
     assert kept[Role.STORE_MANAGER] == (7 * 1440, False, None)
     assert kept[Role.HQ_ADMIN] == (0, False, 0)
-    noted = db.session.scalars(select(AuditEntry).filter_by(action="till policy changed")).all()
+    noted = db.session.scalars(select(AuditEntry).filter_by(action="till policy changed").order_by(AuditEntry.id)).all()
     assert {entry.after["role"] for entry in noted} == {"clerk", "store_manager", "hq_admin"}
     assert "修改收银规则" in hq.get("/dashboard/settings/changes").text
 

@@ -60,7 +60,9 @@ def test_the_right_code_proves_the_phone_once_and_for_the_book(chain, card):
     member = member_of(card)
     assert (member.phone, member.phone_verified_at) == ("+8613800000000", NOON + MINUTE)
     kinds = db.session.scalars(select(Event.kind).where(Event.kind == "member.phone_verified")).all()
-    actions = db.session.scalars(select(AuditEntry.action).where(AuditEntry.object_kind == "member")).all()
+    actions = db.session.scalars(
+        select(AuditEntry.action).where(AuditEntry.object_kind == "member").order_by(AuditEntry.id)
+    ).all()
     assert (len(kinds), actions) == (1, ["member phone verified"])
 
 

@@ -1,7 +1,8 @@
 """A year of random schedules, zones, quiet hours and caps: every delivery ends as an obvious model says, to the minute.
 
 Each year is drawn from its number, so that one that fails can be lived again. More: ``KAQUAN_YEARS=100 pytest
-tests/properties/test_push_year.py``.
+tests/properties/test_push_year.py``. ``make test`` lives one year on SQLite and its first five months on PostgreSQL;
+``make proof`` lives whole years on both.
 """
 
 import os
@@ -29,7 +30,7 @@ from tests.push.memory import MemoryChannel
 from tests.push.pushing import make_campaign, schedule, send
 
 pytestmark = [pytest.mark.usefixtures("app"), pytest.mark.slow, pytest.mark.timeout(900)]
-YEARS = int(os.environ.get("KAQUAN_YEARS", "1"))
+YEARS = int(os.environ.get("KAQUAN_YEARS", "0"))  # whole ones, on both databases
 FIRST = 3  # a year in which everything happens
 ZONES = (
     "Asia/Shanghai", "Europe/London", "America/New_York", "America/St_Johns", "Australia/Lord_Howe", "Asia/Kathmandu",
@@ -42,7 +43,7 @@ AWAY = ("email", "gateway")
 class Life:
     """The same year in the database and in the model."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, is_whole: bool) -> None:
         self.random = random.Random(seed)
         self.year = self.random.choice((2026, 2027, 2028))
         self.now = datetime(self.year, 1, 3, self.random.randrange(24), tzinfo=UTC)
@@ -56,6 +57,7 @@ class Life:
         self.campaigns = [self._schedule(plan) for plan in plans]
         self.model = Year(self.zone, self.year, people, plans, manners, self.now)
         self.changes = sorted(self._moment() for _ in range(40))
+        self.ends_at = self.end if is_whole else datetime(self.year, 6, 1, tzinfo=UTC)
         self.naps = [(at, at + self.random.randrange(4, 40) * HOUR) for at in sorted(self._moment() for _ in range(8))]
 
     # --- what is drawn
@@ -161,7 +163,7 @@ class Life:
     def live(self) -> None:
         """The model looks every quarter of an hour; the database's clock and workers only when something is due."""
         wake = self.next_wake()
-        while self.now < self.end:
+        while self.now < self.ends_at:
             self.now += QUARTER
             changes = 0
             while self.changes and self.changes[0] <= self.now:
@@ -213,9 +215,9 @@ class Life:
         return Counter((plan_of[row[0]], row[1], person_of[row[2]], *row[3:]) for row in rows)
 
 
-@pytest.mark.parametrize("seed", range(FIRST, FIRST + YEARS))
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + max(YEARS, 1)))
 def test_every_delivery_of_a_year_ends_as_the_model_says(seed):
-    life = Life(seed)
+    life = Life(seed, is_whole=YEARS > 0 or db.engine.dialect.name == "sqlite")
     life.live()
 
     real, expected = life.outcomes(), Counter(row.outcome for row in life.model.rows)

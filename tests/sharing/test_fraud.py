@@ -61,7 +61,7 @@ def set_rule(chain, rule, action, threshold=None):
 
 
 def audited(action):
-    return list(db.session.scalars(select(AuditEntry).filter_by(action=action)))
+    return list(db.session.scalars(select(AuditEntry).filter_by(action=action).order_by(AuditEntry.id)))
 
 
 # --- verdicts and findings ------------------------------------------------------------------------------------------

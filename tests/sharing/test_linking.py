@@ -260,7 +260,9 @@ def test_a_choice_of_name_can_be_taken_back_and_is_in_the_audit_without_the_nick
             naming.choose(card.chain_id, card.member_id, shown_as, "小雪", by=SYSTEM, now=NOON)
 
     assert naming.find_choice(card.member_id) == naming.DEFAULT
-    changes = db.session.execute(select(AuditEntry.before, AuditEntry.after).filter_by(action="sharer named")).all()
+    changes = db.session.execute(
+        select(AuditEntry.before, AuditEntry.after).filter_by(action="sharer named").order_by(AuditEntry.id)
+    ).all()
     assert changes == [
         ({"shown_as": "name"}, {"shown_as": "nickname"}),
         ({"shown_as": "nickname"}, {"shown_as": "name"}),

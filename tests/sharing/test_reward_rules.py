@@ -123,7 +123,9 @@ def test_a_rule_runs_is_paused_runs_again_and_ends(shop):
 
     assert seen == ["draft", "running", "paused", "running", "paused", "ended"]
     assert (rule.started_at, rule.ended_at) == (NOON + DAY, NOON + DAY)
-    actions = db.session.scalars(select(AuditEntry.action).where(AuditEntry.object_kind == "reward_rule")).all()
+    actions = db.session.scalars(
+        select(AuditEntry.action).where(AuditEntry.object_kind == "reward_rule").order_by(AuditEntry.id)
+    ).all()
     assert [action.rpartition(" ")[2] for action in actions] == [
         "created", "started", "paused", "resumed", "paused", "ended",
     ]  # fmt: skip

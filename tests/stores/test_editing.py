@@ -34,7 +34,10 @@ def test_a_store_opens_with_a_code_in_the_time_zone_of_its_chain():
 
     assert (store.code, store.timezone, store.phone) == ("S 1", "Asia/Tokyo", "03-1234-5678")
     assert db.session.scalars(select(StoreCode.label).filter_by(store_id=store.id)).all() == ["店门"]
-    assert db.session.scalars(select(AuditEntry.action)).all() == ["store created", "store code added"]
+    assert db.session.scalars(select(AuditEntry.action).order_by(AuditEntry.id)).all() == [
+        "store created",
+        "store code added",
+    ]
 
 
 def test_a_second_store_with_the_code_is_refused():
