@@ -28,6 +28,7 @@ run: install ## migrate and serve what the settings name: web, clock and worker
 
 test: install-dev ## every test, on SQLite and on PostgreSQL (ARGS=… for pytest, WORKERS=…)
 	@$(BIN)/python tools/system.py chromium font
+	@# With KAQUAN_REVERSED=1, rows come in the reverse of any order that nobody asked PostgreSQL for.
 	@# Byte code is kept: each test process reads every test, and servers that tests start read the program.
 	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(WORKERS) $(ARGS)
 

@@ -22,6 +22,7 @@ from app.factory import create_app
 from core.db import db
 from stores import staffing
 from tests import postgres_server
+from tests.reversed_rows import reverse_rows
 
 SERVER = "KAQUAN_TEST_POSTGRES"  # where the address of this process's PostgreSQL stands
 DATABASES = ["sqlite", "postgresql"]
@@ -36,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("KAQUAN_NO_DOTENV", "1")
     os.environ.setdefault("FLASK_SKIP_DOTENV", "1")  # else its commands read .env before we are asked
     os.environ.pop("DATABASE_URL", None)
+    if os.environ.get("KAQUAN_REVERSED"):
+        reverse_rows()
     leaves_it_to_workers = bool(config.getoption("numprocesses", None)) and not hasattr(config, "workerinput")
     if leaves_it_to_workers or config.option.collectonly:
         return
