@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import make_url
 
 from benchmarks import world
-from benchmarks.tree_world import tidy
-from benchmarks.world import connected
+from benchmarks.world import connected, tidy
 from core.hot import Sql
 
 MEMBERS = int(os.environ.get("BENCH_AUDIENCE_MEMBERS", "1000000"))

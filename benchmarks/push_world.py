@@ -50,7 +50,7 @@ def fill(database_url: str, members: int = MEMBERS) -> None:
             sql = Sql(text.format(**parts))
             connection.execute(sql.sqlite if is_sqlite else sql.postgresql, {"n": count})
         connection.commit()
-        tree_world.tidy(connection)
+        world.tidy(connection)
 
 
 def filled(database: str, members: int = MEMBERS) -> AbstractContextManager[str]:

@@ -18,7 +18,7 @@ from benchmarks.figures import table
 from benchmarks.rounds import say
 from benchmarks.tree import SIZES, filled
 from benchmarks.tree_world import Tree
-from benchmarks.world import connected
+from benchmarks.world import connected, tidy
 from core.hot import NAMED, Sql
 
 NESTED = """
@@ -209,7 +209,7 @@ class Bench:
         self.connection.execute(CLOSURE_INDEX)
         self.connection.commit()
         took["closure table"] = time.perf_counter() - begin
-        tree_world.tidy(self.connection)
+        tidy(self.connection)
         if self.on_postgresql:
             self.connection.autocommit = False
             self.connection.execute("SET jit = off")

@@ -128,7 +128,7 @@ def fill(database_url: str, tree: Tree) -> None:
         _write_edges(connection, tree)
         connection.execute(VISITS)
         connection.commit()
-        tidy(connection)
+        world.tidy(connection)
 
 
 def _write_edges(connection: Any, tree: Tree) -> None:
@@ -152,14 +152,3 @@ def _edges(tree: Tree) -> Iterator[tuple[Any, ...]]:
             store, channel = 1 + root % world.STORES, CHANNELS[parent % len(CHANNELS) - 1]
             edge = (member, 1, member, parent, root, member, parent, channel, store, depth, paths[member], at)
             yield edge
-
-
-def tidy(connection: Any) -> None:
-    """As autovacuum, or SQLite's own upkeep, leave a database after a while."""
-    if isinstance(connection, psycopg.Connection):
-        connection.autocommit = True
-        connection.execute("VACUUM ANALYZE")
-        connection.execute("CHECKPOINT")
-    else:
-        connection.execute("ANALYZE")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -17,6 +17,7 @@ from sqlalchemy import make_url
 from cards.models import CodeMode
 from cards.rotating_code import shown_code
 from core.clock import utc_now
+from core.db import STATISTICS
 from core.hot import Sql
 from core.tokens import hashed, luhn_digit
 from tests.postgres_server import plain_url
@@ -208,13 +209,20 @@ def fill(database_url: str) -> None:
             else:
                 connection.execute(sql.postgresql, {"n": count})
         connection.commit()
-        if name == "sqlite":
-            connection.execute("ANALYZE")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        else:
-            connection.autocommit = True
-            connection.execute("VACUUM ANALYZE")
-            connection.execute("CHECKPOINT")
+        tidy(connection)
+
+
+def tidy(connection: Any) -> None:
+    """As autovacuum, or SQLite's own upkeep, leave a database after a while."""
+    if isinstance(connection, psycopg.Connection):
+        connection.autocommit = True
+        connection.execute("VACUUM ANALYZE")
+        connection.execute("CHECKPOINT")
+    else:
+        for statement in STATISTICS:
+            connection.execute(statement)
+        connection.commit()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 @contextmanager

@@ -42,6 +42,19 @@ CACHE_KIB = 16_000  # of pages, for each connection to SQLite
 CHECKPOINT_PAGES = 10_000  # 40 MB of WAL: ten times fewer pauses to copy pages home than by default
 
 ANALYSED_ROWS = 1_000  # of each index: enough for the planner, and done in a moment at any size
+SMALLEST_TABLE = 1_000
+STATISTICS = (
+    f"PRAGMA analysis_limit = {ANALYSED_ROWS}",
+    "ANALYZE",
+    # What SQLite found out about a small table's indexes goes; the line without an index is the table's size.
+    f"""INSERT INTO sqlite_stat1 (tbl, stat)
+        SELECT tbl, '{SMALLEST_TABLE}' FROM sqlite_stat1
+        GROUP BY tbl HAVING max(CAST(stat AS INTEGER)) < {SMALLEST_TABLE}""",
+    f"""DELETE FROM sqlite_stat1
+        WHERE CAST(stat AS INTEGER) < {SMALLEST_TABLE}
+        AND tbl IN (SELECT tbl FROM sqlite_stat1 WHERE idx IS NULL AND stat = '{SMALLEST_TABLE}')""",
+    "ANALYZE sqlite_schema",  # read it again
+)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -132,11 +145,15 @@ def _begin_sqlite(connection: Any) -> None:
 
 
 def refresh_statistics() -> None:
-    """Let the query planner of SQLite know how much there is by now; PostgreSQL's autovacuum does this by itself."""
+    """Let the query planner of SQLite know how much there is by now; PostgreSQL's autovacuum does this by itself.
+
+    A table may grow from one row to thousands before the next night, and what is planned for one row then takes
+    minutes: so each counts as one of ``SMALLEST_TABLE`` rows at least.
+    """
     if db.engine.dialect.name == "sqlite":
         with db.engine.connect() as connection:
-            connection.exec_driver_sql(f"PRAGMA analysis_limit = {ANALYSED_ROWS}")
-            connection.exec_driver_sql("ANALYZE")
+            for statement in STATISTICS:
+                connection.exec_driver_sql(statement)
             connection.commit()
 
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from core.db import db, transaction
+from core.db import db, refresh_statistics, transaction
 from core.leases import Lease
 from stores.models import Store
 from tests.factories import NOON, make_chain, make_store, save
@@ -77,3 +77,21 @@ def test_a_unique_key_holds():
     make_store(chain, "A")
     with pytest.raises(IntegrityError):
         make_store(chain, "A")
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # autovacuum sees a table of PostgreSQL grow
+def test_what_is_planned_for_a_small_table_holds_when_it_grows(database):
+    make_store(make_chain())
+
+    db.session.commit()
+    refresh_statistics()
+
+    with db.engine.connect() as connection:
+        plan = connection.exec_driver_sql(
+            "EXPLAIN QUERY PLAN SELECT s.name FROM (SELECT value AS id FROM json_each('[1]')) w"
+            " LEFT JOIN stores s ON s.id = w.id"
+        )
+        steps = [row[3] for row in plan]
+        sizes = dict(connection.exec_driver_sql("SELECT tbl, stat FROM sqlite_stat1").all())
+    assert any(step.startswith("SEARCH s USING INTEGER PRIMARY KEY") for step in steps), steps
+    assert sizes["stores"] == sizes["chains"] == "1000"
