@@ -289,12 +289,20 @@ def world(app):
     return make_world("anything")
 
 
-@pytest.mark.parametrize(("table", "check"), checks(), ids=[check for _, check in checks()])
-def test_the_table_refuses(world, table, check):
-    broken = breaker_of(table, check)
+def test_the_tables_refuse_what_their_checks_forbid(world):
+    taken = [check for table, check in checks() if not is_refused(table, check)]
 
-    with pytest.raises(IntegrityError, match=IMPLIED_BY.get(check, check)), transaction():
-        db.session.execute(update(metadata.tables[table]).values(broken))
+    assert taken == []
+
+
+def is_refused(table: str, check: str) -> bool:
+    """Whether a row that breaks the check is not taken, and because of that check."""
+    try:
+        with transaction():
+            db.session.execute(update(metadata.tables[table]).values(breaker_of(table, check)))
+    except IntegrityError as refusal:
+        return IMPLIED_BY.get(check, check) in str(refusal)
+    return False
 
 
 def test_every_table_has_a_row_in_the_world_of_the_tests(world):
