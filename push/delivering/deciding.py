@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, case, func, literal_column, null, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, and_, case, func, literal_column, null, or_, select, update
 
 from cards.models import CardState
 from core.db import among, db
@@ -68,7 +68,7 @@ def take_batch(name: PushChannel, *, now: datetime, lease: timedelta, limit: int
     return Taken(len(ids), [row for row, verdict in verdicts if verdict.goes])
 
 
-def is_due(name: PushChannel, *, now: datetime) -> ColumnElement[bool]:
+def is_due(name: PushChannel, *, now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """Deliveries of a channel that a worker may take now; reads ``campaign_runs`` too."""
     return and_(
         UNFINISHED,
@@ -80,7 +80,7 @@ def is_due(name: PushChannel, *, now: datetime) -> ColumnElement[bool]:
     )
 
 
-def _is_free(name: PushChannel, now: datetime) -> ColumnElement[bool]:
+def _is_free(name: PushChannel, now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     is_pending = Delivery.state == DeliveryState.PENDING
     if name in UNREPEATABLE:
         return is_pending
