@@ -37,7 +37,7 @@ def server():
 
 @pytest.fixture
 def channel(server):
-    made = GatewayChannel(server.url, SECRET, timeout=0.5)
+    made = GatewayChannel(server.url, SECRET)
     yield made
     run_here(made.close())
 
@@ -76,7 +76,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 def test_what_was_taken_counts_as_sent_and_its_reference_is_read_however_it_is_answered(answer, reference):
     with standing(ThreadingHTTPServer(("127.0.0.1", 0), RawAnswer)) as plain:
         plain.raw = answer
-        channel = GatewayChannel(f"http://127.0.0.1:{plain.server_address[1]}", SECRET, timeout=2)
+        channel = GatewayChannel(f"http://127.0.0.1:{plain.server_address[1]}", SECRET)
         handed = run_here(channel.send(MESSAGE))
         run_here(channel.close())
 
@@ -155,11 +155,13 @@ def test_a_connection_that_breaks_before_the_answer_is_tried_again(server, chann
         run_here(channel.send(MESSAGE))
 
 
-def test_a_gateway_that_hangs_is_not_waited_for(server, channel):
+def test_a_gateway_that_hangs_is_not_waited_for(server):
     server.answer = lambda _body: sleep(1.5) or (202, {})
+    hasty = GatewayChannel(server.url, SECRET, timeout=0.5)
 
     with pytest.raises(RetryError, match="Timeout"):
-        run_here(channel.send(MESSAGE))
+        run_here(hasty.send(MESSAGE))
+    run_here(hasty.close())
 
 
 @pytest.mark.usefixtures("app")

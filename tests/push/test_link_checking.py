@@ -66,7 +66,7 @@ class Site(BaseHTTPRequestHandler):
             "/gone": (404, ""),
         }.get(self.path, (200, ""))
         if self.path == "/slow":
-            time.sleep(3)
+            time.sleep(5)
         self.send_response(status)
         if self.path == "/endless":
             self.drip()
@@ -182,9 +182,9 @@ def test_many_links_are_opened_side_by_side_and_no_more_than_twenty(site):
 def test_a_site_that_takes_its_time_holds_up_nobody(site):
     begun = time.monotonic()
 
-    slow, quick = ask_all([f"{site}/slow", f"{site}/"], net=HERE, seconds=1.0)
+    slow, quick = ask_all([f"{site}/slow", f"{site}/"], net=HERE, seconds=2.0)
 
-    assert time.monotonic() - begun < 2.5
+    assert time.monotonic() - begun < 4
     assert ("not answer" in slow.words.en, quick.tone) == (True, "good")
 
 

@@ -47,7 +47,7 @@ def service() -> Iterator[PushService]:
 
 @pytest.fixture
 def channel() -> Iterator[WebPushChannel]:
-    made = WebPushChannel(KEY, "mailto:kaquan@example.com", timeout=1)
+    made = WebPushChannel(KEY, "mailto:kaquan@example.com")
     yield made
     run_here(made.close())
     close_here()

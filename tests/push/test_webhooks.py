@@ -283,8 +283,8 @@ def test_a_silent_endpoint_holds_up_nobody_for_long(chain):
         listen(other, them.url)
         told(chain, 3)
         told(other, 3)
-        silent.answer = lambda _call: 3.0
-        caller = Caller(is_private=True, timeout=0.3)
+        silent.answer = lambda _call: 4.0
+        caller = Caller(is_private=True, timeout=1.5)
         call_batch(caller, now=NOON)
         caller.close()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from contextlib import contextmanager
 from datetime import timedelta
 from time import sleep
 
@@ -72,7 +73,20 @@ def server():
 
 @pytest.fixture
 def channels(server):
-    made = {kind: WechatChannel(kind, APPID, SECRET, url=server.url, timeout=0.5) for kind in (TEMPLATE, SUBSCRIPTION)}
+    with opened(server) as made:
+        yield made
+
+
+@pytest.fixture
+def hasty_channels(server):
+    """They wait for no answer for long: only for tests of answers that do not come."""
+    with opened(server, timeout=1.0) as made:
+        yield made
+
+
+@contextmanager
+def opened(server, **settings):
+    made = {kind: WechatChannel(kind, APPID, SECRET, url=server.url, **settings) for kind in (TEMPLATE, SUBSCRIPTION)}
     yield made
     for channel in made.values():
         run_here(channel.close())
@@ -215,19 +229,19 @@ def test_a_used_up_quota_waits_an_hour(server, channels):
 
 
 @pytest.mark.parametrize("fault", ["hangs", "breaks", "talks nonsense", "is down"])
-def test_a_template_message_without_an_answer_is_tried_again(server, channels, fault):
+def test_a_template_message_without_an_answer_is_tried_again(server, hasty_channels, fault):
     server.answer = faulty(fault)
 
     with pytest.raises(RetryError):
-        run_here(channels[TEMPLATE].send(MESSAGE))
+        run_here(hasty_channels[TEMPLATE].send(MESSAGE))
 
 
 @pytest.mark.parametrize("fault", ["hangs", "breaks", "talks nonsense"])
-def test_a_subscription_message_without_an_answer_is_not_sent_twice(server, channels, fault):
+def test_a_subscription_message_without_an_answer_is_not_sent_twice(server, hasty_channels, fault):
     server.answer = faulty(fault)
 
     with pytest.raises(MayHaveGoneError):
-        run_here(channels[SUBSCRIPTION].send(MESSAGE))
+        run_here(hasty_channels[SUBSCRIPTION].send(MESSAGE))
 
 
 def test_no_token_in_time_means_that_nothing_went(server, channels):
@@ -244,7 +258,7 @@ def faulty(fault):
         if path.endswith("stable_token"):
             return {}
         if fault == "hangs":
-            sleep(1)
+            sleep(2)
         return {"hangs": {}, "breaks": None, "talks nonsense": {"errcode": "?"}, "is down": 503}[fault]
 
     return answer
