@@ -20,6 +20,7 @@ from sqlalchemy import (
     MetaData,
     TypeDecorator,
     any_,
+    cast,
     event,
     func,
     literal,
@@ -113,7 +114,8 @@ def insert(model: Any) -> Any:
 def among(column: Any, ids: Collection[int]) -> ColumnElement[bool]:
     """``column IN ids``, as one value: the statement is the same for any number of them."""
     if db.engine.dialect.name == "postgresql":
-        is_one: ColumnElement[bool] = column == any_(literal(list(ids), postgresql.ARRAY(BigInteger())))
+        several = postgresql.ARRAY(BigInteger())
+        is_one: ColumnElement[bool] = column == any_(cast(literal(list(ids), several), several))  # none has a type, too
         return is_one
     one = func.json_each(json.dumps(list(ids))).table_valued("value")
     is_in: ColumnElement[bool] = column.in_(select(one.c.value))

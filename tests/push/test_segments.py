@@ -9,6 +9,7 @@ from cards.models import Card, CardState, Member, Tier
 from core.db import db, transaction
 from push.audiences.segments import check_audience, count_reach, narrowed, sample_members
 from push.errors import AudienceInvalid
+from stores.models import Store
 from tests.factories import NOON, in_days, make_chain, make_store, make_store_code
 from tests.push.pushing import make_member
 
@@ -184,3 +185,20 @@ def test_sqlite_does_not_go_through_all_who_are_found_for_each_card(database, fi
     query = narrowed(select(Member.id), make_chain(), {"field": field, "op": op, "value": value}, now=NOON)
 
     assert ("members.id IN (SELECT" in str(query.compile(db.engine))) == (database == "postgresql")
+
+
+def test_an_audience_may_name_more_ids_than_a_statement_has_places():
+    chain = make_chain()
+    code = make_code(chain)
+    make_member(code)
+    others = [
+        Store(chain_id=chain.id, code=f"N{number}", name="x", timezone=chain.timezone, created_at=NOON)
+        for number in range(2_000)
+    ]
+    with transaction():
+        db.session.add_all(others)
+    stores = {"field": "store", "op": "in", "value": [code.store_id, *(store.id for store in others)]}
+    rules = check_audience(chain.id, {"all": [stores] * 40})
+
+    assert 40 * len(others) > 65_535  # of PostgreSQL
+    assert count_reach(chain, rules, [], now=NOON).members == 1

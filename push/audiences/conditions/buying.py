@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Subquery, func, literal_column, select
 from sqlalchemy import case as sql_case
 
 from checkout.models import Checkout, CheckoutState
-from core.db import BigInt, UtcDateTime
+from core.db import BigInt, UtcDateTime, among
 
 NAME = "bought"
 TWO_DAYS = timedelta(days=2)
@@ -45,7 +45,7 @@ class Buying:
         key = tuple(sorted(stores))
         if key not in self._stores:
             self._stores.append(key)
-        there = func.max(sql_case((Checkout.store_id.in_(key), Checkout.settled_at)))
+        there = func.max(sql_case((among(Checkout.store_id, key), Checkout.settled_at)))
         return self._column(f"at{self._stores.index(key)}", days, lambda _: there, UtcDateTime(), is_alike=True)
 
     def _column(

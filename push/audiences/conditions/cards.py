@@ -4,6 +4,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import aliased
 
 from cards.models import Card, CardState, Program, Tier
+from core.db import among
 from core.text import Text
 from push.audiences.conditions.kinds import Condition, Frame, ids_of, is_among, listed, names_of, some_of, whole
 from stores.models import Chain
@@ -24,7 +25,7 @@ def _holds_card_of(value: list[int], frame: Frame) -> ColumnElement[bool]:
     card = aliased(Card)
     return is_among(
         select(card.member_id).where(
-            card.chain_id == frame.chain.id, card.program_id.in_(value), card.state == CardState.ACTIVE
+            card.chain_id == frame.chain.id, among(card.program_id, value), card.state == CardState.ACTIVE
         )
     )
 
@@ -40,7 +41,7 @@ def _tier_words(value: list[int], chain: Chain) -> Text:
 
 
 CONDITIONS: dict[tuple[str, str], Condition] = {
-    ("tier", "in"): Condition(TIERS, lambda value, _: Card.tier_id.in_(value), _tier_words),
+    ("tier", "in"): Condition(TIERS, lambda value, _: among(Card.tier_id, value), _tier_words),
     ("program", "in"): Condition(PROGRAMS, _holds_card_of, _program_words),
     ("points", "at_least"): Condition(
         POINTS,

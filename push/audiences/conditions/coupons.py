@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
 
+from core.db import among
 from core.text import Text
 from coupons.models import Coupon, CouponState, Offer
 from push.audiences.conditions.kinds import COUNT, DAYS, Condition, Frame, days_said, ids_of, is_among, names_of
@@ -37,17 +38,17 @@ def _of_offers(zh: str, en: str) -> Any:
 CONDITIONS: dict[tuple[str, str], Condition] = {
     ("coupon", "holds"): Condition(
         OFFERS,
-        lambda value, f: _having(f, Coupon.offer_id.in_(value), *_usable(f)),
+        lambda value, f: _having(f, among(Coupon.offer_id, value), *_usable(f)),
         _of_offers("有可用的券：{names}", "hold a usable coupon of {names}"),
     ),
     ("coupon", "had"): Condition(
         OFFERS,
-        lambda value, f: _having(f, Coupon.offer_id.in_(value)),
+        lambda value, f: _having(f, among(Coupon.offer_id, value)),
         _of_offers("领过券：{names}", "have had a coupon of {names}"),
     ),
     ("coupon", "redeemed"): Condition(
         OFFERS,
-        lambda value, f: _having(f, Coupon.offer_id.in_(value), Coupon.state == CouponState.REDEEMED),
+        lambda value, f: _having(f, among(Coupon.offer_id, value), Coupon.state == CouponState.REDEEMED),
         _of_offers("用过券：{names}", "have used a coupon of {names}"),
     ),
     ("coupon", "expires_within_days"): Condition(

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 
 from cards.models import Member
 from core.clock import day_start
-from core.db import db
+from core.db import among, db
 from core.text import Text
 from push.audiences.conditions.buying import Buying
 from push.errors import AudienceInvalid
@@ -69,7 +69,7 @@ def ids_of(model: Any, missing: Text) -> Check:
         if not isinstance(value, list) or not value or len(value) > MOST_VALUES or not all(map(is_whole, value)):
             raise refused("至少选一项。", "choose at least one.")
         found = db.session.scalars(
-            select(func.count()).select_from(model).where(model.chain_id == chain_id, model.id.in_(set(value)))
+            select(func.count()).select_from(model).where(model.chain_id == chain_id, among(model.id, set(value)))
         ).one()
         if found != len(set(value)):
             raise AudienceInvalid(missing)
@@ -178,7 +178,7 @@ def names_of(model: Any, chain_id: int, ids: Sequence[int], *, most: int = 3) ->
     """What the chosen things are called; of many the first few and how many more."""
     rows = db.session.execute(
         select(model.name, getattr(model, "name_en", model.name))
-        .where(model.chain_id == chain_id, model.id.in_(ids))
+        .where(model.chain_id == chain_id, among(model.id, ids))
         .order_by(model.id)
     ).all()
     more = len(rows) - most

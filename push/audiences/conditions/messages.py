@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, select
 
+from core.db import among
 from core.text import Text
 from coupons.models import Coupon, CouponState
 from push.audiences.conditions.kinds import Condition, Frame, ids_of, is_among, names_of, one_of, parts
@@ -27,7 +28,7 @@ CHANNELS = {
 
 
 def _in_campaign(value: list[int], frame: Frame, *which: ColumnElement[bool]) -> ColumnElement[bool]:
-    runs = select(Run.id).where(Run.chain_id == frame.chain.id, Run.campaign_id.in_(value))
+    runs = select(Run.id).where(Run.chain_id == frame.chain.id, among(Run.campaign_id, value))
     return is_among(select(Delivery.member_id).where(Delivery.run_id.in_(runs), Delivery.state.in_(WENT), *which))
 
 

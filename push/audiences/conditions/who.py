@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select
 
 from cards.models import Member
-from core.db import db
+from core.db import among, db
 from core.text import Text
 from coupons.terms import day_text
 from push.audiences.conditions.kinds import (
@@ -78,7 +78,7 @@ def _joined_around(place: tuple[Any, Any], km: int, frame: Frame) -> ColumnEleme
         )
     )
     near = [store_id for store_id, *other in rows if _km(*place, *other) <= km]
-    return Member.store_id.in_(near)
+    return among(Member.store_id, near)
 
 
 def _km(north: Any, east: Any, other_north: Any, other_east: Any) -> float:
@@ -147,7 +147,7 @@ def _around_words(value: dict[str, Any], _chain: Chain) -> Text:
 LAST_SEEN = func.coalesce(Member.last_visit_at, Member.joined_at)
 
 CONDITIONS: dict[tuple[str, str], Condition] = {
-    ("store", "in"): Condition(STORES, lambda value, _: Member.store_id.in_(value), _joined_at),
+    ("store", "in"): Condition(STORES, lambda value, _: among(Member.store_id, value), _joined_at),
     ("store", "within_km"): Condition(parts(store=one_store, km=KM), _near, _near_words),
     ("place", "within_km"): Condition(
         parts(latitude=_degrees(90), longitude=_degrees(180), km=KM),
