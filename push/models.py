@@ -190,6 +190,7 @@ class Delivery(Model):
         Index(None, "member_id", "sent_at"),
         Index(
             "ix_deliveries_due",
+            "run_id",
             "channel",
             "due_at",
             "id",

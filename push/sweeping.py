@@ -7,8 +7,8 @@ from sqlalchemy import and_, or_, select, update
 
 from core.db import among, db, transaction
 from core.hot import this_transaction
-from push.delivering.deciding import MAX_ATTEMPTS, UNREPEATABLE
 from push.delivering.falling_back import fall_back
+from push.delivering.leasing import MAX_ATTEMPTS, UNREPEATABLE
 from push.models import Delivery, DeliveryState, Run, RunState, SkipReason
 from push.partners.telling import tell
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, ColumnElement, and_, case, func, literal_column, null, or_, select, update
+from sqlalchemy import and_, case, func, null, or_, select, update
 
 from cards.models import CardState
 from core.db import among, db
@@ -19,16 +19,12 @@ from push.delivering.facts import Facts as Facts  # named here for those who ask
 from push.delivering.facts import read_facts
 from push.delivering.falling_back import UNREACHED, fall_back
 from push.delivering.handing_out import take_turns
-from push.models import Campaign, Delivery, DeliveryState, Purpose, PushChannel, Run, RunState, SkipReason
+from push.delivering.leasing import lease_batch
+from push.models import Campaign, Delivery, DeliveryState, Purpose, PushChannel, SkipReason
 from push.partners.telling import tell
 from push.timing.policies import Policy, quiet_until
 
-# Whose provider would not drop a second one: what a dead worker had in its hands is not sent again.
-UNREPEATABLE = (PushChannel.WECHAT_SUBSCRIPTION,)
-MAX_ATTEMPTS = 100  # what is tried ends by time; only rows whose workers die each time come so far
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
-# As ix_deliveries_due spells it.
-UNFINISHED: ColumnElement[bool] = literal_column("deliveries.state IN ('pending', 'sending')")
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ class Taken(NamedTuple):
 
 def take_batch(name: PushChannel, *, now: datetime, lease: timedelta, limit: int) -> Taken:
     """Lease what is due and decide about it: what does not go is skipped or waits. Needs an open transaction."""
-    ids = _lease(name, now=now, lease=lease, limit=limit)
+    ids = lease_batch(name, now=now, lease=lease, limit=limit)
     if not ids:
         return Taken(0, [])
     rows = read_facts(name, ids)
@@ -66,50 +62,6 @@ def take_batch(name: PushChannel, *, now: datetime, lease: timedelta, limit: int
     verdicts = [(row, _verdict(name, row, counts, sleeps, now=now)) for row in rows]
     _write_verdicts([(row.id, verdict) for row, verdict in verdicts if not verdict.goes], now=now)
     return Taken(len(ids), [row for row, verdict in verdicts if verdict.goes])
-
-
-def is_due(name: PushChannel, *, now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
-    """Deliveries of a channel that a worker may take now; reads ``campaign_runs`` too."""
-    return and_(
-        UNFINISHED,
-        Delivery.channel == name,
-        Delivery.due_at <= now,
-        Delivery.attempts < MAX_ATTEMPTS,
-        _is_free(name, now),
-        Run.state == RunState.RUNNING,
-    )
-
-
-def _is_free(name: PushChannel, now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
-    is_pending = Delivery.state == DeliveryState.PENDING
-    if name in UNREPEATABLE:
-        return is_pending
-    return or_(is_pending, and_(Delivery.state == DeliveryState.SENDING, Delivery.leased_until <= now))
-
-
-def _lease(name: PushChannel, *, now: datetime, lease: timedelta, limit: int) -> Sequence[int]:
-    """Two workers never get the same row: the state in the WHERE decides. The attempt is counted here."""
-    due = (
-        select(Delivery.id)
-        .join(Run, Run.id == Delivery.run_id)
-        .where(is_due(name, now=now))
-        .order_by(Delivery.due_at, Delivery.id)
-        .limit(limit)
-        .with_for_update(of=Delivery, skip_locked=True)  # spares waiting; SQLite has one writer
-        .cte("due")  # run once, or the LIMIT would not hold
-    )
-    return db.session.scalars(
-        update(Delivery)
-        .where(Delivery.id.in_(select(due.c.id)), _is_free(name, now))
-        .values(
-            state=DeliveryState.SENDING,
-            leased_until=now + lease,
-            attempts=Delivery.attempts + 1,
-            first_tried_at=func.coalesce(Delivery.first_tried_at, now),
-        )
-        .returning(Delivery.id)
-        .execution_options(synchronize_session=False)
-    ).all()
 
 
 def _verdict(

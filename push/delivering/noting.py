@@ -12,8 +12,8 @@ from push.channels import ChannelError, PermanentError, RetryError, UnansweredEr
 from push.channels.browsers import note_gone
 from push.channels.suppressing import suppress
 from push.delivering import supplying
-from push.delivering.deciding import MAX_ATTEMPTS
 from push.delivering.falling_back import fall_back
+from push.delivering.leasing import MAX_ATTEMPTS
 from push.delivering.needs import NotTried, Result
 from push.delivering.pacing import Leave, note_health
 from push.models import ChannelMode, DeliveryState, PushChannel

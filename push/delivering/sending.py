@@ -20,9 +20,10 @@ from core.errors import DomainError
 from coupons.errors import CardNeeded, OfferLimitReached, OfferPhoneLimitReached
 from push.audiences.unsubscribing import Links
 from push.channels import Channel, Handed
-from push.delivering.deciding import UNREPEATABLE, Facts, end_leased, skip_leased, take_batch
+from push.delivering.deciding import Facts, end_leased, skip_leased, take_batch
 from push.delivering.handing_out import Carrier, hand_out, hand_out_many
 from push.delivering.handing_over import Notes, Slots, Work, hand_over
+from push.delivering.leasing import UNREPEATABLE
 from push.delivering.looping import run_here
 from push.delivering.needs import Needed, NotTried, Result
 from push.delivering.pacing import Leave, ask_for_batch, give_back_batch, take_slots

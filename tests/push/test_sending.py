@@ -19,7 +19,7 @@ from push.audiences import consents
 from push.audiences.freezing import freeze
 from push.channels import PermanentError, RetryError
 from push.delivering import handing_over, sending
-from push.delivering.deciding import MAX_ATTEMPTS
+from push.delivering.leasing import MAX_ATTEMPTS
 from push.delivering.noting import wait_before
 from push.delivering.sending import deliver_inbox_batch
 from push.models import Campaign, Delivery, Run
