@@ -192,7 +192,7 @@ def tell(stage: Stage, seen: Seen, kills: int, note: str) -> None:
         note=note,
     )
     found = db.session.scalars(select(Run)).all()
-    sums = runs.count_states([run.id for run in found])
+    sums = runs.count_sums([run.id for run in found])
     right = sum(run.audience_count == sums[run.id].audience == sum(sums[run.id].states.values()) for run in found)
     over = sum(run.state == "finished" for run in found)
     table.line(

@@ -189,7 +189,7 @@ def list_runs(asked: dict[str, Any], campaign_id: int) -> dict[str, Any]:
     """The runs of a campaign, newest first, with counts that add up."""
     campaigns.get_campaign(actor().chain_id, campaign_id)
     found = runs.list_runs(actor().chain_id, campaign_id, after=asked["cursor"], limit=asked["limit"])
-    sums = runs.count_states([run.id for run in found])
+    sums = runs.count_sums([run.id for run in found])
     return page(found, limit=asked["limit"], show=lambda run: _run_columns(run, sums[run.id]))
 
 

@@ -17,7 +17,7 @@ from push.channels.gateway import GatewayChannel, signature
 from push.channels.suppressing import list_suppressions
 from push.delivering.looping import run_here
 from push.models import Delivery, Run
-from push.runs import count_states
+from push.runs import count_sums
 from push.wording.writing import message_key
 from tests.concurrency.racing import race
 from tests.factories import NOON, make_chain, make_store, make_store_code
@@ -88,7 +88,7 @@ def test_whatever_order_they_come_in_an_arrival_stands(client, sent, order):
 
     (row,) = deliveries()
     assert (row.state, row.error) == ("delivered", None)
-    assert sum(count_states([row.run_id])[row.run_id].states.values()) == 1
+    assert sum(count_sums([row.run_id])[row.run_id].states.values()) == 1
 
 
 def test_a_dead_number_is_not_written_to_again(client, chain, sent):

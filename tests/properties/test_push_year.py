@@ -223,7 +223,7 @@ def test_every_delivery_of_a_year_ends_as_the_model_says(seed):
     real, expected = life.outcomes(), Counter(row.outcome for row in life.model.rows)
     assert sorted(map(str, (real - expected).elements())) == []
     assert sorted(map(str, (expected - real).elements())) == []
-    for run_id, sums in runs.count_states(list(db.session.scalars(select(Run.id)))).items():
+    for run_id, sums in runs.count_sums(list(db.session.scalars(select(Run.id)))).items():
         run = db.session.get_one(Run, run_id, populate_existing=True)
         assert sums.audience == run.audience_count == sum(sums.states.values())
         assert run.state == "finished" or run.send_until > life.now - timedelta(hours=1)

@@ -342,7 +342,7 @@ def test_cancelling_makes_what_has_not_gone_stale_and_keeps_the_sums():
     send_all()
 
     assert outcomes() == {("inbox", "skipped", "stale"): 1}
-    sums = runs.count_states([run.id])[run.id]
+    sums = runs.count_sums([run.id])[run.id]
     assert (sums.audience, sums.states["skipped"], sums.reasons) == (1, 1, {"stale": 1})
     assert (state_of(campaign), newest_run(campaign).state) == ("cancelled", "cancelled")
 

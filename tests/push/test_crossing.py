@@ -76,7 +76,7 @@ def reword(campaign, *, now=NOON, **words):
 
 def sums_add_up():
     db.session.commit()
-    for run_id, sums in runs.count_states(list(db.session.scalars(db.select(Run.id)))).items():
+    for run_id, sums in runs.count_sums(list(db.session.scalars(db.select(Run.id)))).items():
         assert sums.audience == db.session.scalar(db.select(Run.audience_count).where(Run.id == run_id))
 
 

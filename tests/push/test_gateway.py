@@ -10,7 +10,7 @@ import pytest
 from push.channels import Message, PermanentError, RetryError
 from push.channels.gateway import GatewayChannel, retry_after, signature
 from push.delivering.looping import run_here
-from push.runs import count_states
+from push.runs import count_sums
 from tests.factories import NOON, make_chain, make_store, make_store_code
 from tests.push.pushing import deliveries, make_campaign, make_member, send, start
 from tests.push.servers import SECRET, gateway
@@ -184,7 +184,7 @@ def test_faults_on_the_way_end_in_one_action_for_each_member(server, channel):
         send("gateway", channel, now=now)
         now += timedelta(minutes=40)
 
-    sums = count_states([run.id])[run.id]
+    sums = count_sums([run.id])[run.id]
     assert sums.states["sent"] == sums.audience == 30
     assert sorted(body["to"] for body in server.acted.values()) == [f"+86138000000{n:02d}" for n in range(30)]
     assert len(server.calls) > 30

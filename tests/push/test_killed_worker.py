@@ -96,7 +96,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_tells_nobody_twice(app)
     assert {mail["To"] for mail in mails.mails} == {f"m{n}@example.com" for n in range(MEMBERS)}
     runs.finish_batch(now=utc_now())
     run = newest_run(campaign)
-    sums = runs.count_states([run.id])[run.id]
+    sums = runs.count_sums([run.id])[run.id]
     assert (run.state, sums.audience) == ("finished", run.audience_count)
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from core.db import db, transaction
+from push import runs
 from push.models import Delivery, DeliveryState, SkipReason
 from push.progress import UNEXPLAINED, explain, is_stuck, progress_of, share_failed, troubles_of
 from stores.models import Chain
@@ -147,3 +148,24 @@ def test_machines_words_are_said_in_plain_ones(error, zh):
 
 def test_what_nobody_knows_is_said_so():
     assert explain("???") == UNEXPLAINED
+
+
+def test_the_states_of_many_runs_are_those_of_their_sums(run):
+    sent(run, 0, 3, NOON)
+    put(run, 3, 2, state=DeliveryState.SKIPPED, reason=SkipReason.CAPPED)
+    other = start(make_campaign(db.session.get_one(Chain, run.chain_id), "inbox"))
+
+    states, sums = runs.count_states([run.id, other.id]), runs.count_sums([run.id, other.id])
+    assert {each: (found.audience, found.states) for each, found in states.items()} == {
+        each: (found.audience, found.states) for each, found in sums.items()
+    }
+    assert (states[run.id].states["sent"], states[run.id].states["skipped"], states[other.id].audience) == (3, 2, 12)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # which says so
+def test_the_states_of_large_runs_are_counted_from_an_index_alone(database, run, count_queries):
+    runs.count_states([run.id])
+    with db.engine.connect() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {count_queries[-1]}", ("[1]",)).all()
+
+    assert any("deliveries USING COVERING INDEX" in row[3] for row in plan), plan

@@ -68,7 +68,7 @@ def test_what_has_not_gone_says_the_new_words_and_keeps_its_keys(paused):
 def test_the_sums_of_both_runs_are_those_of_the_one(paused):
     reword(paused)
     found = runs.list_runs(paused.chain_id, paused.id)
-    sums = runs.count_states([run.id for run in found])
+    sums = runs.count_sums([run.id for run in found])
 
     assert [(run.audience_count, sums[run.id].audience) for run in found] == [(3, 3), (2, 2)]
     assert found[0].continues_run_id == found[1].id

@@ -60,7 +60,7 @@ def only():
 
 
 def sums_add_up():
-    for run_id, sums in runs.count_states(list(db.session.scalars(db.select(Run.id)))).items():
+    for run_id, sums in runs.count_sums(list(db.session.scalars(db.select(Run.id)))).items():
         frozen = db.session.scalar(db.select(Run.audience_count).where(Run.id == run_id))
         assert sums.audience == frozen == sum(sums.states.values())
         assert sums.states["skipped"] == sum(sums.reasons.values())

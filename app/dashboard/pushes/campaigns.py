@@ -36,7 +36,7 @@ from core.text import Text
 from coupons.offers import get_offer
 from push import campaigns, queries, runs, sentences
 from push.models import Campaign, CampaignState, DeliveryState, PushChannel, Run, SkipReason
-from push.runs import Sums
+from push.runs import States
 from push.timing.scheduling import REPEATING
 from stores.models import Chain
 from stores.queries import get_chain
@@ -56,7 +56,7 @@ class Line(NamedTuple):
     campaign: Campaign
     schedule: Text
     run: Run | None
-    sums: Sums
+    sums: States
     when: str
     approval: str  # waiting, approved, or nothing
 
@@ -83,13 +83,13 @@ def index() -> str:
 
 def _lines(chain: Chain, found: Sequence[Campaign]) -> list[Line]:
     newest = queries.newest_runs([campaign.id for campaign in found])
-    sums = runs.count_states([run.id for run in newest.values()])
+    states = runs.count_states([run.id for run in newest.values()])
     lines = []
     for campaign in found:
         run = newest.get(campaign.id)
         schedule = sentences.schedule_sentence(campaign.schedule, chain.timezone)
-        run_sums = sums[run.id] if run else Sums()
-        lines.append(Line(campaign, schedule, run, run_sums, _when(chain, campaign, run), _approval(campaign)))
+        of_run = states[run.id] if run else States()
+        lines.append(Line(campaign, schedule, run, of_run, _when(chain, campaign, run), _approval(campaign)))
     return lines
 
 
