@@ -9,11 +9,10 @@ from typing import Any
 from flask import Flask, Request, Response, abort, current_app, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from limits import RateLimitItem, RateLimitItemPerMinute, parse
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from werkzeug.routing import IntegerConverter, Map
 
 from app.config import Settings
+from app.counting import Limiter
 from core.errors import TooMany
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -52,8 +51,9 @@ LARGEST = 2**63 - 1  # a row's number in either database
 
 
 def init_app(app: Flask) -> None:
-    app.extensions["limiter"] = MovingWindowRateLimiter(MemoryStorage())
-    app.extensions["public_calls"] = RateLimitItemPerMinute(app.extensions["settings"].public_calls_per_minute)
+    settings: Settings = app.extensions["settings"]
+    app.extensions["limiter"] = Limiter(settings.broker_url)
+    app.extensions["public_calls"] = RateLimitItemPerMinute(settings.public_calls_per_minute)
     app.url_map.converters["int"] = RowNumber
     app.session_interface = PageSessions()
     app.before_request_funcs.setdefault(None, []).insert(0, _limit_bodies)  # before anybody reads a form
@@ -204,5 +204,5 @@ def _count_drawing(limit: RateLimitItem, kind: str) -> None:
 
 def _too_many(limit: RateLimitItem, *counted: str) -> TooMany:
     """The refusal, with the seconds until the next call is taken."""
-    free_at = current_app.extensions["limiter"].get_window_stats(limit, *counted).reset_time
+    free_at = current_app.extensions["limiter"].free_at(limit, *counted)
     return TooMany(retry_after=max(1, math.ceil(free_at - time.time())))
