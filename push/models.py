@@ -189,6 +189,14 @@ class Delivery(Model):
         ),
         Index(None, "member_id", "sent_at"),
         Index(
+            "ix_deliveries_error",
+            "run_id",
+            "state",
+            "channel",
+            sqlite_where=text("error IS NOT NULL"),
+            postgresql_where=text("error IS NOT NULL"),
+        ),
+        Index(
             "ix_deliveries_due",
             "run_id",
             "channel",

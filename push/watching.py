@@ -35,10 +35,10 @@ def pause_failing_batch(*, now: datetime) -> int:
 
 
 def _fails(run_id: int, share_bp: int, after: int) -> bool:
-    wrong = or_(
-        Delivery.state == DeliveryState.FAILED,
-        and_(Delivery.state == DeliveryState.PENDING, Delivery.error.is_not(None)),
-    )
+    wrong = and_(Delivery.error.is_not(None), Delivery.state.in_((DeliveryState.FAILED, DeliveryState.PENDING)))
+    found = db.session.scalar(select(func.count()).select_from(Delivery).where(Delivery.run_id == run_id, wrong)) or 0
+    if found * 10_000 < share_bp * after:  # however few were tried: those that went need not be counted
+        return False
     by_channel = db.session.execute(
         select(func.count(Delivery.id), func.count(case((wrong, 1))))
         .where(Delivery.run_id == run_id, or_(Delivery.state.in_(WENT), wrong))

@@ -195,3 +195,19 @@ def test_a_run_past_its_time_is_not_tried_again_nor_another_chains(chain, code):
         retry_failed(chain.id, run.id, by=SYSTEM, now=run.send_until + timedelta(seconds=1))
     with pytest.raises(errors.CampaignNotFound), transaction():
         retry_failed(other.id, run.id, by=SYSTEM, now=NOON)
+
+
+def test_while_little_goes_wrong_what_went_well_is_not_counted_each_second(chain, code, count_queries):
+    make_member(code, email="a@example.com")
+    run = start(make_campaign(chain, "email"))
+    send("email", MemoryChannel())
+    count_queries.clear()
+
+    pause_failing_batch(now=NOON)
+
+    asked = [statement for statement in count_queries if "FROM deliveries" in statement]
+    assert len(asked) == 1, asked
+    if db.engine.dialect.name == "sqlite":
+        with db.engine.connect() as connection:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked[0]}", (run.id, "failed", "pending")).all()
+        assert any("ix_deliveries_error" in row[3] for row in plan), plan
