@@ -50,6 +50,7 @@ def list_(as_json: bool) -> None:
 @click.option("--from", "first", metavar="DAY", help="First business day, as 2026-05-01. Without it: the beginning.")
 @click.option("--to", "last", metavar="DAY", help="Last business day. Without it: today.")
 @click.option("--store", "store_code", metavar="CODE", help="One store only.")
+@click.option("--segment", metavar="ID", help="Members only: whom a saved segment means now.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file to write.")
 @click.option("--no-bom", is_flag=True, help="Without the byte order mark that Excel wants.")
 @json_option
@@ -60,6 +61,7 @@ def export_(
     first: str | None,
     last: str | None,
     store_code: str | None,
+    segment: str | None,
     out: Path,
     no_bom: bool,
     as_json: bool,
@@ -76,6 +78,7 @@ def export_(
         first=first,
         last=last,
         store_code=store_code,
+        segment=segment,
         bom="0" if no_bom else "1",
         now=utc_now(),
     )

@@ -256,6 +256,8 @@ def test_a_refused_message_template_says_so_at_the_field(hq, change, field, word
         ({"code": " "}, "code", "Write the code that the vendor gave it."),
         ({"field": ["thing1", "两"], "text": ["a", "b"]}, "field.2", "A field has no proper name."),
         ({"field": ["", "thing1"], "text": ["a", "b"]}, "field.1", "A field has no proper name."),
+        ({"field": ["thing1", "", ""], "text": ["a", "b", " "]}, "field.2", "A field has no proper name."),
+        ({"field": ["thing1", " thing1"], "text": ["a", "b"]}, "field.2", "Two fields have one name."),
         ({"field": ["thing1", "thing2"], "text": ["a", ""]}, "text.2", "Every field needs its text."),
         ({"field": ["thing1"], "text": ["{x}"]}, "text.1", "{x} is not a variable"),
     ],

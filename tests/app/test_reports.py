@@ -98,6 +98,20 @@ def test_head_office_gets_the_members_of_a_segment(chain, client):
     assert {entry.after["segment"] for entry in noted} == {segment}
 
 
+def test_a_command_writes_the_members_of_a_segment(chain, app, tmp_path):
+    segment = keep_segment(chain.id, {"any": [{"field": "address", "op": "has", "value": "phone"}]})
+    asked = ["reports", "export", "members", "--chain", chain.slug, "--out", str(tmp_path / "members.csv")]
+
+    written = app.test_cli_runner().invoke(args=[*asked, "--segment", str(segment)])
+    unknown = app.test_cli_runner().invoke(args=[*asked, "--segment", "x"], env={"LANG": "en_US.UTF-8"})
+
+    assert written.exit_code == 0, written.stderr
+    with (tmp_path / "members.csv").open(encoding="utf-8-sig") as file:
+        assert all(row["phone"] for row in csv.DictReader(file))
+    assert json.loads((tmp_path / "members.csv.control.json").read_text())["segment"] == segment
+    assert (unknown.exit_code, "There is no such segment." in unknown.stderr) == (1, True)
+
+
 def test_a_segment_is_narrowed_further_and_follows_its_rules(chain, client):
     key = bearer(make_key(chain))
     segment = keep_segment(chain.id, {"all": []})

@@ -16,6 +16,7 @@ from core.clock import utc_now
 from core.db import transaction
 from core.errors import DomainError, NotFound
 from core.text import Text
+from push.errors import VendorTemplateInvalid
 from push.wording import vendor_templates
 from push.wording.models import VendorTemplate
 from push.wording.texts import WITH_TEMPLATES
@@ -105,8 +106,12 @@ def restore(template_id: int) -> Response:
 
 def _typed() -> NewTemplate:
     form = request.form
-    names, texts = form.getlist("field"), form.getlist("text")
-    fields = dict(zip(names, texts, strict=False))
+    fields: dict[str, str] = {}
+    for name, text in zip(map(str.strip, form.getlist("field")), form.getlist("text"), strict=False):
+        if name and name in fields:
+            raise VendorTemplateInvalid(Text("有两个字段同名。", "two fields have one name."), f"field.{name}")
+        if name or text.strip():  # rows that are left empty are none
+            fields[name] = text
     return NewTemplate(
         form.get("channel", ""), form.get("code", ""), form.get("name", ""), form.get("language", ""), fields
     )
@@ -122,7 +127,7 @@ def _kept(template: VendorTemplate) -> MultiDict[str, str]:
 def _rows(typed: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
     """The fields as they were typed, and some empty ones below."""
     assert isinstance(typed, MultiDict)
-    rows = [row for row in zip(typed.getlist("field"), typed.getlist("text"), strict=False) if any(row)]
+    rows = [row for row in zip(typed.getlist("field"), typed.getlist("text"), strict=False) if any(map(str.strip, row))]
     count = min(max(FEWEST_ROWS, len(rows) + SPARE_ROWS), MOST_FIELDS)
     return [*rows[:MOST_FIELDS], *[("", "")] * (count - len(rows))]
 
