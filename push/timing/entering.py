@@ -11,7 +11,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, cast, exists, func, literal, null, select, update
+from sqlalchemy import BigInteger, case, cast, exists, func, literal, null, select, update
 
 from cards.models import Member
 from core.db import UtcDateTime, db, insert, transaction
@@ -20,11 +20,12 @@ from push.audiences.models import CampaignEntry, CampaignLook
 from push.audiences.segments import narrowed
 from push.models import Campaign, CampaignState
 from push.moving import in_hand
-from push.timing.occasions import NOT_BEFORE, ONCE_A_DAY, Found, Look, find, tier_occasion
+from push.timing.occasions import NOT_BEFORE, ONCE_A_DAY, Found, Look, find, has_risen, tier_occasion
 from push.timing.zones import zones_of
 from stores.models import Chain, Store
 
 LOT = 2000  # members that are let in by one transaction
+LOTS = 25  # that are found by one query: it may go through all the coupons there are
 NOTED_EVERY = timedelta(hours=1)
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)  # the due time of what had happened before the campaign began
 COLUMNS = ("campaign_id", "member_id", "occasion", "chain_id", "due_at", "run_id", "at")
@@ -52,7 +53,7 @@ def begin(campaign: Campaign, *, now: datetime) -> None:
     )
     db.session.execute(
         insert(CampaignEntry)
-        .from_select(COLUMNS, narrowed(who, chain, {}, now=now), include_defaults=False)
+        .from_select(COLUMNS, narrowed(who, chain, {}, now=now).where(has_risen()), include_defaults=False)
         .on_conflict_do_nothing(index_elements=KEY)
     )
 
@@ -106,27 +107,34 @@ def _enter_zone(campaign: Campaign, chain: Chain, zone: str, *, now: datetime) -
     hour = time.fromisoformat(schedule.get("time", "00:00"))
     if local.time() < hour:
         return 0
-    last, rest = _last_look(campaign, zone), NOT_BEFORE.get(schedule["event"])
-    todays = datetime.combine(local.date(), hour, local.tzinfo)
-    is_done = last is not None and schedule["event"] in ONCE_A_DAY and last >= todays
-    if is_done or (last is not None and rest is not None and now - last < rest):
+    event, (last, seen_until) = schedule["event"], _last_look(campaign, zone)
+    if last is not None and _is_too_soon(event, last, local, hour):
         return 0
-    look = Look(chain.id, schedule["days"], zone, campaign.send_at or now, last, now)
-    entered = sum(_enter_found(campaign, chain, found, look) for found in find(schedule["event"], look))
-    if last is None or now - last >= (rest or NOTED_EVERY):
+    look = Look(chain, schedule["days"], zone, campaign.send_at or now, last, seen_until, now)
+    entered = sum(_enter_found(campaign, chain, found, look) for found in find(event, look))
+    if last is None or event in ONCE_A_DAY or now - last >= NOT_BEFORE.get(event, NOTED_EVERY):
         _note_look(campaign, look)
     return entered
+
+
+def _is_too_soon(event: str, last: datetime, local: datetime, hour: time) -> bool:
+    """Whether there is nothing to look for yet since the last look. Days go by the clock on the wall."""
+    if event in ONCE_A_DAY:
+        was = last.astimezone(local.tzinfo)
+        return was.date() == local.date() and was.time() >= hour
+    return event in NOT_BEFORE and local - last < NOT_BEFORE[event]
 
 
 def _enter_found(campaign: Campaign, chain: Chain, found: Found, look: Look) -> int:
     """Enter those whom an occasion concerns, so many at a time; how many."""
     entered, after = 0, 0
     while rows := _not_yet_entered(campaign, chain, found, look, after):
-        with transaction():
-            if in_hand(campaign.id).state != CampaignState.RUNNING:
-                return entered
-            entered += _write(campaign, rows, now=look.now)
-        if len(rows) < LOT:
+        for start in range(0, len(rows), LOT):
+            with transaction():
+                if in_hand(campaign.id).state != CampaignState.RUNNING:
+                    return entered
+                entered += _write(campaign, rows[start : start + LOT], now=look.now)
+        if len(rows) < LOT * LOTS:
             break
         after = rows[-1][0]
     return entered
@@ -144,7 +152,7 @@ def _not_yet_entered(campaign: Campaign, chain: Chain, found: Found, look: Look,
         home = select(Store.timezone).where(Store.id == Member.store_id).correlate(Member).scalar_subquery()
         who = who.where(func.coalesce(home, chain.timezone) == look.zone)
     who = who.where(*found.conditions, ~is_entered, Member.id > after)
-    return db.session.execute(who.order_by(Member.id).limit(LOT)).all()
+    return db.session.execute(who.order_by(Member.id).limit(LOT * LOTS)).all()
 
 
 def _write(campaign: Campaign, rows: Sequence[Any], *, now: datetime) -> int:
@@ -158,17 +166,30 @@ def _write(campaign: Campaign, rows: Sequence[Any], *, now: datetime) -> int:
     return len(entered.all())
 
 
-def _last_look(campaign: Campaign, zone: str) -> datetime | None:
-    """Until when it was looked; None where the campaign waited for so many days not yet."""
-    last: datetime | None = db.session.scalar(
-        select(CampaignLook.looked_at).filter_by(campaign_id=campaign.id, zone=zone, days=campaign.schedule["days"])
-    )
-    return last
+def _last_look(campaign: Campaign, zone: str) -> tuple[datetime | None, datetime | None]:
+    """Until when it was looked in the zone, None where the campaign waited for so many days not yet.
+
+    And who joined until when had his look, be it with other days or in another zone.
+    """
+    days = campaign.schedule["days"]
+    look = db.session.execute(
+        select(CampaignLook.zone, CampaignLook.days, CampaignLook.looked_at)
+        .where(CampaignLook.campaign_id == campaign.id)
+        .order_by(case((CampaignLook.zone == zone, 0), else_=1), CampaignLook.looked_at.desc())
+        .limit(1)
+    ).one_or_none()
+    if look is None:
+        return None, None
+    is_same = (look.zone, look.days) == (zone, days)
+    return look.looked_at if is_same else None, look.looked_at - timedelta(days=max(look.days, days))
 
 
 def _note_look(campaign: Campaign, look: Look) -> None:
+    """Keep how far it came; not where it was paused meanwhile, for then not all of them were let in."""
     seen = {"days": look.days, "looked_at": look.now}
     with transaction():
+        if in_hand(campaign.id).state != CampaignState.RUNNING:
+            return
         db.session.execute(
             insert(CampaignLook)
             .values(campaign_id=campaign.id, chain_id=campaign.chain_id, zone=look.zone, **seen)

@@ -5,16 +5,18 @@ campaign began counts. A day and an hour are those of the chain, or of the store
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, String, cast, func, literal, select
 
 from cards.models import Card, Member, Tier
+from core.clock import day_start
 from core.db import db
 from coupons.models import Coupon, CouponState
 from push.audiences.conditions.who import LAST_SEEN
+from stores.models import Chain
 
 # Whom these concern is looked for among all members or coupons: once a day, or after a while.
 ONCE_A_DAY = ("coupon_expiring", "lapsed")
@@ -32,11 +34,12 @@ class Found(NamedTuple):
 class Look(NamedTuple):
     """The clock looks at a campaign: from where, at what time, and how far it had come the last time."""
 
-    chain_id: int
+    chain: Chain
     days: int
     zone: str
     begun: datetime  # when the campaign was
     last: datetime | None
+    seen_until: datetime | None  # who joined until then had his look
     now: datetime
 
     @property
@@ -53,9 +56,10 @@ def find(event: str, look: Look) -> Iterator[Found]:
 
 
 def _joined(look: Look) -> Iterator[Found]:
-    days = timedelta(days=look.days)
-    since = look.begun if look.last is None else max(look.begun, look.last - days - LATE)
-    yield Found(literal("joined"), [Member.joined_at >= since, Member.joined_at <= look.now - days])
+    since = look.begun if look.seen_until is None else max(look.begun, look.seen_until - LATE)
+    yield Found(
+        literal("joined"), [Member.joined_at >= since, Member.joined_at <= look.now - timedelta(days=look.days)]
+    )
 
 
 def _birthday(look: Look) -> Iterator[Found]:
@@ -76,12 +80,15 @@ def _birthday(look: Look) -> Iterator[Found]:
 
 
 def _coupon_expiring(look: Look) -> Iterator[Found]:
-    """A coupon whose last day is at most so many days away; those it is too late for are left alone."""
-    last = datetime.combine(look.today + timedelta(days=look.days + 1), time(), ZoneInfo(look.zone)).astimezone(UTC)
+    """A coupon whose last day is at most so many days away; those it is too late for are left alone.
+
+    Wherever the member is, a coupon's days are the chain's business days.
+    """
+    last = day_start(look.today + timedelta(days=look.days + 1), look.chain.timezone, look.chain.cutoff_hour)
     first = (
         select(Coupon.member_id, func.min(Coupon.id).label("coupon_id"))
         .where(
-            Coupon.chain_id == look.chain_id,
+            Coupon.chain_id == look.chain.id,
             Coupon.state == CouponState.CLAIMED,
             Coupon.valid_until > look.now,
             Coupon.valid_until <= last,
@@ -102,8 +109,12 @@ def _lapsed(look: Look) -> Iterator[Found]:
 
 
 def _tier_reached(_look: Look) -> Iterator[Found]:
-    risen = select(Tier.id).where(Tier.rank > 0)
-    yield Found(tier_occasion(), [Card.tier_id.in_(risen)])
+    yield Found(tier_occasion(), [has_risen()])
+
+
+def has_risen() -> ColumnElement[bool]:
+    """Whether a card is above the tier in which everybody begins."""
+    return Card.tier_id.in_(select(Tier.id).where(Tier.rank > 0))
 
 
 def tier_occasion() -> ColumnElement[Any]:

@@ -54,6 +54,15 @@ def told(campaign):
     return sorted(row.member_id for row in deliveries(campaign))
 
 
+def wait_other_days(campaign, days, now):
+    """Head office changes how many days the campaign waits."""
+    with transaction():
+        campaigns.pause_campaign(campaign.chain_id, campaign.id, by=SYSTEM, now=now)
+        db.session.get_one(Campaign, campaign.id).schedule = {**campaign.schedule, "days": days}
+    with transaction():
+        campaigns.resume_campaign(campaign.chain_id, campaign.id, by=SYSTEM, now=now)
+
+
 def test_who_joins_after_it_began_is_told_once(chain, code):
     make_member(code, now=MORNING - DAY)
     campaign = waiting(chain, "joined")
@@ -191,19 +200,118 @@ def test_who_comes_to_belong_to_the_audience_long_after_his_day_is_not_welcomed_
     assert told(campaign) == [soon.member_id]
 
 
-def test_with_other_days_it_looks_at_all_since_it_began(chain, code):
+def test_with_other_days_it_looks_at_those_whose_days_were_not_over(chain, code):
     campaign = waiting(chain, "joined", 5)
     member = make_member(code, now=MORNING + timedelta(minutes=1))
     for day in range(4):
         tick(MORNING + day * DAY)
-    with transaction():
-        campaigns.pause_campaign(chain.id, campaign.id, by=SYSTEM, now=MORNING + 3 * DAY)
-        db.session.get_one(Campaign, campaign.id).schedule = {**campaign.schedule, "days": 1}
-    with transaction():
-        campaigns.resume_campaign(chain.id, campaign.id, by=SYSTEM, now=MORNING + 3 * DAY)
+    wait_other_days(campaign, 1, MORNING + 3 * DAY)
     tick(MORNING + 4 * DAY)
 
     assert told(campaign) == [member.member_id]
+
+
+@pytest.mark.parametrize("days", [1, 3])
+def test_with_other_days_nobody_is_welcomed_who_joined_long_ago(chain, code, days):
+    campaign = waiting(chain, "joined", 2, audience={"all": [{"field": "points", "op": "at_least", "value": 100}]})
+    old = make_member(code, now=MORNING + timedelta(minutes=1))
+    for day in range(30):
+        tick(MORNING + day * DAY)
+    with transaction():
+        db.session.get_one(Card, old.id).points = 100  # he belongs to the audience only now
+    wait_other_days(campaign, days, MORNING + 30 * DAY)
+    tick(MORNING + 31 * DAY)
+
+    assert told(campaign) == []
+
+
+def test_the_last_day_of_a_coupon_is_a_business_day_of_the_chain(chain):
+    with transaction():
+        db.session.merge(chain).cutoff_hour = 4
+    campaigns_of = {}
+    for zone in ("Asia/Shanghai", "Pacific/Auckland", "America/Los_Angeles"):
+        holder = make_member(make_store_code(make_store(chain, timezone=zone)))
+        make_coupon(holder, make_offer(chain, valid_days=3), now=MORNING)  # until 4 o'clock on 23 May: the 22nd is last
+        campaigns_of[holder.member_id] = zone
+    by_chain = waiting(chain, "coupon_expiring", 1)
+    by_member = waiting(chain, "coupon_expiring", 1, zone="member")
+    first_told = {}
+    for hours in range(72):
+        now = MORNING + timedelta(hours=hours, minutes=1)
+        tick(now)
+        for campaign in (by_chain, by_member):
+            for member in told(campaign):
+                first_told.setdefault((campaign.id, campaigns_of[member]), now.isoformat(" ", "hours")[5:13])
+
+    assert set(told(by_chain)) == set(campaigns_of)
+    assert {first_told[by_chain.id, zone] for zone in campaigns_of.values()} == {"05-21 02"}  # ten o'clock in Shanghai
+    assert [first_told[by_member.id, zone] for zone in campaigns_of.values()] == ["05-21 02", "05-20 22", "05-21 17"]
+
+
+def test_who_was_not_let_in_when_it_was_paused_comes_in_when_it_goes_on(chain, code, monkeypatch):
+    monkeypatch.setattr(entering, "LOT", 2)
+    campaign, offer, holders = waiting(chain, "coupon_expiring", 1), make_offer(chain, valid_days=2), []
+    for _ in range(5):
+        holders.append(make_member(code))
+        make_coupon(holders[-1], offer, now=MORNING)
+    write = entering._write
+
+    def write_and_pause(*args, **more):
+        campaigns.pause_campaign(chain.id, campaign.id, by=SYSTEM, now=MORNING)
+        return write(*args, **more)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(entering, "_write", write_and_pause)
+        entered = enter_batch(now=MORNING + timedelta(minutes=1))
+    with transaction():
+        campaigns.resume_campaign(chain.id, campaign.id, by=SYSTEM, now=MORNING + timedelta(minutes=5))
+    tick(MORNING + timedelta(minutes=6))
+
+    assert entered == 2
+    assert told(campaign) == sorted(holder.member_id for holder in holders)
+
+
+@pytest.mark.parametrize(
+    "begins",
+    [datetime(2026, 3, 29, tzinfo=UTC), datetime(2026, 10, 25, tzinfo=UTC)],
+    ids=["an hour that is skipped", "an hour that comes twice"],
+)
+def test_where_the_clocks_change_it_looks_at_all_members_once_that_day(chain, code, count_queries, begins):
+    with transaction():
+        db.session.merge(chain).timezone = "Europe/Berlin"
+    waiting(chain, "lapsed", 30, time="02:30", begun=begins - 2 * DAY)
+    looked_at = []
+    for minutes in range(-60, 240, 5):
+        db.session.commit()
+        count_queries.clear()
+        enter_batch(now=begins + timedelta(minutes=minutes))
+        looked_at += [minutes] * any("coalesce(members.last_visit_at" in sql for sql in count_queries)
+
+    assert len(looked_at) == 1
+
+
+def test_all_coupons_are_looked_through_once_for_many_lots(chain, code, monkeypatch, count_queries):
+    monkeypatch.setattr(entering, "LOT", 1)
+    campaign, offer = waiting(chain, "coupon_expiring", 1), make_offer(chain, valid_days=2)
+    for _ in range(5):
+        make_coupon(make_member(code), offer, now=MORNING)
+    db.session.commit()
+    count_queries.clear()
+    assert enter_batch(now=MORNING + timedelta(minutes=1)) == 5
+
+    assert len([sql for sql in count_queries if "min(coupons.id)" in sql]) == 1
+    assert len([sql for sql in count_queries if sql.startswith("INSERT INTO campaign_entries")]) == 5
+    assert state_of(campaign) == "running"
+
+
+def test_who_is_where_everybody_begins_is_not_written_down_for_a_tier(chain, code):
+    gold = db.session.scalars(db.select(Tier).filter_by(chain_id=chain.id, rank=1)).one()
+    risen, _ = make_member(code), make_member(code)
+    with transaction():
+        db.session.get_one(Card, risen.id).tier_id = gold.id
+    waiting(chain, "tier_reached")
+
+    assert db.session.scalars(select(CampaignEntry.member_id)).all() == [risen.member_id]
 
 
 def test_many_at_once_are_let_in_lot_by_lot(chain, code, monkeypatch):
