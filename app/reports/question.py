@@ -108,7 +108,7 @@ class Question:
     def spelling(self, *, is_for_spreadsheets: bool = True) -> Spelling:
         zone = "COALESCE(s.timezone, :zone)" if len(self.zones) > 1 else ":zone"
         spell = PostgresqlSpelling if db.engine.dialect.name == "postgresql" else SqliteSpelling
-        is_row_by_row = self.report.parts is None
+        is_row_by_row = self.report.parts is None and not self.members  # a segment counts over tables
         return spell(zone, common_offset(self.zones), self.shows_personal, is_for_spreadsheets, is_row_by_row)
 
     def select(self, sql: Spelling) -> str:

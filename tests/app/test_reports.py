@@ -125,6 +125,16 @@ def test_a_segment_is_narrowed_further_and_follows_its_rules(chain, client):
     assert rows_of(client.get(path, headers=key)) == []
 
 
+def test_who_is_in_a_segment_is_not_looked_for_member_by_member(chain):
+    """Rows leave in their order by index; what a segment counts or sums up would be so anew for each member."""
+    bought = {"all": [{"not": {"field": "purchase", "op": "within_days", "value": 90}}]}
+    segment = str(keep_segment(chain.id, bought))
+
+    everybody, some = (ask("members", Reader(chain.id), segment=which, now=utc_now()) for which in (None, segment))
+
+    assert (everybody.spelling().is_row_by_row, some.spelling().is_row_by_row) == (True, False)
+
+
 def test_segments_are_for_head_office_and_for_members(chain, client):
     stranger = db.session.scalars(select(Chain).filter_by(slug="other")).one()
     own, theirs = (keep_segment(each, {"all": []}) for each in (chain.id, stranger.id))
