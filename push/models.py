@@ -158,7 +158,7 @@ class Run(Model):
     due_at: Mapped[datetime]
     send_until: Mapped[datetime]
     state: Mapped[str] = mapped_column(String(10), default=RunState.RUNNING)
-    audience_count: Mapped[int] = mapped_column(default=0)  # deliveries frozen at the start
+    audience_count: Mapped[int] = mapped_column(default=0)  # its deliveries, those over a next channel too
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
 

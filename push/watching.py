@@ -21,17 +21,16 @@ def pause_failing_batch(*, now: datetime) -> int:
     """Pause the running runs of which too large a part went wrong, each in a transaction of its own.
 
     In all or over one channel: a wallet takes whatever comes, and must not hide that every SMS is refused.
+    Runs that are too small are not looked at: a campaign that waits for events begins one each minute.
     """
+    share_bp = func.coalesce(PushPolicy.error_pause_bp, PAUSE_BP)
+    after = func.coalesce(PushPolicy.error_pause_after, PAUSE_AFTER)
     running = db.session.execute(
-        select(Run.id, PushPolicy.error_pause_bp, PushPolicy.error_pause_after)
+        select(Run.id, share_bp, after)
         .outerjoin(PushPolicy, PushPolicy.chain_id == Run.chain_id)
-        .where(Run.state == RunState.RUNNING, Run.pause_reason.is_(None))
+        .where(Run.state == RunState.RUNNING, Run.pause_reason.is_(None), Run.audience_count >= after)
     ).all()
-    return sum(
-        _pause(run_id, now=now)
-        for run_id, share_bp, after in running
-        if _fails(run_id, share_bp or PAUSE_BP, after or PAUSE_AFTER)
-    )
+    return sum(_pause(run_id, now=now) for run_id, share_bp, after in running if _fails(run_id, share_bp, after))
 
 
 def _fails(run_id: int, share_bp: int, after: int) -> bool:

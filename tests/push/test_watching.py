@@ -130,6 +130,18 @@ def test_a_run_is_paused_when_too_much_of_enough_went_wrong(chain, code, members
     assert state_of(campaign) == ("paused" if paused else "running")
 
 
+@pytest.mark.parametrize(("members", "asked"), [(3, 1), (4, 2)])
+def test_the_messages_of_a_run_that_is_too_small_to_be_paused_are_not_counted(
+    chain, code, count_queries, members, asked
+):
+    failing(chain, code, members)
+    db.session.commit()
+    count_queries.clear()
+    pause_failing_batch(now=NOON)
+
+    assert len([sql for sql in count_queries if sql.startswith("SELECT")]) == asked
+
+
 def test_what_lies_in_wallets_does_not_hide_that_a_channel_takes_nothing(chain, code):
     for _ in range(6):
         make_member(code)
