@@ -58,19 +58,19 @@ def take_receipts(channel: PushChannel, receipts: Iterable[Receipt], *, source: 
     """Note what a provider tells; return how many deliveries were known. Needs an open transaction.
 
     What names no delivery of this channel is passed over; a reference may be noted yet, so it is kept for a while.
-    ``source`` is written where a member's word is noted.
+    ``source`` is written where a member's word is noted. Taken in the order of the deliveries, so that two who tell of
+    the same ones never wait for one another.
     """
     receipts = list(receipts)
-    found = _find(channel, receipts)
-    known = 0
-    for receipt, named in zip(receipts, found, strict=True):
+    known: list[tuple[Receipt, Named]] = []
+    for receipt, named in zip(receipts, _find(channel, receipts), strict=True):
         if named is None and receipt.ref and not receipt.message_key:
             _keep(channel, receipt, source, now=now)
-        if named is None or not _is_meant(receipt, named):
-            continue
-        known += 1
+        if named is not None and _is_meant(receipt, named):
+            known.append((receipt, named))
+    for receipt, named in sorted(known, key=lambda pair: int(pair[1].id)):
         _take(receipt, named, source=source, now=now)
-    return known
+    return len(known)
 
 
 def take_early_batch(*, now: datetime) -> int:
@@ -80,7 +80,7 @@ def take_early_batch(*, now: datetime) -> int:
             select(EarlyReceipt)
             .join(Delivery, and_(Delivery.channel == EarlyReceipt.channel, Delivery.provider_ref == EarlyReceipt.ref))
             .where(Delivery.attempts > 0)  # one that is tried anew has to wait for its hour
-            .order_by(EarlyReceipt.id)
+            .order_by(Delivery.id, EarlyReceipt.id)  # as ``take_receipts`` does
             .limit(EARLY_BATCH)
         ).all()
         for early in kept:
