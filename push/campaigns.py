@@ -124,7 +124,7 @@ def send_missed(chain_id: int, campaign_id: int, *, by: Author, now: datetime) -
     if schedule["kind"] == "at":
         schedule = {"kind": "now", "fresh_hours": schedule.get("fresh_hours", scheduling.FRESH_HOURS)}
     chain = db.session.get_one(Chain, chain_id)
-    end = scheduling.end_of(schedule, chain.timezone)
+    end = scheduling.end_of(schedule, chain.timezone, zones_of(chain))
     if end is not None and end <= due:
         raise errors.ScheduleInvalid(Text("结束日期已经过了。", "its last day is over."), "until")
     return _schedule(chain, campaign_id, (CampaignState.MISSED,), schedule, due, by=by, now=now)
@@ -140,7 +140,7 @@ def _schedule(
     by: Author,
     now: datetime,
 ) -> Campaign:
-    window = _window(schedule, chain.timezone, due)
+    window = _window(schedule, chain, due)
     values = {"state": CampaignState.SCHEDULED, "schedule": schedule, "next_run_at": due} | window
     campaign = move(chain.id, campaign_id, states, may_go(chain.id), **values)
     _check_offer(chain.id, campaign.offer_id)
@@ -191,7 +191,7 @@ def resume_campaign(chain_id: int, campaign_id: int, *, by: Author, now: datetim
     due = _due_after_pause(seen, chain, has_runs=bool(runs), now=now)
     values: dict[str, Any] = {"next_run_at": due}
     if due is not None:
-        values |= _window(seen.schedule, chain.timezone, due)
+        values |= _window(seen.schedule, chain, due)
     is_going = bool(runs) or (seen.schedule["kind"] == "event" and due is None)
     state = CampaignState.RUNNING if is_going else CampaignState.SCHEDULED if due else CampaignState.FINISHED
     campaign = move(chain_id, campaign_id, (CampaignState.RUNNING,), state=state, **values)
@@ -241,12 +241,11 @@ def _has_run(campaign_id: int) -> bool:
     return db.session.scalar(select(Run.id).where(Run.campaign_id == campaign_id).limit(1)) is not None
 
 
-def _window(schedule: dict[str, Any], timezone: str, due: datetime) -> dict[str, datetime | None]:
+def _window(schedule: dict[str, Any], chain: Chain, due: datetime) -> dict[str, datetime | None]:
     """From when until when the campaign may send: its one run, or all its recurrences."""
-    if schedule["kind"] == "event":
-        return {"send_at": due, "send_until": scheduling.end_of(schedule, timezone)}
-    if schedule["kind"] in scheduling.REPEATING:
-        return {"send_at": None, "send_until": scheduling.end_of(schedule, timezone)}
+    if schedule["kind"] == "event" or schedule["kind"] in scheduling.REPEATING:
+        begin = due if schedule["kind"] == "event" else None
+        return {"send_at": begin, "send_until": scheduling.end_of(schedule, chain.timezone, zones_of(chain))}
     return {"send_at": due, "send_until": scheduling.stale_after(schedule, due)}
 
 

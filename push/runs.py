@@ -126,10 +126,12 @@ def _take(campaign: Campaign, due_at: datetime, **values: object) -> bool:
 def _begin(
     campaign: Campaign, chain: Chain, due_at: datetime, *, now: datetime, is_entered: bool = False
 ) -> Run | None:
-    where = [chain.timezone] if is_entered else scheduling.places(campaign.schedule, chain.timezone, zones_of(chain))
+    zones = zones_of(chain)
+    where = [chain.timezone] if is_entered else scheduling.places(campaign.schedule, chain.timezone, zones)
     times = scheduling.instants(campaign.schedule, due_at, where)
     last = max(times.values())
-    ends = [scheduling.stale_after(campaign.schedule, last), scheduling.end_of(campaign.schedule, chain.timezone)]
+    end = scheduling.end_of(campaign.schedule, chain.timezone, zones)
+    ends = [scheduling.stale_after(campaign.schedule, last), end]
     run_id = db.session.scalar(
         insert(Run)
         .values(

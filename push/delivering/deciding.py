@@ -23,6 +23,7 @@ from push.delivering.leasing import lease_batch
 from push.models import Campaign, Delivery, DeliveryState, Purpose, PushChannel, SkipReason
 from push.partners.telling import tell
 from push.timing.policies import Policy, quiet_until
+from push.timing.scheduling import end_of_day
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
@@ -73,7 +74,8 @@ def _verdict(
     now: datetime,
 ) -> Verdict:
     """Too late, then not possible, then not wanted, then asleep, then had enough."""
-    if now >= row.run.send_until:
+    until = _sent_until(row)
+    if now >= until:
         return Verdict(SkipReason.STALE)
     if row.card_state != CardState.ACTIVE:
         return Verdict(SkipReason.CARD_INACTIVE)
@@ -85,7 +87,7 @@ def _verdict(
         return GO  # it disturbs nobody
     policy = row.run.policy
     if awake_at := sleeps(policy, row.timezone):
-        return Verdict(wait_until=min(awake_at, row.run.send_until))
+        return Verdict(wait_until=min(awake_at, until))
     if not _is_counted(name, row):
         return GO
     sent = counts[row.member_id]
@@ -94,6 +96,12 @@ def _verdict(
     sent[0] += 1
     sent[1] += 1
     return GO
+
+
+def _sent_until(row: Facts) -> datetime:
+    """The run's end, or before it that of the campaign's last day where the member is."""
+    last_day, until = row.run.last_day, row.run.send_until
+    return until if last_day is None else min(until, end_of_day(last_day, row.timezone))
 
 
 def _is_counted(name: PushChannel, row: Facts) -> bool:

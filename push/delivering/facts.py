@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import case, func, literal, select
 
 from cards.models import Card, Member, Tier
 from core.db import among, db
@@ -15,6 +15,7 @@ from push.timing.policies import DEFAULT, Policy
 from stores.models import Chain, Store
 
 RULES = len(Policy._fields)
+LAST_DAY = case((Campaign.schedule["zone"].as_string() == "member", Campaign.schedule["until"].as_string()))
 
 
 class RunFacts(NamedTuple):
@@ -28,6 +29,7 @@ class RunFacts(NamedTuple):
     texts: dict[str, Any]
     due_at: datetime
     send_until: datetime
+    last_day: str | None  # of the campaign by each member's own clock; of the chain's, ``send_until`` knows
     purpose: str
     channel_mode: str
     chain: str
@@ -85,7 +87,7 @@ def _runs(delivery_ids: Collection[int]) -> dict[int, RunFacts]:
     rows: Any = db.session.execute(
         select(
             Run.id, Run.offer_id, Run.title, Run.title_en, Run.body, Run.body_en, Run.texts, Run.due_at, Run.send_until,
-            Campaign.purpose, Campaign.channel_mode, Chain.name, Chain.name_en, Offer.name, Offer.name_en,
+            LAST_DAY, Campaign.purpose, Campaign.channel_mode, Chain.name, Chain.name_en, Offer.name, Offer.name_en,
             *(getattr(PushPolicy, field) for field in Policy._fields),
         )
         .join(Campaign, Campaign.id == Run.campaign_id)

@@ -105,7 +105,7 @@ def _enter_zone(campaign: Campaign, chain: Chain, zone: str, *, now: datetime) -
     """Enter those to whom it happens by the clock of a zone, once the hour of its day has come."""
     schedule, local = campaign.schedule, now.astimezone(ZoneInfo(zone))
     hour = time.fromisoformat(schedule.get("time", "00:00"))
-    if local.time() < hour:
+    if local.time() < hour or local.date().isoformat() > schedule.get("until", "9999"):
         return 0
     event, (last, seen_until) = schedule["event"], _last_look(campaign, zone)
     if last is not None and _is_too_soon(event, last, local, hour):

@@ -74,17 +74,26 @@ def _recurring(schedule: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cron(schedule: dict[str, Any]) -> dict[str, Any]:
-    """Five fields; the minute is one number, weekdays are named (counted from 0 they mean other days elsewhere)."""
+    """Five fields; the minute is one number, weekdays are named (counted from 0 they mean other days elsewhere).
+
+    Days of the month together with weekdays are refused: elsewhere either of them is enough.
+    """
     text = schedule.get("cron")
     fields = text.split() if isinstance(text, str) else []
     if len(fields) != 5 or len(str(text)) > 100:
         raise _invalid(
             "cron 要有五段，如 0 18 * * mon,fri。", "cron has five fields, such as 0 18 * * mon,fri.", "cron"
         )
-    if not fields[0].isdecimal():
+    if not (fields[0].isascii() and fields[0].isdecimal()):
         raise _invalid("cron 的分钟要写一个数字。", "the minute of a cron line is one number.", "cron")
     if any(sign.isdigit() for sign in fields[4]):
         raise _invalid("cron 的星期要写 mon … sun。", "weekdays in a cron line are named: mon … sun.", "cron")
+    if "*" not in (fields[2], fields[4]):
+        raise _invalid(
+            "cron 的日期和星期只写一个，另一个写 *。",
+            "a cron line names days of the month or of the week, and * for the other.",
+            "cron",
+        )
     try:
         trigger = CronTrigger.from_crontab(" ".join(fields).lower(), timezone=UTC)
     except (ValueError, KeyError):
@@ -180,7 +189,7 @@ def first_due(schedule: dict[str, Any], timezone: str, *, now: datetime, zones: 
     ``zones`` are those of the chain's stores: by the members' clocks the earliest of them counts.
     """
     if schedule["kind"] in ("now", "event"):
-        end = end_of(schedule, timezone)
+        end = end_of(schedule, timezone, zones)
         if end is not None and end <= now + UNDO:
             raise _invalid("结束日期已经过了。", "its last day is over.", "until")
         return now + UNDO
@@ -209,12 +218,13 @@ def next_occurrence(
     """
     if schedule["kind"] not in REPEATING:
         return None
-    where, end = places(schedule, timezone, zones), end_of(schedule, timezone)
+    where, end = places(schedule, timezone, zones), end_of(schedule, timezone, zones)
+    last = date.fromisoformat(schedule["until"]) if "until" in schedule else date.max
     begin = (after - timedelta(days=2)).astimezone(ZoneInfo(timezone)).date()
     for wall in islice(_walls(schedule, begin), FARTHEST):
         due = min(_instant(wall, zone) for zone in where)
         if due > after:
-            return due if end is None or due < end else None
+            return due if wall.date() <= last and (end is None or due < end) else None
     return None
 
 
@@ -274,12 +284,16 @@ def _instant(wall: datetime, zone: str) -> datetime:
     return wall.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
 
-def end_of(schedule: dict[str, Any], timezone: str) -> datetime | None:
-    """The end of a campaign's last day."""
+def end_of(schedule: dict[str, Any], timezone: str, zones: Sequence[str] = ()) -> datetime | None:
+    """The end of a campaign's last day; by the members' clocks, where it ends last."""
     if "until" not in schedule:
         return None
-    day = date.fromisoformat(schedule["until"]) + timedelta(days=1)
-    return datetime.combine(day, time(), ZoneInfo(timezone)).astimezone(UTC)
+    return max(end_of_day(schedule["until"], zone) for zone in places(schedule, timezone, zones))
+
+
+def end_of_day(day: str, zone: str) -> datetime:
+    """When a day that is written down is over there."""
+    return _instant(datetime.combine(date.fromisoformat(day) + timedelta(days=1), time()), zone)
 
 
 def stale_after(schedule: dict[str, Any], due_at: datetime) -> datetime:

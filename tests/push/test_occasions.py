@@ -352,6 +352,22 @@ def test_by_the_members_clocks_the_hour_is_that_of_his_store(chain, code):
     assert told(campaign) == sorted([here.member_id, there.member_id])
 
 
+def test_by_the_members_clocks_its_last_day_is_that_of_his_store(chain, code):
+    auckland = make_store_code(make_store(chain, timezone="Pacific/Auckland"))
+    new_york = make_store_code(make_store(chain, timezone="America/New_York"))
+    make_member(auckland, birthday="05-22")
+    last = make_member(new_york, birthday="05-21")
+    campaign = waiting(chain, "birthday", zone="member", until="2026-05-21")
+    tick(datetime(2026, 5, 21, 13, tzinfo=UTC))  # 01:00 of the 22nd in Auckland
+    tick(datetime(2026, 5, 21, 22, 30, tzinfo=UTC))  # 10:30 there, 18:30 of the 21st in New York, the 22nd in Shanghai
+    going = state_of(campaign)
+    tick(datetime(2026, 5, 22, 4, tzinfo=UTC))
+
+    assert told(campaign) == [last.member_id]
+    assert {row.state for row in deliveries(campaign)} == {"delivered"}
+    assert (going, state_of(campaign)) == ("running", "finished")
+
+
 def test_paused_it_enters_nobody_and_resumed_it_goes_on(chain, code):
     campaign = waiting(chain, "joined")
     with transaction():

@@ -12,6 +12,7 @@ from push.timing.scheduling import (
     UNDO,
     WEEKDAYS,
     check_schedule,
+    end_of,
     first_due,
     instants,
     next_occurrence,
@@ -102,6 +103,19 @@ def test_nothing_comes_after_the_last_day():
     schedule = weekly("wed", at="12:00", until="2026-05-27")
 
     assert occurrences(schedule, "Asia/Shanghai", after=NOON, count=9) == [NOON + timedelta(days=7)]
+
+
+@pytest.mark.parametrize(("chain", "store"), [("Asia/Shanghai", NEW_YORK), (NEW_YORK, "Asia/Shanghai")])
+@pytest.mark.parametrize("kind", ["weekly", "cron"])
+def test_by_the_members_clocks_the_last_day_is_that_of_each(kind, chain, store):
+    until = {"until": "2026-05-22", "zone": "member"}
+    schedule = weekly(*WEEKDAYS, at="08:00", **until) if kind == "weekly" else cron("0 8 * * *", **until)
+    due, days = datetime(2026, 5, 21, 16, tzinfo=UTC), []
+    while due := next_occurrence(schedule, chain, after=due, zones=[store]):
+        days.append(instants(schedule, due, places(schedule, chain, [store])))
+
+    assert days == [{zone: local("2026-05-22T08:00", zone) for zone in (chain, store)}]
+    assert end_of(schedule, chain, [store]) == local("2026-05-23T00:00", NEW_YORK)
 
 
 def test_a_recurring_campaign_without_a_day_left_is_refused():
@@ -200,7 +214,9 @@ def test_a_cron_line_goes_by_the_chains_clock_and_its_named_days():
         pytest.param("0 18 * * 1", id="a weekday as a number"),
         pytest.param("* 18 * * *", id="every minute"),
         pytest.param("*/5 * * * *", id="every five minutes"),
+        pytest.param("٣ 18 * * *", id="a minute in other digits"),
         pytest.param("0 18 * *", id="four fields"),
+        pytest.param("0 18 1 * mon", id="a day of the month and of the week, of which one is enough elsewhere"),
         pytest.param("0 18 31 2 *", id="a day that never comes"),
         pytest.param("0 25 * * *", id="an hour that is none"),
         pytest.param("0 18 * * xyz", id="a day that is none"),

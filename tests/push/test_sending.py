@@ -28,7 +28,7 @@ from push.timing.policies import Policy, set_policy
 from tests.concurrency.racing import race
 from tests.factories import NOON, make_chain, make_offer, make_store, make_store_code
 from tests.push.memory import MemoryChannel
-from tests.push.pushing import deliveries, make_campaign, make_member, outcomes, send, send_all, start
+from tests.push.pushing import deliveries, make_campaign, make_member, outcomes, schedule, send, send_all, start
 
 pytestmark = pytest.mark.usefixtures("app")
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -218,6 +218,27 @@ def test_a_chain_sets_its_own_night():
     start(make_campaign(chain, "email"), now=NIGHT)
 
     assert len(send_all(now=NIGHT)["email"].sent) == 1
+
+
+@pytest.mark.parametrize(("hour", "sent"), [(18, 2), (22, 0)])
+def test_by_the_members_clocks_the_last_day_ends_where_each_is(hour, sent):
+    chain = make_chain()
+    make_member(make_code(chain), email="shanghai@example.com")
+    make_member(make_code(chain, timezone="America/New_York"), email="new-york@example.com")
+    campaign = make_campaign(chain, "email")
+    every_day = {"kind": "recurring", "weekdays": ["wed"], "time": f"{hour}:00", "zone": "member"}
+    schedule(campaign, every_day | {"until": "2026-05-20"})
+    out = MemoryChannel()
+    for hours in range(38):  # until the 21st has come to New York, at noon of Shanghai's
+        now = NOON + hours * HOUR
+        runs.start_due_batch(now=now)
+        send("email", out, now=now)
+
+    assert len(out.sent) == sent
+    assert outcomes() == ({("email", "sent", None): 2} if sent else {("email", "skipped", "stale"): 2})
+    by_member = {row.member_id: row.due_at for row in deliveries()}
+    if not sent:  # held by the night until the day was over, there
+        assert [at - NOON for at in by_member.values()] == [12 * HOUR, 24 * HOUR]
 
 
 def test_what_the_night_outlasts_is_stale():
