@@ -109,7 +109,7 @@ def _keep(channel: PushChannel, receipt: Receipt, source: str, *, now: datetime)
 
 
 def delivery_of(message_key: str) -> tuple[int, int] | None:
-    """The time of the run (Unix seconds) and the delivery that a message key names; see sending.message_key."""
+    """The time (Unix seconds) and the delivery that a message key names; see ``message_key`` in writing.py."""
     parts = message_key.split("-")
     if len(parts) != 3 or parts[0] != "kq" or not parts[2].isascii() or not parts[2].isdecimal() or len(parts[2]) > 18:
         return None
@@ -124,8 +124,9 @@ def _find(channel: PushChannel, receipts: list[Receipt]) -> list[Named | None]:
     keys = [delivery_of(receipt.message_key) if receipt.message_key else None for receipt in receipts]
     refs = {receipt.ref for receipt in receipts if receipt.ref and not receipt.message_key}
     by_key = {
-        (int(row.due_at.timestamp()), row.id): row
+        (int(moment.timestamp()), row.id): row
         for row in _handed_over(channel, Delivery.id.in_({key[1] for key in keys if key}))
+        for moment in (row.due_at, row.first_tried_at or row.due_at)  # the second where it was sent again
     }
     by_ref = {row.provider_ref: row for row in _handed_over(channel, Delivery.provider_ref.in_(refs))}
     return [by_key.get(key) if key else by_ref.get(receipt.ref) for key, receipt in zip(keys, receipts, strict=True)]
@@ -136,7 +137,7 @@ def _handed_over(channel: PushChannel, condition: ColumnElement[bool]) -> Sequen
     return db.session.execute(
         select(
             Delivery.id, Delivery.chain_id, Delivery.run_id, Delivery.member_id, Delivery.channel, Delivery.sent_at,
-            Delivery.provider_ref, Run.due_at, address.label("address"),
+            Delivery.provider_ref, Delivery.first_tried_at, Run.due_at, address.label("address"),
         )
         .join(Run, Run.id == Delivery.run_id)
         .join(Member, Member.id == Delivery.member_id)

@@ -52,6 +52,7 @@ class Facts(NamedTuple):
     variant: str
     attempts: int  # with the one for which it was taken
     first_tried_at: datetime
+    sent_at: datetime | None  # when it went before: it failed afterwards, and is sent again
     language: str
     member: str
     points: int
@@ -110,7 +111,7 @@ def _rows(name: PushChannel, purpose: Purpose, delivery_ids: Collection[int], ru
         select(
             Delivery.id, Delivery.chain_id, Delivery.campaign_id, Delivery.run_id, Delivery.member_id,
             Delivery.card_id, Delivery.coupon_id, Delivery.variant, Delivery.attempts, Delivery.first_tried_at,
-            Member.language, Member.name, Card.points, Tier.name, Tier.name_en, Store.name,
+            Delivery.sent_at, Member.language, Member.name, Card.points, Tier.name, Tier.name_en, Store.name,
             func.coalesce(Store.timezone, Chain.timezone), address, Card.state, is_agreed(name, purpose),
             literal(True) if known is None else known,
         )

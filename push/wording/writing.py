@@ -47,7 +47,7 @@ class Writer:
                 fields = {name: texts.fill_in(text, said) for name, text in template.fields.items()}
                 template = Filled(template.code, fields)
         return Message(
-            key=message_key(row.due_at, row.id),
+            key=_key_of(row),
             chain=chain,
             to=needed.to or row.address,
             language=row.language,
@@ -89,9 +89,14 @@ def _last_day(row: Facts, until: datetime | None) -> str:
     return day_text((until - timedelta(microseconds=1)).astimezone(ZoneInfo(row.timezone))).say(row.language)
 
 
-def message_key(due_at: datetime, delivery_id: int) -> str:
+def message_key(moment: datetime, delivery_id: int) -> str:
     """The same at every attempt. With the run's time in it, since a database put back gives its numbers out again."""
-    return f"kq-{int(due_at.timestamp()):x}-{delivery_id}"
+    return f"kq-{int(moment.timestamp()):x}-{delivery_id}"
+
+
+def _key_of(row: Facts) -> str:
+    """Of what the provider took and reported as failed he has the key: sent again under it, it would be dropped."""
+    return message_key(row.due_at if row.sent_at is None else row.first_tried_at, row.id)
 
 
 def _chosen(row: Facts, zh: str | None, en: str | None) -> str:

@@ -9,9 +9,11 @@ from core.db import db, insert, transaction
 from push import campaigns, errors, runs
 from push.audiences import consents
 from push.channels import PermanentError, RetryError
+from push.channels.receipts import Receipt, ReceiptStatus, take_receipts
 from push.delivering.sending import deliver_inbox_batch
-from push.models import Campaign, ChannelMode, PushPolicy, Run
+from push.models import Campaign, ChannelMode, PushChannel, PushPolicy, Run
 from push.watching import pause_failing_batch, retry_failed
+from push.wording.writing import message_key
 from tests.factories import NOON, make_chain, make_offer, make_store, make_store_code
 from tests.push.memory import MemoryChannel
 from tests.push.pushing import deliveries, make_campaign, make_member, newest_run, send, start, state_of
@@ -49,6 +51,12 @@ def first_of(campaign):
 
 def rows(campaign):
     return [(row.channel, row.state) for row in deliveries(campaign)]
+
+
+def report(status, key):
+    with transaction():
+        told = Receipt(ReceiptStatus(status), message_key=key)
+        assert take_receipts(PushChannel.GATEWAY, [told], source="test", now=NOON + timedelta(hours=3)) == 1
 
 
 def test_a_message_that_fails_for_good_goes_over_the_next_channel_with_the_same_coupon(chain, code):
@@ -185,6 +193,37 @@ def test_what_failed_is_tried_again_and_the_run_goes_on_until_it_is_done(chain, 
     assert (tried, going) == (2, "running")
     assert rows(campaign) == [("email", "sent")] * 2
     assert state_of(campaign) == "finished"
+
+
+def test_what_the_provider_took_and_reported_as_failed_is_tried_again_under_a_new_key(chain, code):
+    make_member(code, phone="+8613800000001")
+    campaign, out = make_campaign(chain, "gateway"), MemoryChannel()
+    start(campaign)
+    send("gateway", out)
+    report("failed", out.sent[0].key)
+    later = NOON + timedelta(hours=1)
+    with transaction():
+        assert retry_failed(chain.id, newest_run(campaign).id, by=SYSTEM, now=later) == 1
+    send("gateway", Broken(RetryError("busy")), now=later)
+    send("gateway", out, now=later + timedelta(hours=1))
+    again = rows(campaign)
+    report("delivered", out.sent[1].key)
+
+    assert len({message.key for message in out.sent}) == 2
+    assert out.sent[1].key == message_key(later, deliveries(campaign)[0].id)  # of its first attempt, as at any other
+    assert (again, rows(campaign)) == ([("gateway", "sent")], [("gateway", "delivered")])
+
+
+def test_what_the_provider_did_not_take_keeps_its_key(chain, code):
+    make_member(code, phone="+8613800000001")
+    campaign, out = make_campaign(chain, "gateway"), MemoryChannel()
+    run = start(campaign)
+    send("gateway", Broken(PermanentError("gateway 422")))
+    with transaction():
+        retry_failed(chain.id, run.id, by=SYSTEM, now=NOON + timedelta(hours=1))
+    send("gateway", out, now=NOON + timedelta(hours=1))
+
+    assert [message.key for message in out.sent] == [message_key(run.due_at, deliveries(campaign)[0].id)]
 
 
 def test_only_the_chosen_errors_are_tried_again(chain, code):
