@@ -19,7 +19,7 @@ from push.audiences.consents import withdraw
 from push.audiences.reachability import ADDRESS_OF
 from push.channels.models import EarlyReceipt, SuppressionReason
 from push.channels.suppressing import suppress, was_lifted_since
-from push.delivering.falling_back import fall_back
+from push.delivering.falling_back import call_off, fall_back
 from push.models import Delivery, DeliveryState, PushChannel, Run, RunState
 from push.partners.telling import tell
 from push.watching import go_on
@@ -179,7 +179,8 @@ def _arrived(delivery_id: int, at: datetime, *, now: datetime) -> None:
         .returning(Delivery.id)
         .execution_options(synchronize_session=False)
     ).all()
-    tell(this_transaction(), arrived, now=now)
+    called_off = [each for delivery in arrived for each in call_off(delivery)]
+    tell(this_transaction(), [*arrived, *called_off], now=now)
 
 
 def _failed(named: Named, error: str, *, now: datetime) -> bool:

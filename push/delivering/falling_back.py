@@ -1,9 +1,10 @@
 """The next channel, where the first one that takes a message is enough and this one did not."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, exists, func, or_, select, update
+from sqlalchemy.orm import aliased
 
 from core.db import db, insert
 from push.models import Campaign, ChannelMode, Delivery, DeliveryState, Run, SkipReason
@@ -51,3 +52,27 @@ def fall_back(delivery_ids: Collection[int], *, now: datetime) -> int:
     for run_id, count in sorted(added.items()):  # in one order, so that two workers never wait for one another
         db.session.execute(update(Run).where(Run.id == run_id).values(audience_count=Run.audience_count + count))
     return sum(added.values())
+
+
+def call_off(delivery_id: int) -> Sequence[int]:
+    """It arrived after all: what waits to follow it over the next channel, and was not tried yet, does not go; which.
+
+    Needs an open transaction.
+    """
+    arrived, its_run = aliased(Delivery), aliased(Run)
+    first_run = func.coalesce(Run.continues_run_id, Run.id)
+    follows = (
+        select(Delivery.id)
+        .join(Run, Run.id == Delivery.run_id)
+        .join(arrived, and_(arrived.member_id == Delivery.member_id, arrived.id < Delivery.id))
+        .join(its_run, its_run.id == arrived.run_id)
+        .where(arrived.id == delivery_id, first_run == func.coalesce(its_run.continues_run_id, its_run.id))
+        .where(exists().where(Campaign.id == Delivery.campaign_id, Campaign.channel_mode == ChannelMode.FIRST))
+    )
+    return db.session.scalars(
+        update(Delivery)
+        .where(Delivery.id.in_(follows), Delivery.state == DeliveryState.PENDING, Delivery.attempts == 0)
+        .values(state=DeliveryState.SKIPPED, reason=SkipReason.DUPLICATE)
+        .returning(Delivery.id)
+        .execution_options(synchronize_session=False)
+    ).all()

@@ -59,6 +59,35 @@ def report(status, key):
         assert take_receipts(PushChannel.GATEWAY, [told], source="test", now=NOON + timedelta(hours=3)) == 1
 
 
+def test_what_arrives_after_all_goes_over_no_next_channel(chain, code):
+    make_member(code, email="a@example.com", phone="+8613800000001")
+    campaign, out = make_campaign(chain, "gateway", "email", channel_mode="first"), MemoryChannel()
+    start(campaign)
+    send("gateway", out)
+    report("failed", out.sent[0].key)
+    waiting = rows(campaign)
+    report("delivered", out.sent[0].key)
+    mails = MemoryChannel()
+    send("email", mails, now=NOON + timedelta(hours=3))
+    runs.finish_batch(now=NOON + timedelta(hours=3))
+
+    assert waiting == [("gateway", "failed"), ("email", "pending")]
+    assert [(row.channel, row.state, row.reason) for row in deliveries(campaign)] == [
+        ("gateway", "delivered", None), ("email", "skipped", "duplicate"),
+    ]  # fmt: skip
+    assert (mails.sent, state_of(campaign)) == ([], "finished")
+
+
+def test_over_every_channel_an_arrival_calls_off_no_other(chain, code):
+    make_member(code, email="a@example.com", phone="+8613800000001")
+    campaign, out = make_campaign(chain, "email", "gateway"), MemoryChannel()
+    start(campaign)
+    send("gateway", out)
+    report("delivered", out.sent[0].key)
+
+    assert sorted(rows(campaign)) == [("email", "pending"), ("gateway", "delivered")]
+
+
 def test_a_message_that_fails_for_good_goes_over_the_next_channel_with_the_same_coupon(chain, code):
     make_member(code, email="a@example.com", phone="+8613800000001")
     campaign = first_of(make_campaign(chain, "email", "gateway", offer_id=make_offer(chain).id))
