@@ -16,7 +16,8 @@ from push.timing.policies import Policy, set_policy
 from stores.models import Role
 from tests.factories import make_chain, make_offer, make_staff, make_store, make_store_code
 from tests.pages import post, sign_in
-from tests.push.pushing import make_campaign, make_member, schedule, send_all
+from tests.push.memory import MemoryChannel
+from tests.push.pushing import make_campaign, make_member, schedule, send, send_all
 
 pytestmark = pytest.mark.usefixtures("app")
 TYPED = {
@@ -236,6 +237,20 @@ def test_the_progress_page_adds_up(hq, chain):
     audience, arrived, skipped, failed, waiting = tiles
     assert audience == arrived + skipped + failed + waiting == 8
     assert "没有同意接收" in page
+
+
+def test_what_a_provider_took_is_not_called_delivered(hq, chain):
+    make_member(make_store_code(make_store(chain)), email="lin@example.com")
+    campaign = make_campaign(chain, "email")
+    with transaction():  # at whatever hour this runs
+        set_policy(chain.id, Policy(0, 0), by=SYSTEM, now=utc_now())
+    start_now(campaign)
+    send("email", MemoryChannel(), now=utc_now())
+    listed, shown = (hq.get(f"/dashboard/campaigns{address}").text for address in ("", f"/{campaign.id}"))
+
+    assert '已送出</span><span class="tile__value">1<' in shown
+    assert "已送出" in listed
+    assert "已送达" not in listed + shown
 
 
 def test_what_goes_once_has_no_next_time_after_it_went(hq, chain):

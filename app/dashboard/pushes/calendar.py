@@ -150,7 +150,7 @@ def _result(chain: Chain, entry: Entry) -> str:
     start = day_start(business_day(entry.at, chain.timezone), chain.timezone)
     capped = planning.count_capped(chain.id, entry.campaign.id, start, start + timedelta(days=1))
     arrived, audience = f"{entry.arrived:,}", f"{entry.audience:,}"
-    parts = [_("%(arrived)s of %(audience)s arrived", arrived=arrived, audience=audience)]
+    parts = [_("%(arrived)s of %(audience)s sent out", arrived=arrived, audience=audience)]
     if entry.waiting:
         parts.append(_("%(count)s wait", count=f"{entry.waiting:,}"))
     if capped:
