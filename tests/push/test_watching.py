@@ -278,6 +278,8 @@ def test_a_run_past_its_time_is_not_tried_again_nor_another_chains(chain, code):
 
 
 def test_while_little_goes_wrong_what_went_well_is_not_counted_each_second(chain, code, count_queries):
+    with transaction():
+        db.session.add(PushPolicy(chain_id=chain.id, error_pause_after=1))
     make_member(code, email="a@example.com")
     run = start(make_campaign(chain, "email"))
     send("email", MemoryChannel())
