@@ -74,7 +74,7 @@ class EmailChannel:
         except smtplib.SMTPRecipientsRefused as refusal:
             raise _answered(*next(iter(refusal.recipients.values()))) from None
         except smtplib.SMTPDataError as refusal:
-            raise _answered(refusal.smtp_code, b"") from None
+            raise _answered(refusal.smtp_code, refusal.smtp_error) from None
         except smtplib.SMTPResponseException as refusal:  # our log-in or our own address: not the member's fault
             self._hang_up()
             raise RetryError(f"smtp {refusal.smtp_code}") from None
@@ -199,10 +199,11 @@ def _linked(line: str) -> str:
     )
 
 
-def _answered(code: int, said: bytes) -> PermanentError | RetryError:
+def _answered(code: int, said: bytes | str) -> PermanentError | RetryError:
+    """What a refusal means, of the address or of the mail itself: some servers know only after it whom they have."""
     if not 500 <= code < 600:
         return RetryError(f"smtp {code}", is_provider=code == AWAY)
-    found = ENHANCED.search(said.decode(errors="replace"))
+    found = ENHANCED.search(said if isinstance(said, str) else said.decode(errors="replace"))
     return PermanentError(f"smtp {code}", address_is_dead=found is not None and found[0] in NOBODY_THERE)
 
 

@@ -21,11 +21,12 @@ SECRET = "shared with the gateway"
 
 
 class MailServer:
-    """Keeps what it takes. ``answers`` gives the reply to a recipient's address, when it is not 250."""
+    """Keeps what it takes. ``answers`` are replies to recipients that are not 250, ``at_the_end`` those to mails."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
         self.answers: dict[str, str] = {}
+        self.at_the_end: dict[str, str] = {}
         self.connections = 0
 
     @property
@@ -44,6 +45,9 @@ class MailServer:
         return "250 OK"
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+        for address in envelope.rcpt_tos:
+            if address in self.at_the_end:
+                return self.at_the_end[address]
         self.mails.append(message_from_bytes(envelope.content, policy=policy.default))  # type: ignore[arg-type]
         return "250 taken"
 

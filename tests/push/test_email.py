@@ -109,6 +109,19 @@ def test_the_servers_answer_decides_whether_to_try_again(server, answer, error):
     assert [mail["To"] for mail in handler.mails] == ["wang@example.com"]
 
 
+@pytest.mark.parametrize(("code", "is_dead"), [("5.1.1", True), ("5.2.2", False), ("5.7.1", False)])
+@pytest.mark.parametrize("where", ["answers", "at_the_end"])
+def test_an_address_is_dead_when_nobody_has_it_whenever_the_server_says_so(server, where, code, is_dead):
+    handler, channel = server
+    getattr(handler, where)["lin@example.com"] = f"550 {code} no"
+
+    with pytest.raises(PermanentError, match="smtp 550") as refusal:
+        run_here(channel.send(MESSAGE))
+
+    assert refusal.value.address_is_dead is is_dead
+    assert handler.mails == []
+
+
 def test_a_server_that_hung_up_is_called_again(server):
     handler, channel = server
     run_here(channel.send(MESSAGE))
