@@ -22,6 +22,10 @@ ANY = "any"
 VARIABLES = ("name", "chain", "store", "tier", "points", "coupon", "coupon_until", "link")
 VARIABLE = re.compile(r"\{(\w*)\}")
 MISWRITTEN = re.compile(rf"[{{｛]\s*({'|'.join(sorted(VARIABLES, reverse=True))})\b", re.IGNORECASE | re.ASCII)
+NAME = "{name}"
+CALLED_FIRST = re.compile(r"(^|[\n>。！？.!?]\s*)\{name\}\s*[，,、：:！!]\s*(\w?)")
+CALLED_LAST = re.compile(r"\s*[，,、]\s*\{name\}(?=\s*(?:$|[\n<。！？.!?]))")
+CHINESE = re.compile("[\u3001-\u303f\u4e00-\u9fff\uff01-\uff5e]")
 LANGUAGES = ("zh", "en")
 LONGEST = {"title": 120, "body": 1000, "html": 50_000, "template": 80}
 TEMPLATE = "template"
@@ -179,7 +183,18 @@ def filled(words: Words, values: Mapping[str, str]) -> Words:
 
 def fill_in(text: str, values: Mapping[str, str]) -> str:
     """A text with the variables of one member in it."""
-    return VARIABLE.sub(lambda found: values.get(found[1], ""), text) if "{" in text else text
+    if "{" not in text:
+        return text
+    if NAME in text and not values.get("name"):
+        text = without_name(text)
+    return VARIABLE.sub(lambda found: values.get(found[1], ""), text)
+
+
+def without_name(text: str) -> str:
+    """A text for somebody whose name nobody knows: it does not call him, or calls him a member."""
+    uncalled = CALLED_LAST.sub("", CALLED_FIRST.sub(lambda found: found[1] + found[2].upper(), text))
+    left = uncalled if uncalled.strip() else text
+    return left.replace(NAME, "会员" if CHINESE.search(text) else "member")
 
 
 def _invalid(zh: str, en: str, part: str = "") -> CampaignInvalid:

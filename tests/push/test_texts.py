@@ -8,7 +8,7 @@ from core.db import db, transaction
 from push.errors import CampaignInvalid
 from push.inbox import inbox_of
 from push.models import Run
-from push.wording.texts import Words, check_texts, check_variables, choose, choose_template, clean_html, filled
+from push.wording.texts import Words, check_texts, check_variables, choose, choose_template, clean_html, fill_in, filled
 from tests.factories import make_chain, make_offer, make_store, make_store_code
 from tests.push.pushing import make_campaign, make_member, send_all, start
 
@@ -62,6 +62,26 @@ def test_variables_are_filled_and_a_members_name_is_escaped_in_html():
     said = filled(Words("{name}，你好", "{points} 分 {nothing}", "<p>{name}</p>"), {"name": "<b>王</b>", "points": "7"})
 
     assert said == Words("<b>王</b>，你好", "7 分 ", "<p>&lt;b&gt;王&lt;/b&gt;</p>")
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("{name}，欢迎", "欢迎"),
+        ("{name}, a new flavour", "A new flavour"),
+        ("Welcome, {name}", "Welcome"),
+        ("Happy birthday, {name}!", "Happy birthday!"),
+        ("好久不见，{name}。{name}，送您一张券", "好久不见。送您一张券"),
+        ("<p>{name}，欢迎</p>", "<p>欢迎</p>"),
+        ("亲爱的{name}：您好", "亲爱的会员：您好"),
+        ("Dear {name}, hello", "Dear member, hello"),
+        ("{name}，{store}见", "南京东路店见"),
+        ("{name}", "member"),
+        ("{name}！", "会员！"),
+    ],
+)
+def test_somebody_without_a_name_is_not_called_by_a_gap(text, read):
+    assert fill_in(text, {"name": "", "store": "南京东路店"}) == read
 
 
 @pytest.mark.parametrize("text", ["{nmae}", "{}", "你好 {name} {密码}"])
