@@ -178,6 +178,11 @@ EXPLAINED: Sequence[tuple[str, Text]] = (
     (r"smtp 5\d\d", Text("邮件服务器拒收", "The mail server refuses it")),
     (r"\b5\d\d\b", Text("服务商那边出错", "The provider has trouble of its own")),
     (r"\b4\d\d\b", Text("服务商不接受这条消息", "The provider refuses this message")),
+    (r"card_not_in_scope", Text("券不适用于会员的卡或等级", "The coupon is not for the member's card or tier")),
+    (r"phone_needed", Text("会员还没有验证手机号，领不到券", "The coupon asks for a verified phone")),
+    (r"phone_limit", Text("这个手机号已经领过这张券", "The member's phone has had this coupon already")),
+    (r"offer_day_limit", Text("今天的券已经发完", "Today's coupons have run out")),
+    (r"offer_not_running", Text("要送的券现在领不了", "The coupon that comes with it cannot be taken now")),
     (r"offer|stock|sold", Text("要送的券已经没有了", "The coupon that comes with it has run out")),
 )
 
@@ -186,10 +191,3 @@ def is_stuck(run: Run, progress: Progress) -> bool:
     """Whether something could go and nothing does."""
     due = sum(pace.due for pace in progress.paces.values())
     return bool(due) and run.state == RunState.RUNNING and not progress.last_minute and progress.went_for > RATE_OVER
-
-
-def share_failed(sums: Sums, troubles: Sequence[Trouble]) -> tuple[int, int]:
-    """How many were tried, and how many of them went wrong: what pauses a run."""
-    wrong = sum(each.failed + each.again for each in troubles)
-    went = sum(sums.states[state] for state in ENDED)
-    return went + wrong, wrong

@@ -1,6 +1,7 @@
 """Runs in which too much goes wrong are paused and say so; what failed in a run can be tried again."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
@@ -12,9 +13,11 @@ from push import errors
 from push.models import Campaign, CampaignState, ChannelMode, Delivery, DeliveryState, PushPolicy, Run, RunState
 from push.moving import in_hand
 
+IN_ALL = ""  # channels together
 PAUSE_BP, PAUSE_AFTER = 2000, 50  # where a chain has said nothing
 ERRORS = "errors"
 WENT = (DeliveryState.SENT, DeliveryState.DELIVERED)
+WRONG = and_(Delivery.error.is_not(None), Delivery.state.in_((DeliveryState.FAILED, DeliveryState.PENDING)))
 
 
 def pause_failing_batch(*, now: datetime) -> int:
@@ -33,20 +36,39 @@ def pause_failing_batch(*, now: datetime) -> int:
     return sum(_pause(run_id, now=now) for run_id, share_bp, after in running if _fails(run_id, share_bp, after))
 
 
+class Part(NamedTuple):
+    """What was tried of a run over one channel, or in all, and how much of it went wrong."""
+
+    channel: str
+    tried: int
+    wrong: int
+
+
+def worst_part(run: Run) -> Part:
+    """The part of a run in which most went wrong for its size; channels of which too little was tried say nothing."""
+    after = db.session.scalar(select(PushPolicy.error_pause_after).where(PushPolicy.chain_id == run.chain_id))
+    in_all, *by_channel = _parts(run.id)
+    told = [in_all, *(part for part in by_channel if part.tried >= (after or PAUSE_AFTER))]
+    return max(told, key=lambda part: part.wrong / max(part.tried, 1))
+
+
 def _fails(run_id: int, share_bp: int, after: int) -> bool:
-    wrong = and_(Delivery.error.is_not(None), Delivery.state.in_((DeliveryState.FAILED, DeliveryState.PENDING)))
-    found = db.session.scalar(select(func.count()).select_from(Delivery).where(Delivery.run_id == run_id, wrong)) or 0
-    if found * 10_000 < share_bp * after:  # however few were tried: those that went need not be counted
+    wrong = select(func.count()).select_from(Delivery).where(Delivery.run_id == run_id, WRONG)
+    if (db.session.scalar(wrong) or 0) * 10_000 < share_bp * after:  # so those that went need not be counted
         return False
+    return any(part.tried >= after and part.wrong * 10_000 >= share_bp * part.tried for part in _parts(run_id))
+
+
+def _parts(run_id: int) -> list[Part]:
+    """In all, then by channel."""
     by_channel = db.session.execute(
-        select(func.count(Delivery.id), func.count(case((wrong, 1))))
-        .where(Delivery.run_id == run_id, or_(Delivery.state.in_(WENT), wrong))
+        select(Delivery.channel, func.count(Delivery.id), func.count(case((WRONG, 1))))
+        .where(Delivery.run_id == run_id, or_(Delivery.state.in_(WENT), WRONG))
         .group_by(Delivery.channel)
+        .order_by(Delivery.channel)
     ).all()
-    in_all = (sum(row[0] for row in by_channel), sum(row[1] for row in by_channel))
-    return any(
-        tried >= after and failed * 10_000 >= share_bp * tried for tried, failed in [in_all, *map(tuple, by_channel)]
-    )
+    parts = [Part(*row) for row in by_channel]
+    return [Part(IN_ALL, sum(part.tried for part in parts), sum(part.wrong for part in parts)), *parts]
 
 
 def _pause(run_id: int, *, now: datetime) -> bool:

@@ -7,9 +7,9 @@ import pytest
 
 from core.audit import SYSTEM, Author
 from core.clock import utc_now
-from core.db import db, transaction
+from core.db import db, insert, transaction
 from push import approving, campaigns, runs
-from push.models import Campaign, CampaignState, Delivery, DeliveryState
+from push.models import Campaign, CampaignState, Delivery, DeliveryState, PushPolicy, Run
 from push.timing.policies import Oversight, get_oversight, set_oversight
 from stores.models import Role
 from tests.factories import make_chain, make_staff, make_store, make_store_code
@@ -251,6 +251,33 @@ def test_a_run_that_paused_by_itself_says_why(hq, failing):
     act(hq, failing, "resume")
     by_hand = act(hq, failing, "pause").text
     assert ("试发 3 条，3 条出错" in by_hand, by_hand.count(WAITS)) == (False, 1)
+
+
+def test_a_run_that_paused_for_one_channel_names_it_with_its_numbers(hq, chain):
+    code = make_store_code(make_store(chain))
+    with transaction():
+        db.session.execute(insert(PushPolicy).values(chain_id=chain.id, error_pause_bp=5000, error_pause_after=2))
+    for each in range(5):
+        make_member(code, email=f"m{each}@example.com" if each < 2 else None)
+    campaign = make_campaign(chain, "inbox", "email")
+    run = start_now(campaign)
+    with transaction():
+        for row in db.session.scalars(db.select(Delivery).where(Delivery.state == DeliveryState.PENDING)).all():
+            is_mail = row.channel == "email"
+            row.state = DeliveryState.FAILED if is_mail else DeliveryState.DELIVERED
+            row.error, row.sent_at = ("smtp 550", None) if is_mail else (None, utc_now())
+        paused = db.session.get_one(Run, run.id)
+        paused.state, paused.pause_reason = "paused", "errors"
+        db.session.get_one(Campaign, campaign.id).state = CampaignState.PAUSED
+
+    assert "电子邮件试发 2 条，2 条出错" in page(hq, campaign).text
+
+
+def test_the_rows_of_what_failed_say_why_in_words(hq, failing):
+    rows = hq.get(f"/dashboard/campaigns/{failing.id}/deliveries?state=failed").text
+
+    assert "对方邮箱拒收" in rows
+    assert "smtp 550" in rows
 
 
 def test_what_the_page_says_of_pausing_it_says_once(hq, chain):

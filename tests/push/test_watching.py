@@ -12,7 +12,7 @@ from push.channels import PermanentError, RetryError
 from push.channels.receipts import Receipt, ReceiptStatus, take_receipts
 from push.delivering.sending import deliver_inbox_batch
 from push.models import Campaign, ChannelMode, PushChannel, PushPolicy, Run
-from push.watching import pause_failing_batch, retry_failed
+from push.watching import IN_ALL, pause_failing_batch, retry_failed, worst_part
 from push.wording.writing import message_key
 from tests.factories import NOON, make_chain, make_offer, make_store, make_store_code
 from tests.push.memory import MemoryChannel
@@ -188,6 +188,16 @@ def test_what_lies_in_wallets_does_not_hide_that_a_channel_takes_nothing(chain, 
 
     assert pause_failing_batch(now=NOON) == 1
     assert state_of(campaign) == "paused"
+    assert worst_part(newest_run(campaign)) == ("email", 4, 4)
+
+
+def test_a_channel_over_which_too_little_was_tried_is_not_named(chain, code):
+    campaign = failing(chain, code, 4, "inbox", "email", after=5)
+    deliver_inbox_batch(now=NOON)
+    send("email", Broken(PermanentError("refused")))
+
+    assert pause_failing_batch(now=NOON) == 1
+    assert worst_part(newest_run(campaign)) == (IN_ALL, 8, 4)
 
 
 def test_a_run_that_goes_well_is_left_alone(chain, code):

@@ -14,9 +14,9 @@ from core.clock import utc_now
 from push import runs
 from push.delivering.pacing import resting
 from push.models import Campaign, CampaignState, Run, RunState
-from push.progress import Progress, is_stuck, progress_of, share_failed, troubles_of
+from push.progress import Progress, is_stuck, progress_of, troubles_of
 from push.runs import Sums
-from push.watching import paused_itself
+from push.watching import paused_itself, worst_part
 from stores.models import Chain
 
 RUNS = 12
@@ -56,7 +56,7 @@ def progress_parts(chain: Chain, campaign: Campaign, run: Run | None) -> dict[st
         "stuck": run is not None and is_stuck(run, progress),
         "resting": _resting(chain, run, progress, now) if run else {},
         "troubles": _troubles(chain, run, now) if run else [],
-        "pause_words": _pause_words(run, progress) if run else "",
+        "paused_by": worst_part(run) if run and paused_itself(run) else None,
         "may_retry": run is not None and run.state != RunState.CANCELLED and run.send_until > now,
         "went_out": moment_shown(run.started_at, chain.timezone, now=now) if run else "",
         "goes_out": planned(campaign.next_run_at, chain) if campaign.next_run_at else "",
@@ -134,25 +134,17 @@ def _troubles(chain: Chain, run: Run, now: datetime) -> list[TroubleLine]:
 
 
 def _fate(chain: Chain, failed: int, again: int, next_at: datetime | None, now: datetime) -> str:
-    parts = [str(ngettext("%(num)d given up", "%(num)d given up", failed))] if failed else []
+    parts = [str(ngettext("%(count)s given up", "%(count)s given up", failed, count=f"{failed:,}"))] if failed else []
     if again and next_at is not None and next_at > now:
         moment = moment_shown(next_at, chain.timezone, now=now)
-        words = ngettext("%(num)d tried again from %(at)s", "%(num)d tried again from %(at)s", again, at=moment)
+        words = ngettext(
+            "%(count)s tried again from %(at)s",
+            "%(count)s tried again from %(at)s",
+            again,
+            count=f"{again:,}",
+            at=moment,
+        )
         parts.append(str(words))
     elif again:
-        parts.append(str(ngettext("%(num)d is tried again", "%(num)d are tried again", again)))
+        parts.append(str(ngettext("%(count)s is tried again", "%(count)s are tried again", again, count=f"{again:,}")))
     return " · ".join(parts)
-
-
-def _pause_words(run: Run, progress: Progress) -> str:
-    """Why a run paused by itself."""
-    if not paused_itself(run):
-        return ""
-    tried, wrong = share_failed(progress.sums, troubles_of(run.id))
-    return str(
-        _(
-            "It paused by itself: of %(tried)s messages tried, %(wrong)s went wrong. See below what happened.",
-            tried=f"{tried:,}",
-            wrong=f"{wrong:,}",
-        )
-    )

@@ -36,6 +36,7 @@ from core.text import Text
 from coupons.offers import get_offer
 from push import campaigns, queries, runs, sentences
 from push.models import Campaign, CampaignState, DeliveryState, PushChannel, Run, SkipReason
+from push.progress import explain
 from push.runs import States
 from push.timing.scheduling import REPEATING
 from stores.models import Chain
@@ -238,6 +239,7 @@ def deliveries(campaign_id: int) -> str:
         channels=list(PushChannel),
         states=list(DeliveryState),
         reasons=list(SkipReason),
+        explain=explain,
         after=after,
         next_after=rows[-1][0].id if len(rows) == ROWS else None,
     )
