@@ -308,7 +308,11 @@ def _rules(chain: Chain, draft: Draft, values: dict[str, Any]) -> list[tuple[boo
             "channel_mode",
             Text("没有这种发法。", "channels are used every one, or the first."),
         ),
-        (is_whole_share, "holdout_bp", Text("对照组最多 50%。", "at most half of the audience is held out.")),
+        (
+            is_whole_share,
+            "holdout_bp",
+            Text("对照组要在 0 到 50% 之间。", "hold out from 0 to 50% of the audience."),
+        ),
         (len(values["title"]) <= LONGEST_TITLE, "title", too_long),
         (len(values["title_en"]) <= LONGEST_TITLE_EN, "title_en", too_long),
         (len(values["body"]) <= LONGEST_BODY, "body", much_text),

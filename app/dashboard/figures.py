@@ -20,6 +20,8 @@ class NumberUnreadable(Invalid):
     def __init__(self, typed: str, field: str = "") -> None:
         super().__init__(value=typed)
         self.part = field
+        if not typed.strip():
+            self.sentence = Text("请填一个数字。", "Write a number.")
 
 
 def number(text: str, *, times: int = 1, field: str = "") -> int:

@@ -209,7 +209,11 @@ def _checked(draft: NewTemplate) -> dict[str, Any]:
 def _check_field(field: str, text: str) -> None:
     """Each is a part of its own: ``field.NAME``, or ``text.NAME`` for what stands in it."""
     if not FIELD.fullmatch(field):
-        raise _invalid("字段名有误。", "a field has no proper name.", f"field.{field}")
+        raise _invalid(
+            "字段名只用字母、数字和 _ . -，如 thing1。",
+            "the name of a field has letters, digits and _ . - only, such as thing1.",
+            f"field.{field}",
+        )
     if not text:
         raise _invalid("每个字段都要写内容。", "every field needs its text.", f"text.{field}")
     if len(text) > LONGEST_VALUE:

@@ -206,8 +206,10 @@ def test_a_row_is_counted_once_all_it_needs_is_there(chain, what, inputs, is_bla
     ("what", "inputs", "problem"),
     [
         ("store.in", [], "至少选一项。"),
-        ("spend.at_least", [("cents", "viel")], "金额要大于 0。"),
-        ("spend.at_least", [("cents", "12.345")], "金额要大于 0。"),
+        ("spend.at_least", [("cents", "viel")], "金额要写成数字，如 50.50。"),
+        ("spend.at_least", [("cents", "12.345")], "金额要写成数字，如 50.50。"),
+        ("spend.at_least", [("cents", "-5")], "金额要大于 0。"),
+        ("spend.at_least", [("cents", "")], "金额要大于 0。"),
         ("joined.after", [("value", "gestern")], "日期要写成 2026-05-20。"),
         ("place.within_km", [("latitude", "nan"), ("longitude", "0"), ("km", "3")], "坐标不对。"),
         ("segment.is", [("value", "")], "请选一个人群。"),

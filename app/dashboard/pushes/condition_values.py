@@ -128,7 +128,13 @@ def _wholes(typed: Sequence[str], _options: Options) -> list[int]:
 
 
 def _cents(typed: Sequence[str], options: Options) -> int:
-    cents = parse_amount(typed[0], options.chain.currency)
+    currency = options.chain.currency
+    cents = parse_amount(typed[0], currency)
+    if cents is None and typed[0].strip():
+        such_as = "50.50" if get_currency_precision(currency) else "50"
+        raise AudienceInvalid(
+            Text(f"金额要写成数字，如 {such_as}。", f"write the amount as a number such as {such_as}.")
+        )
     return UNREADABLE if cents is None else cents
 
 

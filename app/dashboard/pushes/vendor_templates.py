@@ -109,7 +109,7 @@ def _typed() -> NewTemplate:
     fields: dict[str, str] = {}
     for name, text in zip(map(str.strip, form.getlist("field")), form.getlist("text"), strict=False):
         if name and name in fields:
-            raise VendorTemplateInvalid(Text("有两个字段同名。", "two fields have one name."), f"field.{name}")
+            raise VendorTemplateInvalid(Text("这个字段写了两次。", "this field stands here twice."), f"field.{name}")
         if name or text.strip():  # rows that are left empty are none
             fields[name] = text
     return NewTemplate(
