@@ -64,6 +64,7 @@ def show(card_id: int) -> str:
         sections=[(purpose.value, _rows(held, ways, purpose, said, browser_count)) for purpose in Purpose],
         may_measure=consents.may_measure(held.member.id),
         measurement_word=_spoken_word(held, said.get((MEASUREMENT, PushChannel.INBOX))),
+        lacks_address=not (held.member.email and held.member.phone),
         browser=browser_shown(held),
         chain_accent=held.chain.accent,
     )

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from itsdangerous import URLSafeSerializer
 
-from cards.models import Card
+from cards.models import Card, Member
 from core.audit import SYSTEM
 from core.clock import utc_now
 from core.db import db, transaction
@@ -117,6 +117,18 @@ def test_the_page_says_where_and_when_each_word_was_given(app, client, card):
     assert re.search(r"You said no on \d+ \w+ in the settings\.", page)
     assert re.search(r"You said no on \d+ \w+ by the link in a message\.", page)
     assert re.search(r"您于\d+月\d+日通过消息里的链接拒绝。", page_of(client, card, "zh"))
+
+
+def test_who_left_no_address_finds_where_to_leave_one(client, card):
+    where = f"/wallet/cards/{card.id}/messages"
+    before = client.get(where).text
+    with transaction():
+        member = db.session.get_one(Member, card.member_id)
+        member.email, member.phone = "a@example.com", "+8613800138000"
+
+    assert before.count("填写邮箱或手机号") == 1
+    assert f'/wallet/settings?card={card.id}" class="row"' in before
+    assert "填写邮箱或手机号" not in client.get(where).text
 
 
 def test_the_page_tells_the_chains_own_manners(client, chain, card):
