@@ -358,6 +358,13 @@ def test_a_message_is_read_with_the_eyes_of_a_member_of_the_chain(hq, chain):
     assert "李外人" not in preview(hq, shown_reader=str(foreign.member_id), **body)
 
 
+def test_the_inbox_shows_no_link_to_the_wallet_that_it_lies_in(hq):
+    typed = {"body": "打开卡包{link}！", "channels": ["inbox", "gateway"]}
+
+    assert "打开卡包！" in preview(hq, **typed)
+    assert "打开卡包http" in preview(hq, shown_channel="gateway", **typed)
+
+
 def test_the_version_that_is_chosen_is_shown_in_the_languages_it_is_written_in(hq):
     typed = {"variants": "2", "B.any.zh.title": "乙", "B.any.zh.body": "乙文", "B.any.en.title": "Bee"}
 

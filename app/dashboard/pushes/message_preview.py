@@ -157,7 +157,7 @@ def look(
 ) -> Look:
     """The message in one language."""
     said = _lenient(texts_of(typed, with_own=True))
-    link = links().wallet
+    link = "" if shown.channel == PushChannel.INBOX else links().wallet  # who reads the inbox is in the wallet
     values = previewing.values_for(
         chain, shown.reader, offer, code, link=link, now=now, imagines_coupon=imagines_coupon
     )
