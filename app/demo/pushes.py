@@ -12,9 +12,9 @@ from core.audit import SYSTEM
 from core.db import db, transaction
 from core.hot import this_transaction
 from push import campaigns, inbox, runs
-from push.audiences import rfm, saved_segments
+from push.audiences import consents, rfm, saved_segments
 from push.delivering import sending
-from push.models import Campaign, Delivery, DeliveryState
+from push.models import Campaign, Delivery, DeliveryState, PushChannel
 from push.wording import links, message_templates
 from push.wording.clicking import count_click
 
@@ -23,6 +23,7 @@ READ = {"A": 0.42, "B": 0.55}  # of those who got a message, by variant
 FOLLOWED = 0.3  # of those who read one with a link
 CAME = 0.45  # of those who read that they get a coupon
 SUMMER_PAGE = "https://snowpeak.example/summer"
+SETTINGS = "wallet settings"  # where members said what may reach them
 LAST = "周五晚上见"  # made at the very end: its presence says that the story is whole
 
 SUMMER = campaigns.Draft(
@@ -135,9 +136,23 @@ def send_thanks(story: Story, *, at: datetime) -> None:
             come_back(story, reader.member_id, at + timedelta(hours=story.random.randrange(14, 6 * 24)))
 
 
+def let_some_agree(chain_id: int, *, now: datetime) -> None:
+    """Two of three who left an address want e-mails, one of three wants SMS."""
+    members = db.session.execute(
+        select(Member.id, Member.email, Member.phone).where(Member.chain_id == chain_id).order_by(Member.id)
+    ).all()
+    with transaction():
+        for member_id, email, phone in members:
+            if email and member_id % 3:
+                consents.grant(member_id, PushChannel.EMAIL, SETTINGS, now)
+            if phone and not member_id % 3:
+                consents.grant(member_id, PushChannel.GATEWAY, SETTINGS, now)
+
+
 def plan_ahead(story: Story, *, now: datetime) -> None:
     """What is still to come, and what makes it easy."""
     chain = story.demo.chain
+    let_some_agree(chain.id, now=now)
     with transaction():
         rfm.make_ready(chain, by=SYSTEM, now=now)
         saved_segments.create_segment(chain.id, "常来的人", REGULARS, by=SYSTEM, now=now)
