@@ -187,6 +187,12 @@ def test_what_is_not_filled_in_is_left_out_of_the_count_and_refused_when_it_is_s
         check_audience(chain.id, form.audience())
 
 
+def test_every_member_is_a_condition_and_none_at_all_is_not(chain):
+    assert AudienceForm(chain, row("everybody")).chosen_audience() == {"all": [{"all": []}]}
+    with pytest.raises(AudienceInvalid):
+        AudienceForm(chain, row("")).chosen_audience()
+
+
 @pytest.mark.parametrize(
     ("what", "inputs", "is_blank"),
     [

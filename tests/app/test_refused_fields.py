@@ -129,6 +129,8 @@ CAMPAIGN_REFUSALS = [
     ({"audience": "saved"}, "audience_segment", "Choose a segment."),
     (OWN | {"r_0-what": "points.at_least", "r_0-value": "much"}, "r_0-value", ""),
     (OWN | {"r_0-what": "tier.in"}, "r_0-value", "Choose at least one."),
+    (OWN | {"rule": ["r"]}, "audience", "There is no condition yet: add one, or choose all members."),
+    (OWN | {"r_0-what": ""}, "audience", "There is no condition yet: add one, or choose all members."),
 ]
 
 

@@ -14,6 +14,7 @@ from werkzeug.datastructures import MultiDict
 from app.dashboard.pushes.condition_inputs import CHOICES, EVERYBODY, VALUE, Input
 from app.dashboard.pushes.condition_values import Option, Options, read, write
 from app.languages import language
+from core.text import Text
 from push.audiences.saved_segments import only_segment
 from push.audiences.segments import SAVED, Node, check_audience
 from push.errors import AudienceInvalid
@@ -26,6 +27,9 @@ EVERYONE, SAVED_ONE, OWN = "everybody", "saved", "own"
 MOST_NODES = 200
 DEEPEST_TO_ADD = 3  # groups in groups; deeper ones can be shown and changed
 BLANK: Node = {"all": []}
+NO_CONDITION = Text(
+    "还没有条件：加一个，或者选“全部会员”。", "there is no condition yet: add one, or choose all members."
+)
 
 
 @dataclass
@@ -211,6 +215,13 @@ class AudienceForm:
     def segment(self) -> str:
         """The saved segment that is chosen."""
         return self.typed.get("audience_segment", "")
+
+    def chosen_audience(self) -> Node:
+        """The rules of a message to members. Raises AudienceInvalid for conditions without one: they mean everybody."""
+        rules = self.audience()
+        if self.mode == OWN and rules == BLANK:
+            raise AudienceInvalid(NO_CONDITION)
+        return rules
 
     def audience(self, *, skip_blank: bool = False) -> Node:
         """The rules. Nonsense is passed on, for the domain to refuse with its reason."""

@@ -51,7 +51,7 @@ class CampaignForm:
         unknown = [name for name in self.chosen("channels") if name not in set(PushChannel)]
         return Draft(
             name=self["name"],
-            audience=self.whom.audience(),
+            audience=self.whom.chosen_audience(),
             channels=[*self.channels(), *unknown],
             offer_id=_whole(offer) if offer else None,
             purpose=self["purpose"] or Purpose.PROMOTION,
