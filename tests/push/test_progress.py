@@ -118,6 +118,7 @@ def test_errors_are_grouped_with_what_becomes_of_them(run):
     ("error", "zh"),
     [
         ("smtp 550", "对方邮箱拒收"),
+        ("smtp 554", "对方邮件服务器拒收我们的邮件"),
         ("smtp 421", "邮件服务器暂时不收"),
         ("smtp 535", "服务商不认我们的账号"),
         ("gateway 503", "服务商那边出错"),
