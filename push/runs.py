@@ -157,9 +157,8 @@ def _begin(
         return None
     run = db.session.get_one(Run, run_id)
     links.write_down(run)
-    if is_entered:
-        entering.take_along(campaign, run_id, now=now)
-    audience = freeze(run, campaign, now=now, times=times, is_entered=is_entered)
+    entered = entering.take_along(campaign, run_id, now=now) if is_entered else None
+    audience = freeze(run, campaign, now=now, times=times, entered=entered)
     what = {"run_id": run_id, "audience": audience}
     events.record("campaign.started", chain_id=campaign.chain_id, at=now, campaign_id=campaign.id, **what)
     _note("campaign started", campaign, now, **what)

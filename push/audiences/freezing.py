@@ -33,6 +33,7 @@ from push.partners.telling import tell_frozen
 from push.wording.variants import variant_sql
 from stores.models import Chain, Store
 
+FEW = 1000  # who were entered: for more, all purchases are gone through once
 COLUMNS = (
     "chain_id", "campaign_id", "run_id", "member_id", "card_id", "channel", "variant", "state", "reason", "due_at",
     "attempts",
@@ -45,18 +46,18 @@ def freeze(
     *,
     now: datetime,
     times: dict[str, datetime] | None = None,
-    is_entered: bool = False,
+    entered: int | None = None,
 ) -> int:
     """Write a delivery for everybody meant; return how many there are. Needs an open transaction.
 
     Done twice, it adds nothing. ``times`` says when the run reaches each time zone, where it goes by the members' own;
-    ``is_entered`` means only those whose entries the run took along (push/timing/entering.py).
+    ``entered`` means only those whose entries the run took along (push/timing/entering.py), and how many these are.
     """
     chain = db.session.get_one(Chain, run.chain_id)
     channels = [PushChannel(name) for name in campaign.channels]
     together = [channels] if campaign.channel_mode == ChannelMode.FIRST else [[each] for each in channels]
     for choice in together:
-        db.session.execute(_freezing(run, campaign, chain, choice, times or {}, now, is_entered))
+        db.session.execute(_freezing(run, campaign, chain, choice, times or {}, now, entered))
     count = db.session.scalar(select(func.count(Delivery.id)).where(Delivery.run_id == run.id)) or 0
     db.session.execute(update(Run).where(Run.id == run.id).values(audience_count=count))
     tell_frozen(this_transaction(), run.id, now=now)
@@ -79,10 +80,11 @@ def _freezing(
     choice: Sequence[PushChannel],
     times: dict[str, datetime],
     now: datetime,
-    is_entered: bool,
+    entered: int | None,
 ) -> Any:
     channel, against = _first_that_reaches(choice, Purpose(campaign.purpose))
     reason = case((and_(against.is_(None), held_out(campaign)), literal(SkipReason.HOLDOUT.value)), else_=against)
+    of_run = CampaignEntry.chain_id == run.chain_id, CampaignEntry.run_id == run.id
     who = narrowed(
         select(
             Member.id.label("member_id"),
@@ -95,10 +97,10 @@ def _freezing(
         chain,
         campaign.audience,
         now=now,
+        among=select(CampaignEntry.member_id).where(*of_run) if entered is not None and entered <= FEW else None,
     )
-    if is_entered:
-        of_run = CampaignEntry.chain_id == run.chain_id, CampaignEntry.run_id == run.id
-        who = who.where(Member.id.in_(select(CampaignEntry.member_id).where(*of_run)))
+    if entered is not None:  # joined, since SQLite would go through a list of them for each card
+        who = who.where(CampaignEntry.member_id == Member.id, *of_run)
     meant = who.subquery("meant")
     rows = select(
         literal(run.chain_id),

@@ -67,10 +67,10 @@ def breaks(monkeypatch):
     def begin(broken, module):
         narrowed = module.narrowed
 
-        def ask(query, chain, audience, *, now):
+        def ask(query, chain, audience, *, now, **more):
             if audience == broken.audience:
                 raise RuntimeError("too many variables")
-            return narrowed(query, chain, audience, now=now)
+            return narrowed(query, chain, audience, now=now, **more)
 
         monkeypatch.setattr(module, "narrowed", ask)
 

@@ -8,7 +8,9 @@ from sqlalchemy import select
 from cards.models import Card, Member, Tier
 from core.audit import SYSTEM
 from core.db import db, transaction
+from coupons.models import Coupon, CouponState
 from push import campaigns, runs
+from push.audiences import freezing
 from push.audiences.models import CampaignEntry
 from push.models import Campaign
 from push.timing import entering
@@ -16,6 +18,7 @@ from push.timing.entering import enter_batch
 from tests.factories import make_chain, make_coupon, make_offer, make_store, make_store_code
 from tests.push.pushing import deliveries, make_campaign, make_member, send_all, state_of
 from tests.push.pushing import schedule as schedule_campaign
+from tests.push.test_conditions import buy
 
 pytestmark = pytest.mark.usefixtures("app")
 MORNING = datetime(2026, 5, 20, 2, tzinfo=UTC)  # 10:00 in Shanghai
@@ -312,6 +315,41 @@ def test_who_is_where_everybody_begins_is_not_written_down_for_a_tier(chain, cod
     waiting(chain, "tier_reached")
 
     assert db.session.scalars(select(CampaignEntry.member_id)).all() == [risen.member_id]
+
+
+@pytest.mark.parametrize("few", [10, 2])
+def test_where_few_came_in_only_what_they_bought_is_counted(chain, code, count_queries, monkeypatch, few):
+    monkeypatch.setattr(freezing, "FEW", few)
+    bought = {"all": [{"field": "purchases", "op": "at_least", "value": {"count": 2, "days": None}}]}
+    campaign = waiting(chain, "joined", audience=bought)
+    buyers = [make_member(code, now=MORNING + timedelta(minutes=1)) for _ in range(3)]
+    once = make_member(code, now=MORNING + timedelta(minutes=1))
+    earlier = make_member(code, now=MORNING - DAY)
+    for card in (*buyers, *buyers, once, earlier, earlier):
+        buy(card, at=MORNING + timedelta(minutes=2))
+    db.session.commit()
+    count_queries.clear()
+    tick(MORNING + timedelta(minutes=3))
+
+    (frozen,) = [sql for sql in count_queries if sql.startswith("INSERT INTO deliveries")]
+    assert told(campaign) == sorted(card.member_id for card in buyers)
+    assert ("checkouts.card_id IN" in frozen) == (few == 10)
+    assert "members.id IN (SELECT" not in frozen  # SQLite would go through all of them for each card
+
+
+def test_who_has_two_occasions_in_one_run_is_told_once(chain, code):
+    offer, holder = make_offer(chain, valid_days=2, per_member_limit=2), make_member(code)
+    campaign = waiting(chain, "coupon_expiring", 1)
+    first, second = (make_coupon(holder, offer, now=MORNING) for _ in range(2))
+    enter_batch(now=MORNING + timedelta(minutes=1))
+    with transaction():
+        db.session.get_one(Coupon, first.id).state = CouponState.VOID
+    entering._enter_campaign(campaign.id, now=MORNING + DAY)
+    entries = db.session.scalars(select(CampaignEntry.occasion).order_by(CampaignEntry.occasion)).all()
+    tick(MORNING + DAY)
+
+    assert entries == [f"coupon:{first.id}", f"coupon:{second.id}"]
+    assert told(campaign) == [holder.member_id]
 
 
 def test_many_at_once_are_let_in_lot_by_lot(chain, code, monkeypatch):

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, func, literal_column, select
+from sqlalchemy import ColumnElement, Select, Subquery, func, literal_column, select
 from sqlalchemy import case as sql_case
 
+from cards.models import Card
 from checkout.models import Checkout, CheckoutState
 from core.db import BigInt, UtcDateTime, among
 
@@ -62,14 +63,20 @@ class Buying:
     def _begin(self, days: int) -> datetime:
         return self.now - timedelta(days=days)
 
-    def joined(self) -> Subquery | None:
-        """A row for each member who bought, with all the figures; None when nothing was asked for."""
+    def joined(self, among: Select[Any] | None = None) -> Subquery | None:
+        """A row for each member who bought, with all the figures; None when nothing was asked for.
+
+        ``among`` finds the ids of the only members who matter, where they are few: what they bought is found by card.
+        """
         if not self._figures:
             return None
         columns = [figure.label(name) for name, (figure, _) in self._figures.items()]
         query = select(Checkout.member_id, *columns).where(
             Checkout.chain_id == self.chain_id, Checkout.state == CheckoutState.SETTLED
         )
+        if among is not None:
+            theirs = select(Card.id).where(Card.chain_id == self.chain_id, Card.member_id.in_(among))
+            query = query.where(Checkout.card_id.in_(theirs))
         spans = [days for _, days in self._figures.values() if days is not None]
         if len(spans) == len(self._figures):
             begin = self._begin(max(spans))
