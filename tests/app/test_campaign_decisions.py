@@ -270,7 +270,7 @@ def test_a_run_that_paused_for_one_channel_names_it_with_its_numbers(hq, chain):
         paused.state, paused.pause_reason = "paused", "errors"
         db.session.get_one(Campaign, campaign.id).state = CampaignState.PAUSED
 
-    assert "电子邮件试发 2 条，2 条出错" in page(hq, campaign).text
+    assert "电子邮件：试发 2 条，2 条出错" in page(hq, campaign).text
 
 
 def test_the_rows_of_what_failed_say_why_in_words(hq, failing):
