@@ -97,7 +97,7 @@ def _freezing(
         chain,
         campaign.audience,
         now=now,
-        among=select(CampaignEntry.member_id).where(*of_run) if entered is not None and entered <= FEW else None,
+        whom=select(CampaignEntry.member_id).where(*of_run) if entered is not None and entered <= FEW else None,
     )
     if entered is not None:  # joined, since SQLite would go through a list of them for each card
         who = who.where(CampaignEntry.member_id == Member.id, *of_run)

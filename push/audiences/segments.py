@@ -169,15 +169,15 @@ def _certain(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return func.coalesce(condition, not_(true()))
 
 
-def narrowed(query: Query, chain: Chain, audience: Node, *, now: datetime, among: Select[Any] | None = None) -> Query:
+def narrowed(query: Query, chain: Chain, audience: Node, *, now: datetime, whom: Select[Any] | None = None) -> Query:
     """Narrow a query over ``members`` and ``cards`` to the audience: one row a member, by his main card.
 
-    ``among`` finds the ids of few members: the query means nobody else, so that nobody else's purchases count.
+    ``whom`` finds the ids of few members: the query means nobody else, so that nobody else's purchases count.
     """
     frame = Frame(chain, now)
     rules = meant(audience or {"all": []}, frame)
     program_id = select(Program.id).where(Program.chain_id == chain.id, Program.is_default).scalar_subquery()
-    bought = frame.buying.joined(among)
+    bought = frame.buying.joined(whom)
     if bought is not None:
         query = query.select_from(outerjoin(Member, bought, bought.c.member_id == Member.id))
     return query.where(

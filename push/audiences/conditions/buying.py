@@ -63,10 +63,10 @@ class Buying:
     def _begin(self, days: int) -> datetime:
         return self.now - timedelta(days=days)
 
-    def joined(self, among: Select[Any] | None = None) -> Subquery | None:
+    def joined(self, whom: Select[Any] | None = None) -> Subquery | None:
         """A row for each member who bought, with all the figures; None when nothing was asked for.
 
-        ``among`` finds the ids of the only members who matter, where they are few: what they bought is found by card.
+        ``whom`` finds the ids of the only members who matter, where they are few: what they bought is found by card.
         """
         if not self._figures:
             return None
@@ -74,8 +74,8 @@ class Buying:
         query = select(Checkout.member_id, *columns).where(
             Checkout.chain_id == self.chain_id, Checkout.state == CheckoutState.SETTLED
         )
-        if among is not None:
-            theirs = select(Card.id).where(Card.chain_id == self.chain_id, Card.member_id.in_(among))
+        if whom is not None:
+            theirs = select(Card.id).where(Card.chain_id == self.chain_id, Card.member_id.in_(whom))
             query = query.where(Checkout.card_id.in_(theirs))
         spans = [days for _, days in self._figures.values() if days is not None]
         if len(spans) == len(self._figures):
