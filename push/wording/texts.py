@@ -23,7 +23,7 @@ VARIABLES = ("name", "chain", "store", "tier", "points", "coupon", "coupon_until
 VARIABLE = re.compile(r"\{(\w*)\}")
 MISWRITTEN = re.compile(rf"[{{｛]\s*({'|'.join(sorted(VARIABLES, reverse=True))})\b", re.IGNORECASE | re.ASCII)
 NAME = "{name}"
-CALLED_FIRST = re.compile(r"(^|[\n>。！？.!?]\s*)\{name\}\s*[，,、：:！!]\s*(\w?)")
+CALLED_FIRST = re.compile(r"(^|[\n>。！？.!?]\s*)\{name\}(?:\s*[，,、：:！!]\s*(\w?)|(?=[您你]))")
 CALLED_LAST = re.compile(r"\s*[，,、]\s*\{name\}(?=\s*(?:$|[\n<。！？.!?]))")
 CHINESE = re.compile("[\u3001-\u303f\u4e00-\u9fff\uff01-\uff5e]")
 LANGUAGES = ("zh", "en")
@@ -192,7 +192,7 @@ def fill_in(text: str, values: Mapping[str, str]) -> str:
 
 def without_name(text: str) -> str:
     """A text for somebody whose name nobody knows: it does not call him, or calls him a member."""
-    uncalled = CALLED_LAST.sub("", CALLED_FIRST.sub(lambda found: found[1] + found[2].upper(), text))
+    uncalled = CALLED_LAST.sub("", CALLED_FIRST.sub(lambda found: found[1] + (found[2] or "").upper(), text))
     left = uncalled if uncalled.strip() else text
     return left.replace(NAME, "会员" if CHINESE.search(text) else "member")
 

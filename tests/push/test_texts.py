@@ -76,6 +76,7 @@ def test_variables_are_filled_and_a_members_name_is_escaped_in_html():
         ("亲爱的{name}：您好", "亲爱的会员：您好"),
         ("Dear {name}, hello", "Dear member, hello"),
         ("{name}，{store}见", "南京东路店见"),
+        ("{name}您好，{name}的券", "您好，会员的券"),
         ("{name}", "member"),
         ("{name}！", "会员！"),
     ],
