@@ -1,8 +1,9 @@
 """Counting calls against their limits: each process for itself, or all together in Redis where that is the broker."""
 
 import logging
+from collections.abc import Callable
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from limits import RateLimitItem
@@ -15,6 +16,8 @@ from app.broker import SCHEMES
 PATIENCE_SECONDS = 0.5  # with a Redis that does not answer: a customer waits meanwhile
 AWAY_SECONDS = 30.0  # so long it is not asked again
 PREFIX = "kaquan-limits"
+
+Answer = TypeVar("Answer")
 
 log = logging.getLogger("kaquan.counting")
 
@@ -30,24 +33,24 @@ class Limiter:
 
     def hit(self, limit: RateLimitItem, *counted: str) -> bool:
         """Count a call of whoever is ``counted``; False when it is one too many, and not counted."""
-        return bool(self._ask("hit", limit, *counted))
+        return self._ask(lambda limiter: limiter.hit(limit, *counted))
 
     def test(self, limit: RateLimitItem, *counted: str) -> bool:
         """Whether one more call would be taken."""
-        return bool(self._ask("test", limit, *counted))
+        return self._ask(lambda limiter: limiter.test(limit, *counted))
 
     def free_at(self, limit: RateLimitItem, *counted: str) -> float:
         """When the next call is taken, in seconds since 1970."""
-        return float(self._ask("get_window_stats", limit, *counted).reset_time)
+        return self._ask(lambda limiter: limiter.get_window_stats(limit, *counted).reset_time)
 
-    def _ask(self, what: str, limit: RateLimitItem, *counted: str) -> Any:
+    def _ask(self, asking: Callable[[MovingWindowRateLimiter], Answer]) -> Answer:
         if self._shared is not None and monotonic() >= self._away_until:
             try:
-                return getattr(self._shared, what)(limit, *counted)
+                return asking(self._shared)
             except StorageError as problem:
                 self._away_until = monotonic() + AWAY_SECONDS
                 log.warning("Redis is away (%s); each process counts for itself", type(problem.storage_error).__name__)
-        return getattr(self._own, what)(limit, *counted)
+        return asking(self._own)
 
 
 def _in_redis(broker_url: str) -> MovingWindowRateLimiter | None:
