@@ -243,9 +243,11 @@ def _has_run(campaign_id: int) -> bool:
 
 def _window(schedule: dict[str, Any], chain: Chain, due: datetime) -> dict[str, datetime | None]:
     """From when until when the campaign may send: its one run, or all its recurrences."""
-    if schedule["kind"] == "event" or schedule["kind"] in scheduling.REPEATING:
-        begin = due if schedule["kind"] == "event" else None
-        return {"send_at": begin, "send_until": scheduling.end_of(schedule, chain.timezone, zones_of(chain))}
+    last = scheduling.end_of(schedule, chain.timezone, zones_of(chain))
+    if schedule["kind"] == "event":
+        return {"send_at": due, "send_until": last}
+    if schedule["kind"] in scheduling.REPEATING:
+        return {"send_at": None, "send_until": last}
     return {"send_at": due, "send_until": scheduling.stale_after(schedule, due)}
 
 

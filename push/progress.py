@@ -14,7 +14,6 @@ from push.models import Delivery, DeliveryState, Run, RunState
 from push.runs import Sums
 
 RATE_OVER = timedelta(minutes=1)
-ENDED = (DeliveryState.SENT, DeliveryState.DELIVERED)
 WAITING = (DeliveryState.PENDING, DeliveryState.SENDING)
 
 
