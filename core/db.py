@@ -114,8 +114,8 @@ def insert(model: Any) -> Any:
 def among(column: Any, ids: Collection[int]) -> ColumnElement[bool]:
     """``column IN ids``, as one value: the statement is the same for any number of them."""
     if db.engine.dialect.name == "postgresql":
-        several = postgresql.ARRAY(BigInteger())
-        is_one: ColumnElement[bool] = column == any_(cast(literal(list(ids), several), several))  # none has a type, too
+        several = postgresql.ARRAY(BigInteger())  # said, since an empty one has no type of its own
+        is_one: ColumnElement[bool] = column == any_(cast(literal(list(ids), several), several))
         return is_one
     one = func.json_each(json.dumps(list(ids))).table_valued("value")
     is_in: ColumnElement[bool] = column.in_(select(one.c.value))
@@ -149,8 +149,8 @@ def _begin_sqlite(connection: Any) -> None:
 def refresh_statistics() -> None:
     """Let the query planner of SQLite know how much there is by now; PostgreSQL's autovacuum does this by itself.
 
-    A table may grow from one row to thousands before the next night, and what is planned for one row then takes
-    minutes: so each counts as one of ``SMALLEST_TABLE`` rows at least.
+    A table may grow from one row to thousands before the next night, and what is planned for one row is slow
+    then: so each counts as one of ``SMALLEST_TABLE`` rows at least.
     """
     if db.engine.dialect.name == "sqlite":
         with db.engine.connect() as connection:
